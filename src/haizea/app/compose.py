@@ -1,0 +1,146 @@
+"""From settings and files to the parts of a run."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from haizea.app.request import SimulateRequest
+from haizea.config import Override
+from haizea.config import load as load_settings
+from haizea.config.errors import ConfigError
+from haizea.config.settings import Settings
+from haizea.core.desk import Policies
+from haizea.model.lease import LeaseRequest, LeaseType, NodeSet
+from haizea.model.resources import MEMORY, Capacity
+from haizea.model.site import Site
+from haizea.model.units import Instant
+from haizea.policy.protocols import PolicyContext
+from haizea.policy.registry import resolve, settings_for
+from haizea.workloads.load import load as load_workload
+from haizea.workloads.oneline import parse_site
+from haizea.workloads.swf import SwfOptions
+from haizea.workloads.workload import Workload
+
+
+class Scenario(NamedTuple):
+    """Everything a simulation starts from."""
+
+    name: str
+    settings: Settings
+    site: Site
+    start: Instant
+    requests: Iterable[LeaseRequest]
+    workload: Workload
+
+
+def policies(settings: Settings) -> Policies:
+    """Return the policies that settings name, ready to use.
+
+    Raises:
+        haizea.policy.protocols.PolicyError: one cannot be loaded.
+    """
+    scheduling = settings.scheduling
+    priced = {name.replace("_", "-"): value for name, value in vars(settings.pricing).items()}
+    seed = settings.pricing.seed if settings.pricing.seed is not None else settings.simulation.seed
+
+    def context(kind: str, name: str) -> PolicyContext:
+        return PolicyContext(
+            suspension=scheduling.suspension != "none",
+            settings=settings_for(kind, name, settings.policy, priced),
+            seed=seed,
+            serial_only=scheduling.suspension == "serial-only",
+        )
+
+    names = (
+        scheduling.policy_admission,
+        scheduling.policy_host_selection,
+        scheduling.policy_preemption,
+        scheduling.policy_pricing,
+    )
+    return Policies(
+        resolve("admission", names[0], context("admission", names[0])),
+        resolve("host-selection", names[1], context("host-selection", names[1])),
+        resolve("preemption", names[2], context("preemption", names[2])),
+        resolve("pricing", names[3], context("pricing", names[3])),
+    )
+
+
+def scenario(request: SimulateRequest) -> Scenario:
+    """Read all that a simulation needs.
+
+    Raises:
+        ValueError: a file, the configuration or an option is wrong; the message says which, where and how.
+    """
+    given = (("simulation.starttime", request.starttime, "--starttime"), ("simulation.resources", request.site, "--site"))
+    overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
+    settings = load_settings(request.config, sets=request.sets, overrides=overrides)
+    trace = settings.tracefile
+    paths = request.workloads or ((trace.tracefile,) if trace.tracefile else ())
+    if not paths:
+        raise ConfigError("no workload: name one on the command line, or as tracefile in [tracefile]")
+    memory = request.memory if request.memory is not None else trace.override_memory
+    swf = SwfOptions(memory=memory, processors=request.processors)
+    first = load_workload(paths[0], swf=swf)
+    requests: Iterable[LeaseRequest] = first.requests
+    injected = list(paths[1:])
+    injection = request.injection or trace.injectionfile
+    if injection is not None:
+        injected.append(injection)
+    for path in injected:
+        from haizea.workloads.inject import inject
+
+        requests = inject(requests, load_workload(path, swf=swf).requests)
+    annotations = request.annotations or trace.annotationfile
+    if annotations is not None:
+        from haizea.workloads.annotations import annotate, read_annotations
+
+        requests = annotate(requests, read_annotations(annotations))
+    if trace.override_memory is not None:
+        requests = _with_memory(requests, trace.override_memory)
+    if trace.add_overhead != "none":
+        requests = _with_overhead(requests, settings)
+    return Scenario(first.name, settings, _site(settings, first), _start(settings, first), requests, first)
+
+
+def _site(settings: Settings, workload: Workload) -> Site:
+    if settings.simulation.resources != "in-tracefile":
+        return parse_site(settings.simulation.resources)
+    if workload.site is None:
+        raise ConfigError(
+            f"{workload.name}: the workload names no site; "
+            'say which hosts there are, for example with --site "4 CPU:100 Memory:1024"'
+        )
+    return workload.site
+
+
+def _start(settings: Settings, workload: Workload) -> Instant:
+    if settings.simulation.starttime is not None:
+        return settings.simulation.starttime
+    return workload.start if workload.start is not None else 0
+
+
+def _with_memory(requests: Iterable[LeaseRequest], memory: int) -> Iterator[LeaseRequest]:
+    """Give every VM the same memory."""
+    known: dict[tuple[NodeSet, ...], tuple[NodeSet, ...]] = {}
+    for request in requests:
+        nodes = request.terms.nodes
+        if nodes not in known:
+            known[nodes] = tuple(NodeSet(n.count, Capacity({**dict(n.demand.items()), MEMORY: memory})) for n in nodes)
+        yield request._replace(terms=request.terms._replace(nodes=known[nodes]))
+
+
+def _with_overhead(requests: Iterable[LeaseRequest], settings: Settings) -> Iterator[LeaseRequest]:
+    """Lengthen leases by what virtual machines cost: a share of the run time, and booting and shutting down."""
+    trace = settings.tracefile
+    permille = round(trace.runtime_slowdown_overhead * 10)
+    for request in requests:
+        terms = request.terms
+        if terms.duration is None or (trace.add_overhead == "besteffort" and terms.type is not LeaseType.BEST_EFFORT):
+            yield request
+            continue
+        more = trace.bootshutdown_overhead
+        duration = terms.duration + terms.duration * permille // 1000 + more
+        real = request.real_duration
+        yield request._replace(
+            terms=terms._replace(duration=duration),
+            real_duration=None if real is None else real + real * permille // 1000 + more,
+        )

@@ -1,0 +1,74 @@
+"""The report of a run: its rows as curves and pictures."""
+
+from pathlib import Path
+from typing import Any
+
+from haizea.app.compose import Scenario
+from haizea.config.write import effective
+from haizea.experiments.records import OperationRow
+from haizea.model.units import Instant
+from haizea.report.page import write_report
+
+
+def report(
+    path: Path, found: Scenario, summary: dict[str, Any], leases: list[dict[str, Any]], operations: list[OperationRow]
+) -> None:
+    """Write the report of a run as one page."""
+    from haizea.report.data import ReportData
+
+    write_report(
+        path,
+        ReportData(
+            title=found.name,
+            hosts=[host.name for host in found.site.hosts],
+            leases=leases,
+            reservations=operations,
+            utilisation=utilisation(found, operations),
+            queue=queue(leases),
+            summary=summary,
+            config={f"{name}": value for name, value, _origin in effective(found.settings)},
+        ),
+    )
+
+
+def utilisation(found: Scenario, operations: list[OperationRow]) -> list[tuple[Instant, int]]:
+    """Return the steps of how many permille of the site's hosts have VMs running on them."""
+    steps: dict[Instant, int] = {}
+    busy: dict[int, list[tuple[Instant, Instant]]] = {}
+    for row in operations:
+        if row.kind == "run" and row.end > row.start:
+            busy.setdefault(row.host, []).append((row.start, row.end))
+    for spans in busy.values():
+        for start, end in _union(spans):
+            steps[start] = steps.get(start, 0) + 1
+            steps[end] = steps.get(end, 0) - 1
+    return _curve(steps, 1000, len(found.site.hosts))
+
+
+def _union(spans: list[tuple[Instant, Instant]]) -> list[tuple[Instant, Instant]]:
+    merged: list[tuple[Instant, Instant]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def queue(leases: list[dict[str, Any]]) -> list[tuple[Instant, int]]:
+    """Return the steps of how many best-effort leases wait for their first start."""
+    steps: dict[Instant, int] = {}
+    for lease in leases:
+        until = lease["started"] if lease["started"] is not None else lease["ended"]
+        if lease["type"] == "best-effort" and until is not None:
+            steps[lease["submitted"]] = steps.get(lease["submitted"], 0) + 1
+            steps[until] = steps.get(until, 0) - 1
+    return _curve(steps, 1, 1)
+
+
+def _curve(steps: dict[Instant, int], numerator: int, denominator: int) -> list[tuple[Instant, int]]:
+    level, points = 0, []
+    for at in sorted(steps):
+        level += steps[at]
+        points.append((at, level * numerator // denominator))
+    return points

@@ -1,0 +1,29 @@
+"""What a run of ``haizea simulate`` is asked for, and the faults that are the surroundings' rather than Haizea's."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class SimulateRequest(NamedTuple):
+    """One simulation, as asked for; what is None or empty is left to the configuration.
+
+    ``sets`` are ``section.key=value``. ``detail`` is ``full`` or ``leases`` (no reservations.csv). ``memory`` is
+    MiB for every VM of an SWF workload. ``processors`` says which field of an SWF workload counts first:
+    ``requested`` or ``allocated``. ``starttime`` is ISO 8601. ``progress`` is called now and then with the simulated
+    instant, in milliseconds, and the number of leases that have ended.
+    """
+
+    workloads: tuple[str, ...]
+    config: str | None = None
+    site: str | None = None
+    annotations: str | None = None
+    injection: str | None = None
+    sets: tuple[str, ...] = ()
+    output: str | None = None
+    report: bool = False
+    detail: str = "full"
+    verify: bool = False
+    memory: int | None = None
+    processors: str = "requested"
+    starttime: str | None = None
+    progress: Callable[[int, int], None] | None = None

@@ -1,0 +1,140 @@
+"""Where the results of a simulation go: rows to files as leases end, figures to the summary, both to the report."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from haizea.app.compose import Scenario
+from haizea.app.request import SimulateRequest
+from haizea.core.desk import Retired
+from haizea.core.scheduler import Scheduler
+from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Iso, Ledger, OperationRow, operations
+from haizea.experiments.summary import summarise
+from haizea.model.effects import Effect, LeaseChanged, Notice
+from haizea.model.lease import LeaseType
+from haizea.model.units import Instant
+
+FLUSH_ROWS = 4096
+
+
+class Results:
+    """Takes leases as they end. A context manager: files are closed at the end of it."""
+
+    def __init__(self, request: SimulateRequest, found: Scenario, scheduler: Scheduler) -> None:
+        self._request = request
+        self._found = found
+        self._scheduler = scheduler
+        self.ledger = Ledger(len(found.site.hosts))
+        self.best_effort_over = 0
+        self._iso = Iso()
+        self._lease_rows: list[str] = []
+        self._operation_rows: list[str] = []
+        self._leases_file: IO[str] | None = None
+        self._operations_file: IO[str] | None = None
+        self._operations = request.detail == "full" and (request.output is not None or request.report)
+        self._for_report: list[OperationRow] = []
+        self._report_leases: list[dict[str, object]] = []
+        self._host_names = [host.name for host in found.site.hosts]
+        self._verifier: Any = None
+        if request.verify:
+            from haizea.experiments.verifier import Verifier
+
+            self._verifier = Verifier(scheduler)
+
+    def __enter__(self) -> "Results":
+        """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
+        if self._request.output is not None:
+            folder = Path(self._request.output)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._leases_file = (folder / "leases.csv").open("w", encoding="utf-8", newline="")
+            self._leases_file.write(LEASE_COLUMNS + "\n")
+            if self._operations:
+                self._operations_file = (folder / "reservations.csv").open("w", encoding="utf-8", newline="")
+                self._operations_file.write(RESERVATION_COLUMNS + "\n")
+            elif (folder / "reservations.csv").exists():
+                (folder / "reservations.csv").unlink()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the files."""
+        self._flush()
+        for file in (self._leases_file, self._operations_file):
+            if file is not None:
+                file.close()
+
+    def changed(self, change: LeaseChanged | Notice, /) -> None:
+        """A simulation keeps no record of changes on the way."""
+
+    def take(self, effect: Effect | Retired) -> None:
+        """Take note of an effect that did not come through the loop."""
+        if isinstance(effect, Retired):
+            self.retired(effect)
+
+    def retired(self, retired: Retired, /) -> None:
+        """Take note of a lease that is over."""
+        lease = retired.lease
+        row = self.ledger.row(retired)
+        if lease.type is LeaseType.BEST_EFFORT:
+            self.best_effort_over += 1
+        if self._leases_file is not None:
+            self._lease_rows.append(row)
+        if self._operations:
+            self._note_operations(retired)
+        if self._request.report:
+            self._report_leases.append(self.ledger.report_row(lease))
+        if len(self._lease_rows) >= FLUSH_ROWS:
+            self._flush()
+        # A stay and its lease know each other: take them apart, so that both can go.
+        lease.log.clear()
+
+    def _note_operations(self, retired: Retired) -> None:
+        iso, names = self._iso, self._host_names
+        desk = self._scheduler.desk
+        for row in operations(retired.lease, desk.table, desk.options.exclusion):
+            if self._operations_file is not None:
+                self._operation_rows.append(
+                    f"{row.lease},{row.kind},{names[row.host]},{_vms(row.vms)},{iso(row.start)},{iso(row.end)},{row.outcome}\n"
+                )
+            if self._request.report:
+                self._for_report.append(row)
+
+    def _flush(self) -> None:
+        if self._leases_file is not None:
+            self._leases_file.write("".join(self._lease_rows))
+        if self._operations_file is not None:
+            self._operations_file.write("".join(self._operation_rows))
+        self._lease_rows.clear()
+        self._operation_rows.clear()
+
+    def finish(self, end: Instant, cpu: float) -> dict[str, Any]:
+        """Work out the summary, and write it and all else that was asked for."""
+        self._flush()
+        summary = summarise(self._found.name, self._found.site, self._found.start, end, self.ledger)
+        summary["skipped"] = dict(self._found.workload.skipped)
+        summary["cpu_s"] = round(cpu, 3)
+        summary["leases_per_second"] = round(self.ledger.done / cpu) if cpu else 0
+        summary["verify"] = self._verifier.summary() if self._verifier else None
+        if self._request.output is not None:
+            import json
+
+            folder = Path(self._request.output)
+            (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+            from haizea.config.write import effective_toml
+
+            (folder / "haizea.toml").write_text(effective_toml(self._found.settings), encoding="utf-8")
+        if self._request.report:
+            self._report(summary)
+        return summary
+
+    def _report(self, summary: dict[str, Any]) -> None:
+        from haizea.app.report import report
+
+        folder = Path(self._request.output or os.curdir)
+        report(folder / "report.html", self._found, summary, self._report_leases, self._for_report)
+
+
+def _vms(text: str) -> str:
+    return f'"{text}"' if "," in text else text

@@ -1,0 +1,93 @@
+"""``haizea simulate``: one run, from files to figures."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+from haizea.app.compose import Scenario, policies, scenario
+from haizea.app.request import SimulateRequest
+from haizea.app.results import Results
+from haizea.backends.simulated import SimulatedBackend
+from haizea.config.options import to_options
+from haizea.core.scheduler import Scheduler
+from haizea.model.events import CancelRequested
+from haizea.model.lease import FINAL_STATES, LeaseType
+from haizea.model.units import Instant
+from haizea.runtime.clocks import SimulatedClock
+from haizea.runtime.loop import Loop
+from haizea.runtime.workload import Arrivals
+
+PROGRESS_EVERY = 512
+
+
+def run(request: SimulateRequest) -> dict[str, Any]:
+    """Simulate a workload and return the summary; write what the request asks for.
+
+    Raises:
+        ValueError: the request, its files or its configuration are wrong; nothing has been simulated then.
+        OSError: results cannot be written.
+    """
+    found = scenario(request)
+    options = to_options(found.settings)
+    scheduler = Scheduler(found.site, found.start, options, policies(found.settings), announced=FINAL_STATES)
+    collecting = gc.isenabled()
+    # Nothing that is made in bulk is left in cycles (see Results), so looking for them would be wasted.
+    gc.disable()
+    try:
+        with Results(request, found, scheduler) as results:
+            last = _simulate(request, found, scheduler, results)
+            return results.finish(last, time.process_time())
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _simulate(request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results) -> Instant:
+    backend = SimulatedBackend()
+    arrivals = Arrivals(found.requests, found.start, backend.tell)
+    loop = Loop(scheduler, SimulatedClock(), backend, (arrivals,), results)
+    last = loop.run(_keep_going(request, found, results, arrivals))
+    now = scheduler.desk.now if last is None else last
+    for lease in sorted(scheduler.desk.leases):
+        for effect in scheduler.handle(CancelRequested(now, lease, "the end of the simulation")):
+            results.take(effect)
+    return now
+
+
+def _keep_going(
+    request: SimulateRequest, found: Scenario, results: Results, arrivals: Arrivals
+) -> Callable[[Instant], bool] | None:
+    """Return what says when to stop, where it is not simply when all leases are done."""
+    conditions: list[Callable[[Instant], bool]] = []
+    simulation = found.settings.simulation
+    if simulation.stop_when == "exact":
+        end = found.start + (simulation.stop_when_time or 0)
+        conditions.append(lambda at: at <= end)
+    elif simulation.stop_when in ("besteffort-submitted", "besteffort-done"):
+        best_effort = [r for r in found.requests if r.terms.type is LeaseType.BEST_EFFORT]
+        last = found.start + max((r.arrival for r in best_effort), default=0)
+        count = len(best_effort)
+        if simulation.stop_when == "besteffort-submitted":
+            conditions.append(lambda at: at <= last)
+        else:
+            conditions.append(lambda _at: results.best_effort_over < count)
+    if request.progress is not None:
+        conditions.append(_progress(request.progress, results))
+    if not conditions:
+        return None
+    return lambda at: all([condition(at) for condition in conditions])
+
+
+def _progress(tell: Callable[[int, int], None], results: Results) -> Callable[[Instant], bool]:
+    calls = 0
+
+    def condition(at: Instant) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls % PROGRESS_EVERY == 0:
+            tell(at, results.ledger.done)
+        return True
+
+    return condition
+

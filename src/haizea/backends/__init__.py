@@ -1,0 +1,1 @@
+"""Platforms that VMs run on, behind one port."""

@@ -1,0 +1,79 @@
+"""The command ``haizea`` and its subcommands, each imported only when it is asked for."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from haizea import __version__
+from haizea.cli.main import INTERRUPTED, PIPE_CLOSED, tell
+
+SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "simulate": ("haizea.cli.simulate:simulate", "Schedule a workload in simulated time."),
+    "workload": ("haizea.cli.workload:workload", "Convert, show, check and generate workloads."),
+    "config": ("haizea.cli.config:config", "Check, show and convert configurations."),
+    "policy": ("haizea.cli.policy:policy", "List the policies that can be chosen."),
+    "completion": ("haizea.cli.completion:completion", "Print a script that lets a shell complete commands."),
+}
+"""The subcommands: where each is, and what the help says of it."""
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported when they are invoked, not when help lists them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, _, name = SUBCOMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in SUBCOMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="haizea")
+@click.option("-c", "--conf", metavar="FILE", help="Run what a configuration says, as Haizea 1.x does.")
+@click.option("-f", "--fg", is_flag=True, help="Stay in the foreground (simulations always do).")
+@click.pass_context
+def haizea(ctx: click.Context, conf: str | None, fg: bool) -> None:
+    """Lease virtual machines: decide which hosts they run on, and when."""
+    if ctx.invoked_subcommand is not None:
+        if conf is not None:
+            raise click.UsageError("-c runs a configuration by itself; a command takes --config FILE")
+    elif conf is not None:
+        from haizea.cli.legacy import run_configuration
+
+        ctx.exit(run_configuration(conf))
+    else:
+        click.echo(ctx.get_help())
+
+
+def run_click(arguments: Sequence[str], command: click.Command = haizea, name: str = "haizea") -> int:
+    """Run a click command and return its exit status; mistakes on the command line are told in one line."""
+    try:
+        status = command.main(list(arguments), prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else name
+        tell(f"{' '.join(error.format_message().split())} (see {path} --help)")
+        return error.exit_code
+    except click.ClickException as error:
+        tell(error.format_message())
+        return error.exit_code
+    except SystemExit:
+        # click's own way to end where standard output was closed by its reader.
+        return PIPE_CLOSED
+    except click.Abort:
+        sys.stderr.write("haizea: interrupted\n")
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,229 @@
+"""The settings of a run, as plain values with their defaults.
+
+What each option means, which values it takes and how it is written stands in :mod:`haizea.config.table`; here are
+only the types and the defaults, so that a run without a configuration pays for nothing else. The defaults are
+those of Haizea 1.x where it has one. Spans and instants are in milliseconds, sizes in MiB, rates in MiB/s.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from haizea.model.units import Instant, Span
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Section:
+    """One section: options as attributes, unchangeable; what is not given has the class's default."""
+
+    def __init__(self, **values: object) -> None:
+        """Take the options that differ from the defaults, by attribute name."""
+        unknown = values.keys() - set(self.names())
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no option {', '.join(sorted(unknown))}")
+        vars(self).update(values)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of the options, in the order of their definition."""
+        return [name for name in vars(cls) if not name.startswith("_")]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings cannot be changed (tried to set {name})")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(getattr(self, n) == getattr(other, n) for n in self.names())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+class General(Section):
+    """What concerns Haizea as a whole."""
+
+    loglevel: str = "INFO"
+    logfile: str = "/var/tmp/haizea.log"
+    mode: str = "simulated"
+    lease_preparation: str = "unmanaged"
+    lease_failure_handling: str = "cancel"
+    persistence_file: str | None = "~/.haizea/leases.dat"
+
+
+class Scheduling(Section):
+    """How leases are scheduled."""
+
+    mapper: str = "greedy"
+    policy_admission: str = "accept-all"
+    policy_preemption: str = "no-preemption"
+    policy_host_selection: str = "greedy"
+    policy_pricing: str = "free"
+    wakeup_interval: Span = 60_000
+    backfilling: str = "aggressive"
+    backfilling_reservations: int | None = None
+    suspension: str = "none"
+    suspend_rate: int = 32
+    resume_rate: int = 32
+    suspendresume_exclusion: str = "local"
+    scheduling_threshold_factor: float = 1.0
+    force_scheduling_threshold: Span | None = None
+    override_suspend_time: Span | None = None
+    override_resume_time: Span | None = None
+    migration: str = "no"
+    non_schedulable_interval: Span | None = None
+    shutdown_time: Span = 0
+    enactment_overhead: Span = 0
+
+
+class Simulation(Section):
+    """What a simulated run stands on."""
+
+    clock: str = "simulated"
+    starttime: Instant | None = None
+    resources: str = "in-tracefile"
+    imagetransfer_bandwidth: int = 100
+    stop_when: str = "all-leases-done"
+    stop_when_time: Span | None = None
+    status_message_interval: Span | None = None
+    sanity_check: bool = False
+    seed: int = 0
+
+
+class DeployImagetransfer(Section):
+    """How disk images reach the hosts."""
+
+    transfer_mechanism: str = "multicast"
+    avoid_redundant_transfers: bool = True
+    force_imagetransfer_time: Span | None = None
+    diskimage_reuse: str = "none"
+    diskimage_cache_size: int | None = None
+
+
+class Tracefile(Section):
+    """The workload, and what is done to it before the run."""
+
+    tracefile: str | None = None
+    annotationfile: str | None = None
+    injectionfile: str | None = None
+    runtime_slowdown_overhead: float = 0.0
+    add_overhead: str = "none"
+    bootshutdown_overhead: Span = 0
+    override_memory: int | None = None
+
+
+class Accounting(Section):
+    """What is recorded about a run."""
+
+    datafile: str | None = None
+    probes: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = EMPTY
+
+
+class Opennebula(Section):
+    """Where OpenNebula is."""
+
+    host: str = "localhost"
+    port: int = 2633
+    stop_when_no_more_leases: bool = False
+    dry_run: bool = False
+
+
+class Pricing(Section):
+    """What the pricing policies need."""
+
+    rate: float | None = None
+    seed: int | None = None
+    min_rate: float | None = None
+    max_rate: float | None = None
+
+
+SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
+    {
+        "general": General,
+        "scheduling": Scheduling,
+        "simulation": Simulation,
+        "deploy-imagetransfer": DeployImagetransfer,
+        "tracefile": Tracefile,
+        "accounting": Accounting,
+        "opennebula": Opennebula,
+        "pricing": Pricing,
+    }
+)
+"""The sections by the name they have in a file."""
+
+
+class Settings:
+    """All sections; the defaults where nothing is given.
+
+    ``policy`` holds the free tables ``[policy.NAME]`` for policies that users write. ``origins`` tells for each
+    ``section.key`` that was given where it was given last (a file and line, a variable, an option); what is not
+    there is a default. ``source`` is the path of the file that was read. Neither counts when settings are compared.
+    """
+
+    __slots__ = (
+        "accounting",
+        "deploy_imagetransfer",
+        "general",
+        "opennebula",
+        "origins",
+        "policy",
+        "pricing",
+        "scheduling",
+        "simulation",
+        "source",
+        "tracefile",
+    )
+
+    def __init__(
+        self,
+        sections: Mapping[str, Mapping[str, object]] = EMPTY,
+        policy: Mapping[str, Mapping[str, object]] = EMPTY,
+        origins: Mapping[str, str] = EMPTY,
+        source: str | None = None,
+    ) -> None:
+        """Take checked values by section (as a file names it) and attribute."""
+        self.general = General(**sections.get("general", EMPTY))
+        self.scheduling = Scheduling(**sections.get("scheduling", EMPTY))
+        self.simulation = Simulation(**sections.get("simulation", EMPTY))
+        self.deploy_imagetransfer = DeployImagetransfer(**sections.get("deploy-imagetransfer", EMPTY))
+        self.tracefile = Tracefile(**sections.get("tracefile", EMPTY))
+        self.accounting = Accounting(**sections.get("accounting", EMPTY))
+        self.opennebula = Opennebula(**sections.get("opennebula", EMPTY))
+        self.pricing = Pricing(**sections.get("pricing", EMPTY))
+        self.policy = policy
+        self.origins = origins
+        self.source = source
+
+    def section(self, name: str) -> Section:
+        """Return a section by the name it has in a file."""
+        found: Section = getattr(self, name.replace("-", "_"))
+        return found
+
+    def value(self, name: str) -> object:
+        """Return an option's value by its full name, ``section.key``.
+
+        Raises:
+            AttributeError: there is no such option.
+        """
+        section, _, key = name.partition(".")
+        return getattr(self.section(section), key.replace("-", "_"))
+
+    def with_values(self, changed: Mapping[str, Mapping[str, object]]) -> "Settings":
+        """Return a copy in which some options differ, given by section and attribute."""
+        sections = {name: {**vars(self.section(name)), **changed.get(name, EMPTY)} for name in SECTIONS}
+        return Settings(sections, self.policy, self.origins, self.source)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Settings)
+            and all(self.section(name) == other.section(name) for name in SECTIONS)
+            and self.policy == other.policy
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        given = ", ".join(repr(self.section(name)) for name in SECTIONS if vars(self.section(name)))
+        return f"Settings({given})"

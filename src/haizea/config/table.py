@@ -1,0 +1,263 @@
+"""Every option: its kind, what it allows and what it means.
+
+The one place that checking, ``haizea config`` and the reference documentation draw from. The defaults stand in
+:mod:`haizea.config.settings`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from haizea.config.settings import SECTIONS
+
+KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "text": "text",
+        "path": "path",
+        "choice": "one of",
+        "policy": "policy",
+        "boolean": "true or false",
+        "integer": "whole number",
+        "number": "number",
+        "span": "span",
+        "instant": "instant",
+        "site": "site",
+        "words": "list of names",
+        "pairs": "table of text",
+    }
+)
+"""The kinds of values, each as the reference names it."""
+
+POLICY_KINDS: Final = ("admission", "preemption", "host-selection", "pricing")
+
+POLICIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "admission": {
+            "accept-all": "Every request may be scheduled.",
+            "no-ARs": "Every request but advance reservations may be scheduled.",
+        },
+        "preemption": {
+            "no-preemption": "No lease gives way to another.",
+            "ar-preempts-besteffort": "Advance reservations may preempt best-effort leases.",
+            "ar-preempts-everything": (
+                "Advance reservations may preempt every preemptible lease that was not promised a time."
+            ),
+            "deadline": (
+                "Reservations and deadline leases may preempt what can wait, "
+                "deadline leases with enough slack included."
+            ),
+        },
+        "host-selection": {
+            "greedy": "Hosts with the fewest leases to preempt, then those that stay undisturbed longest.",
+            "first-fit": "The first hosts, in the site's order, that have room.",
+            "best-fit": "The fullest hosts, so that others stay empty.",
+            "spread": "The emptiest hosts, so that load is even.",
+        },
+        "pricing": {
+            "free": "Every lease costs nothing.",
+            "constant": "The same rate for all, and a surcharge for preemption.",
+            "random": "A rate drawn for each lease, and a surcharge for preemption.",
+            "maximum": "The highest rate that the lease's user would pay.",
+            "adaptive": "A rate that follows what users accept, and a surcharge for preemption.",
+        },
+    }
+)
+"""The built-in policies by kind, each with what it does."""
+
+POLICY_ALIASES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "admission": {},
+        "preemption": {"ar-preempts-be": "ar-preempts-besteffort"},
+        "host-selection": {"no-policy": "first-fit", "pack": "best-fit"},
+        "pricing": {},
+    }
+)
+"""Other names of built-in policies, those of Haizea 1.x among them."""
+
+
+class Option(NamedTuple):
+    """One option.
+
+    ``choices`` are the values of a choice, or the kind of a policy. ``low`` and ``high`` bound numbers (spans: in
+    seconds). ``optional`` options take ``none``. ``ini_unit`` is how many seconds a number in a 1.x file counts.
+    ``decimals_max`` bounds a number's decimals where more could not be kept.
+    """
+
+    section: str
+    key: str
+    kind: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    optional: bool = False
+    ini_unit: int = 1
+    decimals_max: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``section.key``."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def attribute(self) -> str:
+        """The name in the section's class."""
+        return self.key.replace("-", "_")
+
+    @property
+    def default(self) -> Any:
+        """The value where none is given."""
+        return getattr(SECTIONS[self.section], self.attribute)
+
+
+_COUNT_MAX = 2**31 - 1
+_RATE_MAX = 2**40
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("general", "loglevel", "choice", "How much is logged.", ("STATUS", "INFO", "DEBUG", "VDEBUG")),
+    Option("general", "logfile", "path", "Where a daemon writes its log."),
+    Option("general", "mode", "choice", "What carries leases out: a simulation, or OpenNebula.",
+           ("simulated", "opennebula")),
+    Option("general", "lease-preparation", "choice",
+           "Whether disk images must be transferred before a lease starts, or are none of Haizea's business.",
+           ("unmanaged", "imagetransfer")),
+    Option("general", "lease-failure-handling", "choice",
+           "What a failed lease leads to: it is cancelled, or the run ends (with a report, or with the error itself).",
+           ("cancel", "exit", "exit-raise")),
+    Option("general", "persistence-file", "path", "Where a daemon keeps its leases; none keeps them in memory only.",
+           optional=True),
+    Option("scheduling", "mapper", "choice",
+           "Accepted for Haizea 1.x; there is one mapper, and it serves deadlines too.", ("greedy", "deadline")),
+    Option("scheduling", "policy-admission", "policy", "Which requests may be scheduled at all.", ("admission",)),
+    Option("scheduling", "policy-preemption", "policy", "Which leases may be preempted for which.", ("preemption",)),
+    Option("scheduling", "policy-host-selection", "policy", "Which hosts are preferred for a lease's VMs.",
+           ("host-selection",)),
+    Option("scheduling", "policy-pricing", "policy", "What a lease costs.", ("pricing",)),
+    Option("scheduling", "wakeup-interval", "span", "How often a real clock looks for work that is due.", low=0.001),
+    Option("scheduling", "backfilling", "choice",
+           "How many best-effort leases may hold a reservation in the future: none, one, "
+           "backfilling-reservations, or all.",
+           ("off", "aggressive", "intermediate", "conservative")),
+    Option("scheduling", "backfilling-reservations", "integer",
+           "How many reservations in the future intermediate backfilling allows.",
+           low=0, high=_COUNT_MAX, optional=True),
+    Option("scheduling", "suspension", "choice", "Which leases may be suspended: none, those of one VM, or all.",
+           ("none", "serial-only", "all")),
+    Option("scheduling", "suspend-rate", "integer", "MiB of a VM's memory that are saved in a second.",
+           low=1, high=_RATE_MAX),
+    Option("scheduling", "resume-rate", "integer", "MiB of a VM's memory that are restored in a second.",
+           low=1, high=_RATE_MAX),
+    Option("scheduling", "suspendresume-exclusion", "choice",
+           "Whether suspensions and resumptions go one at a time on each host, or one at a time in the site.",
+           ("local", "global")),
+    Option("scheduling", "scheduling-threshold-factor", "number",
+           "A lease starts only if it can run this many times as long as its overheads take.",
+           low=0, high=1_000_000, decimals_max=3),
+    Option("scheduling", "force-scheduling-threshold", "span",
+           "The least time a lease must be able to run, in place of the one computed from its overheads.",
+           optional=True),
+    Option("scheduling", "override-suspend-time", "span",
+           "How long suspending a VM takes, in place of the time computed from its memory.", optional=True),
+    Option("scheduling", "override-resume-time", "span",
+           "How long resuming a VM takes, in place of the time computed from its memory.", optional=True),
+    Option("scheduling", "migration", "choice",
+           "Whether a suspended VM may resume on another host: no, after its images are copied, or at no cost.",
+           ("no", "yes", "yes-notransfer")),
+    Option("scheduling", "non-schedulable-interval", "span",
+           "The least time between a decision and its start; where not given, 10 s on a real clock and 0 on a "
+           "simulated one.", optional=True),
+    Option("scheduling", "shutdown-time", "span", "How long shutting a VM down takes."),
+    Option("scheduling", "enactment-overhead", "span",
+           "How long sending a command takes; added to each suspension and resumption."),
+    Option("simulation", "clock", "choice",
+           "Whether time jumps from event to event, or passes as it does outside.", ("simulated", "real")),
+    Option("simulation", "starttime", "instant", "When the simulated run begins.", optional=True),
+    Option("simulation", "resources", "site",
+           "The simulated site: the one in the workload, or one line."),
+    Option("simulation", "imagetransfer-bandwidth", "integer",
+           "Mb/s at which images leave the repository, and at which memory images are copied when VMs migrate.",
+           low=1, high=_RATE_MAX),
+    Option("simulation", "stop-when", "choice", "When the run ends.",
+           ("all-leases-done", "besteffort-submitted", "besteffort-done", "exact")),
+    Option("simulation", "stop-when-time", "span", "How long after its begin the run ends, with stop-when exact.",
+           optional=True),
+    Option("simulation", "status-message-interval", "span",
+           "How often, in simulated time, the state of the run is logged (a number in a 1.x file counts minutes).",
+           low=0.001, optional=True, ini_unit=60),
+    Option("simulation", "sanity-check", "boolean", "Whether the schedule is verified after every event."),
+    Option("simulation", "seed", "integer", "What everything drawn at random is derived from.", low=0, high=2**63 - 1),
+    Option("deploy-imagetransfer", "transfer-mechanism", "choice",
+           "Whether an image goes to one host at a time, or one transfer feeds all hosts of a lease.",
+           ("unicast", "multicast")),
+    Option("deploy-imagetransfer", "avoid-redundant-transfers", "boolean",
+           "Whether a lease may ride on a planned transfer of the same image to the same host."),
+    Option("deploy-imagetransfer", "force-imagetransfer-time", "span",
+           "How long a transfer takes, in place of the time computed from the image's size.", optional=True),
+    Option("deploy-imagetransfer", "diskimage-reuse", "choice", "Whether hosts keep images for later leases.",
+           ("none", "image-caches")),
+    Option("deploy-imagetransfer", "diskimage-cache-size", "integer",
+           "MiB of images that a host may keep; none and -1 mean no limit.", low=-1, high=2**40 - 1, optional=True),
+    Option("tracefile", "tracefile", "path", "The workload, where the command line names none.", optional=True),
+    Option("tracefile", "annotationfile", "path", "Annotations that are applied to the workload's leases.",
+           optional=True),
+    Option("tracefile", "injectionfile", "path", "A second workload that is merged into the first.", optional=True),
+    Option("tracefile", "runtime-slowdown-overhead", "number",
+           "Percent by which leases run longer for being in VMs (see add-overhead).", low=0, high=1_000_000),
+    Option("tracefile", "add-overhead", "choice", "Which leases the two overheads of this section are added to.",
+           ("none", "besteffort", "all")),
+    Option("tracefile", "bootshutdown-overhead", "span",
+           "Time added to a lease's duration for booting and shutting down (see add-overhead)."),
+    Option("tracefile", "override-memory", "integer",
+           "MiB of memory that every VM asks for, whatever the workload says; none and -1 leave it.",
+           low=-1, high=2**40 - 1, optional=True),
+    Option("accounting", "datafile", "path", "Where results are written.", optional=True),
+    Option("accounting", "probes", "words", "What is recorded, by name of the probe."),
+    Option("accounting", "attributes", "pairs", "Names and values that are copied into the results."),
+    Option("opennebula", "host", "text", "The machine that OpenNebula's XML-RPC server runs on."),
+    Option("opennebula", "port", "integer", "The port of OpenNebula's XML-RPC server.", low=1, high=65535),
+    Option("opennebula", "stop-when-no-more-leases", "boolean", "Whether Haizea ends when no lease is left."),
+    Option("opennebula", "dry-run", "boolean", "Whether time jumps from event to event although OpenNebula is used."),
+    Option("pricing", "rate", "number", "Price of a VM for an hour; the first one, where the policy adapts it.",
+           low=0, high=1e12, optional=True),
+    Option("pricing", "seed", "integer", "Seed of random rates; simulation.seed where not given.",
+           low=0, high=2**63 - 1, optional=True),
+    Option("pricing", "min-rate", "number", "The lowest random rate.", low=0, high=1e12, optional=True),
+    Option("pricing", "max-rate", "number", "The highest random rate.", low=0, high=1e12, optional=True),
+)  # fmt: skip
+"""Every option, in the order of the reference."""
+
+BY_SECTION: Final[Mapping[str, Mapping[str, Option]]] = MappingProxyType(
+    {section: {o.key: o for o in OPTIONS if o.section == section} for section in SECTIONS}
+)
+"""The options by section and key."""
+
+
+def allowed(option: Option) -> str:
+    """Say which values an option takes."""
+    words = _allowed(option)
+    return f"{words}, or none" if option.optional else words
+
+
+def _allowed(option: Option) -> str:
+    kind = option.kind
+    if kind == "choice":
+        return ", ".join(option.choices)
+    if kind == "policy":
+        return f"{', '.join(POLICIES[option.choices[0]])}, an entry point's name, or module:Class"
+    if kind in ("integer", "number"):
+        what = "a whole number" if kind == "integer" else "a number"
+        if option.decimals_max is not None:
+            what += f" with at most {option.decimals_max} decimals"
+        if option.low is not None and option.high is not None:
+            return f"{what} from {int(option.low)} to {int(option.high)}"
+        return what
+    return {
+        "text": "text",
+        "path": "a path",
+        "boolean": "true or false (also yes, no, on, off)",
+        "span": "a span of time: a number of seconds, or text such as 90s, 5m, 1h30m, 01:30:00, 1:12:00:00",
+        "instant": "an instant such as 2006-11-25 13:00:00 or 2006-11-25T13:00:00Z (UTC where no zone is given)",
+        "site": "in-tracefile, or a line such as '4 CPU:100 Memory:1024'",
+        "words": "names, as a list or separated by spaces",
+        "pairs": "a table of text, or name=value separated by commas",
+    }[kind]

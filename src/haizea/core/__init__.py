@@ -1,0 +1,1 @@
+"""The scheduler: events in, effects out; lease states, reactions, booking, the queue, reasons."""

@@ -1,0 +1,221 @@
+"""The scheduler's desk: everything it knows, and the few ways to change a lease that all its parts share."""
+
+from bisect import insort
+from heapq import heappop, heappush
+from typing import Final, NamedTuple
+
+from haizea.core.states import TRANSITIONS, ImpossibleTransition
+from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
+from haizea.model.lease import LeaseState
+from haizea.model.reason import Reason
+from haizea.model.site import Site
+from haizea.model.units import Instant
+from haizea.plan.hosts import Hosts
+from haizea.plan.images import Images, Transfer, TransferState
+from haizea.plan.lease import Entry, Lease, Phase, Stay
+from haizea.plan.need import Needs
+from haizea.plan.operations import hosts_of
+from haizea.plan.options import Options
+from haizea.plan.planner import Planner
+from haizea.plan.preemption import Preemption
+from haizea.plan.slottable import SlotTable
+from haizea.policy.protocols import AdmissionPolicy, HostSelectionPolicy, PreemptionPolicy, PricingPolicy
+from haizea.policy.views import SiteView
+
+EVERY_STATE: Final = frozenset(LeaseState)
+_BEFORE_STARTS: Final = Phase.PLANNED + 1
+
+
+class Policies(NamedTuple):
+    """The four kinds of policy."""
+
+    admission: AdmissionPolicy
+    selection: HostSelectionPolicy
+    preemption: PreemptionPolicy
+    pricing: PricingPolicy
+
+
+class Retired(NamedTuple):
+    """A lease has reached a final state, and the scheduler has let go of it."""
+
+    at: Instant
+    lease: Lease
+
+
+class Desk:
+    """Leases, queue, slot table, timers and what is to be told to the world.
+
+    ``queue`` holds the best-effort leases that wait, in order of submission; ``reserved`` those that hold a
+    reservation in the future. ``freed`` says that capacity was given back earlier than planned since the
+    reservations in the future were last looked at, ``has_deadlines`` that there has been a deadline lease.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        now: Instant,
+        options: Options,
+        policies: Policies,
+        announced: frozenset[LeaseState] = EVERY_STATE,
+    ) -> None:
+        self.site = site
+        self.now = now
+        self.options = options
+        self.policies = policies
+        self.announced = announced
+        self.table = SlotTable(site, now)
+        self.hosts = Hosts(self.table)
+        self.needs = Needs(self.table, options)
+        self.planner = Planner(self.table, self.hosts, options, policies.selection)
+        self.preemption = Preemption(self.planner, policies.preemption)
+        self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
+        self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
+        self.leases: dict[int, Lease] = {}
+        self.queue: list[Lease] = []
+        self.reserved: list[Lease] = []
+        self.freed = False
+        self.has_deadlines = False
+        self.effects: list[Effect | Retired] = []
+        self._timers: list[tuple[Instant, int, int, int, Stay | Transfer]] = []
+        self._sequence = 0
+
+    # Effects -------------------------------------------------------------------------------------------------
+
+    def enter(self, lease: Lease, state: LeaseState) -> None:
+        """Bring a lease into a state.
+
+        Raises:
+            ImpossibleTransition: the state cannot follow the present one.
+        """
+        if state not in TRANSITIONS[lease.state]:
+            story = "; ".join(f"{e.kind} {e.start}-{e.end} {e.outcome}" for e in lease.log) or "nothing happened to it"
+            raise ImpossibleTransition(lease.id, lease.state, state, story)
+        lease.state = state
+        if state in self.announced:
+            self.effects.append(LeaseChanged(self.now, lease.id, state, lease.reason))
+
+    def command(self, verb: Verb, stay: Stay, until: Instant) -> None:
+        """Tell the back end to do something with the VMs of a stay."""
+        self.effects.append(Command(self.now, verb, stay.lease.id, until, _Where(stay, self.table)))
+
+    def notify(self, lease: Lease, text: str) -> None:
+        """Tell people something about a lease."""
+        self.effects.append(Notice(self.now, lease.id, text))
+
+    def retire(self, lease: Lease, state: LeaseState, reason: Reason | None = None) -> None:
+        """Bring a lease into a final state and let go of it."""
+        if reason is not None:
+            lease.reason = reason
+        if self.images is not None and lease.terms.software is not None:
+            self.images.forget(lease)
+        lease.ended = self.now
+        lease.images = None
+        self.enter(lease, state)
+        del self.leases[lease.id]
+        self.effects.append(Retired(self.now, lease))
+
+    # Timers --------------------------------------------------------------------------------------------------
+
+    def arm(self, stay: Stay) -> None:
+        """Set the timer for the next thing that is to happen in a stay; older ones no longer count."""
+        stay.version += 1
+        phase = stay.phase
+        if phase is Phase.PLANNED:
+            at = stay.start
+        elif phase is Phase.RUNNING:
+            at = stay.run_end
+        elif phase is Phase.RESUMING:
+            at = stay.run_start
+        else:
+            at = stay.end
+        self._sequence += 1
+        heappush(self._timers, (at, phase, self._sequence, stay.version, stay))
+
+    def arm_transfer(self, transfer: Transfer) -> None:
+        """Set the timer for the next thing that is to happen in a transfer: ends before starts of VMs."""
+        self._sequence += 1
+        planned = transfer.state is TransferState.PLANNED
+        at = transfer.start if planned else transfer.end
+        heappush(self._timers, (at, _BEFORE_STARTS if planned else Phase.OVER, self._sequence, 0, transfer))
+
+    def due(self) -> Stay | Transfer | None:
+        """Return the next stay or transfer in which something is to happen by now, if there is any."""
+        timers = self._timers
+        while timers and timers[0][0] <= self.now:
+            _at, _phase, _sequence, version, thing = heappop(timers)
+            if isinstance(thing, Stay):
+                if thing.version == version and thing.phase is not Phase.OVER:
+                    return thing
+            elif thing.state is not TransferState.OVER:
+                return thing
+        return None
+
+    def next_instant(self) -> Instant | None:
+        """Return when something is to happen next."""
+        timers = self._timers
+        while timers:
+            at, _phase, _sequence, version, thing = timers[0]
+            if isinstance(thing, Stay):
+                if thing.version == version and thing.phase is not Phase.OVER:
+                    return at
+            elif thing.state is not TransferState.OVER:
+                return at
+            heappop(timers)
+        return None
+
+    # Queue ---------------------------------------------------------------------------------------------------
+
+    def enqueue(self, lease: Lease) -> None:
+        """Put a lease in the queue, at its place by submission; behind those submitted at the same instant."""
+        insort(self.queue, lease, key=_place)
+
+    def reserve(self, lease: Lease) -> None:
+        """Note that a lease holds a reservation in the future."""
+        lease.reserved = True
+        insort(self.reserved, lease, key=_place)
+
+    def unreserve(self, lease: Lease) -> None:
+        """Note that a lease no longer holds a reservation in the future."""
+        if lease.reserved:
+            lease.reserved = False
+            self.reserved.remove(lease)
+
+    # Stays ---------------------------------------------------------------------------------------------------
+
+    def keep(self, stay: Stay) -> None:
+        """Hold what a stay needs and add it to its lease."""
+        self.table.hold(stay.start, stay.end, stay.placement.held)
+        stay.lease.stays.append(stay)
+
+    def drop(self, stay: Stay) -> None:
+        """Give back what a stay still holds and take it off its lease."""
+        self.table.release(max(self.now, stay.start), stay.end, stay.placement.held)
+        self.forget(stay)
+
+    def forget(self, stay: Stay) -> None:
+        """Take a stay off its lease; it holds nothing any more."""
+        stay.phase = Phase.OVER
+        stay.lease.stays.remove(stay)
+
+    def log(self, kind: str, stay: Stay, start: Instant, end: Instant, outcome: str = "done") -> None:
+        """Note what happened during a stay."""
+        stay.lease.log.append(Entry(kind, stay, start, end, outcome))
+
+
+class _Where:
+    """Works out the host of every VM of a stay when it is called."""
+
+    __slots__ = ("_stay", "_table")
+
+    def __init__(self, stay: Stay, table: SlotTable) -> None:
+        self._stay = stay
+        self._table = table
+
+    def __call__(self) -> tuple[int, ...]:
+        return hosts_of(self._stay, self._table)
+
+
+def _place(lease: Lease) -> Instant:
+    return lease.submitted
+
+

@@ -1,0 +1,229 @@
+"""Carrying out the schedule: what happens when the instants of a stay or a transfer are reached.
+
+A stay resumes or boots its VMs, lets them run, and suspends them or shuts them down. The plan is taken to be
+carried out as it stands until somebody says otherwise (see :mod:`haizea.core.reactions`).
+"""
+
+from haizea.core.desk import Desk
+from haizea.model.effects import Command, Verb
+from haizea.model.lease import LeaseState
+from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.images import Transfer, TransferState
+from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.operations import hosts_of
+
+
+class Execution:
+    """Moves stays and transfers on as time passes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def run_due(self) -> None:
+        """Do everything that is due by now, ends before starts."""
+        desk = self._desk
+        while (thing := desk.due()) is not None:
+            if isinstance(thing, Transfer):
+                self._move_transfer(thing)
+            else:
+                self.move(thing)
+
+    def move(self, stay: Stay) -> None:
+        """Bring a stay into its next phase."""
+        phase = stay.phase
+        if phase is Phase.PLANNED:
+            self.begin(stay)
+        elif phase is Phase.RESUMING:
+            self._resumed(stay)
+        elif phase is Phase.RUNNING:
+            self._run_over(stay)
+        else:
+            self._ended(stay)
+
+    def begin(self, stay: Stay) -> None:
+        """Boot or resume the VMs of a stay."""
+        desk, lease = self._desk, stay.lease
+        if stay.resuming:
+            for copy in stay.copies:
+                lease.migrations += len(copy.vms)
+            if stay.copies:
+                first, last = stay.copies[0].start, max(copy.end for copy in stay.copies)
+                desk.log("migrate", stay, first, last)
+                desk.command(Verb.MIGRATE, stay, stay.start)
+            stay.phase = Phase.RESUMING
+            desk.enter(lease, LeaseState.RESUMING)
+            desk.command(Verb.RESUME, stay, stay.run_start)
+            if stay.run_start > stay.start:
+                desk.arm(stay)
+            else:
+                self._resumed(stay)
+            return
+        stay.phase = Phase.RUNNING
+        desk.unreserve(lease)
+        if lease.started is None:
+            lease.started = desk.now
+        desk.enter(lease, LeaseState.ACTIVE)
+        desk.command(Verb.START, stay, stay.run_start)
+        if stay.run_end < FAR_FUTURE:
+            desk.arm(stay)
+
+    def _resumed(self, stay: Stay) -> None:
+        desk, lease = self._desk, stay.lease
+        # A reservation counts as one in the future until its VMs run, not only until they begin to be resumed.
+        desk.unreserve(lease)
+        lease.resumptions += 1
+        lease.images = None
+        stay.phase = Phase.RUNNING
+        if stay.run_start > stay.start:
+            desk.log("resume", stay, stay.start, stay.run_start)
+        desk.enter(lease, LeaseState.ACTIVE)
+        if stay.run_end < FAR_FUTURE:
+            desk.arm(stay)
+
+    def _run_over(self, stay: Stay) -> None:
+        """Suspend the VMs or shut them down, as planned."""
+        desk, lease = self._desk, stay.lease
+        self.account(stay, stay.run_end)
+        if stay.suspending:
+            stay.phase = Phase.ENDING
+            desk.enter(lease, LeaseState.SUSPENDING)
+            desk.command(Verb.SUSPEND, stay, stay.end)
+            desk.arm(stay)
+            return
+        desk.command(Verb.SHUT_DOWN, stay, stay.end)
+        if stay.end > stay.run_end:
+            stay.phase = Phase.ENDING
+            desk.arm(stay)
+        else:
+            self._done(stay)
+
+    def _ended(self, stay: Stay) -> None:
+        desk, lease = self._desk, stay.lease
+        if not stay.suspending:
+            desk.log("shutdown", stay, stay.run_end, stay.end)
+            self._done(stay)
+            return
+        desk.log("suspend", stay, stay.run_end, stay.end)
+        lease.suspensions += 1
+        lease.images = hosts_of(stay, desk.table)
+        lease.rested = stay.placement
+        desk.forget(stay)
+        if lease.stays:
+            desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
+        else:
+            desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
+            desk.enqueue(lease)
+
+    def _done(self, stay: Stay) -> None:
+        desk = self._desk
+        desk.forget(stay)
+        desk.retire(stay.lease, LeaseState.DONE)
+
+    def account(self, stay: Stay, until: Instant) -> None:
+        """Credit a lease with the time its VMs have run in a stay."""
+        lease = stay.lease
+        ran = until - stay.run_start
+        lease.delivered += ran
+        if lease.left < FAR_FUTURE:
+            lease.left = max(0, lease.left - ran)
+        self._desk.log("run", stay, stay.run_start, until)
+
+    def end_early(self, lease: Lease) -> None:
+        """End a lease whose VMs have all shut themselves down."""
+        desk = self._desk
+        stay = lease.stays[0]
+        self.account(stay, desk.now)
+        for other in list(lease.stays):
+            desk.drop(other)
+        desk.freed = True
+        desk.retire(lease, LeaseState.DONE)
+
+    def stop(self, lease: Lease, outcome: str) -> None:
+        """Break off everything a lease does and was to do, and note what that was."""
+        desk = self._desk
+        for stay in list(lease.stays):
+            if stay.phase is Phase.RUNNING:
+                if desk.now > stay.run_start:
+                    desk.log("run", stay, stay.run_start, desk.now, outcome)
+                desk.command(Verb.DESTROY, stay, desk.now)
+            elif stay.phase is Phase.RESUMING:
+                desk.log("resume", stay, stay.start, desk.now, "cancelled")
+                desk.command(Verb.DESTROY, stay, desk.now)
+            elif stay.phase is Phase.ENDING:
+                desk.log("suspend" if stay.suspending else "shutdown", stay, stay.run_end, desk.now, "cancelled")
+                desk.command(Verb.DESTROY, stay, desk.now)
+            desk.drop(stay)
+        desk.unreserve(lease)
+        if lease in desk.queue:
+            desk.queue.remove(lease)
+        if desk.images is not None:
+            desk.images.cancel(lease)
+
+    def requeue(self, lease: Lease) -> None:
+        """Take a lease off the hosts and put it back in the queue.
+
+        What ran is lost, and the lease starts over; but one that is suspended keeps its images, and one whose
+        resumption had not ended too.
+        """
+        desk = self._desk
+        running = any(stay.phase in (Phase.RUNNING, Phase.ENDING) for stay in lease.stays)
+        images = lease.images
+        self.stop(lease, "lost")
+        lease.requeued += 1
+        if images and not running:
+            if lease.state is not LeaseState.SUSPENDED_QUEUED:
+                desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
+        else:
+            self._start_over(lease)
+            if lease.state is not LeaseState.QUEUED:
+                desk.enter(lease, LeaseState.QUEUED)
+        desk.enqueue(lease)
+
+    def abandon(self, stay: Stay) -> None:
+        """Break off a stay whose VMs run; the lease starts over in a later one."""
+        desk = self._desk
+        if desk.now > stay.run_start:
+            desk.log("run", stay, stay.run_start, desk.now, "lost")
+        desk.command(Verb.DESTROY, stay, desk.now)
+        desk.drop(stay)
+        self._start_over(stay.lease)
+
+    def lose_images(self, lease: Lease) -> None:
+        """Have a lease whose memory images are gone start over."""
+        if lease.stays:
+            lease.images = None
+            self.requeue(lease)
+            return
+        self._start_over(lease)
+        self._desk.enter(lease, LeaseState.QUEUED)
+
+    def _start_over(self, lease: Lease) -> None:
+        lease.log[:] = [e._replace(outcome="lost") if e.kind == "run" else e for e in lease.log]
+        lease.lost = sum(e.end - e.start for e in lease.log if e.kind == "run")
+        lease.delivered = 0
+        lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
+        lease.images = None
+        lease.rested = None
+
+    def _move_transfer(self, transfer: Transfer) -> None:
+        desk = self._desk
+        images = desk.images
+        if images is None:
+            raise AssertionError("a transfer was planned although images are not managed; this is a bug in Haizea")
+        leases = {lease.id: lease for lease, _host, _vms in transfer.targets}.values()
+        if transfer.state is TransferState.PLANNED:
+            images.begin(transfer)
+            for lease in leases:
+                if lease.state is LeaseState.SCHEDULED:
+                    desk.enter(lease, LeaseState.PREPARING)
+            for lease in list(leases)[:1]:
+                if lease.stays:
+                    desk.effects.append(Command(desk.now, Verb.TRANSFER, lease.id, transfer.end, transfer.destinations))
+            desk.arm_transfer(transfer)
+            return
+        images.finish(transfer)
+        for lease, host, vms in transfer.targets:
+            lease.transfers.append((host, vms, transfer.start, transfer.end))
+        for lease in leases:
+            if lease.state in (LeaseState.PREPARING, LeaseState.SCHEDULED) and not images.pending(lease):
+                desk.enter(lease, LeaseState.READY)

@@ -1,0 +1,217 @@
+"""What is done about the unexpected: one table of what is wanted of a VM beside what is seen of it.
+
+The schedule says what a lease's VMs are *desired* to be doing; a platform reports what they are *observed* to be.
+Where the two agree nothing is done, so that a report that comes twice, late or out of order does no harm.
+"""
+
+from enum import Enum
+from typing import Final
+
+from haizea.core.desk import Desk
+from haizea.core.execution import Execution
+from haizea.core.repair import Repair
+from haizea.model.effects import Verb
+from haizea.model.events import (
+    CancelRequested,
+    HostObserved,
+    InstanceObserved,
+    Observed,
+    OperationOutcome,
+    OperationReported,
+)
+from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
+from haizea.model.reason import Cause, Reason
+from haizea.model.site import HostState
+from haizea.plan.lease import Lease, Phase, Stay
+
+RESTARTS_MAX: Final = 3
+
+
+class Desired(Enum):
+    """What the schedule wants the VMs of a lease to be doing now."""
+
+    ABSENT = "absent"
+    RESUMING = "resuming"
+    RUNNING = "running"
+    ENDING = "ending"
+
+
+class Reaction(Enum):
+    """What is done about a VM that is not as desired."""
+
+    NOTHING = "nothing"
+    NOTE = "tell people; the schedule stays"
+    SHUTDOWN = "as the lease wishes for when a guest shuts itself down"
+    FAILURE = "as the lease wishes for when a VM fails"
+    DESTROY = "remove the VM: no lease wants it there"
+
+
+D, O, R = Desired, Observed, Reaction
+REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
+    (D.ABSENT, O.RUNNING): R.DESTROY,
+    (D.ABSENT, O.GUEST_SHUTDOWN): R.NOTHING,
+    (D.ABSENT, O.CRASHED): R.NOTHING,
+    (D.ABSENT, O.VANISHED): R.NOTHING,
+    (D.ABSENT, O.UNKNOWN): R.NOTHING,
+    (D.ABSENT, O.SUSPENDED): R.NOTHING,
+    (D.ABSENT, O.PAUSED): R.DESTROY,
+    (D.ABSENT, O.STOPPED): R.NOTHING,
+    (D.RESUMING, O.RUNNING): R.NOTHING,
+    (D.RESUMING, O.GUEST_SHUTDOWN): R.SHUTDOWN,
+    (D.RESUMING, O.CRASHED): R.FAILURE,
+    (D.RESUMING, O.VANISHED): R.FAILURE,
+    (D.RESUMING, O.UNKNOWN): R.NOTE,
+    (D.RESUMING, O.SUSPENDED): R.NOTHING,
+    (D.RESUMING, O.PAUSED): R.NOTHING,
+    (D.RESUMING, O.STOPPED): R.NOTHING,
+    (D.RUNNING, O.RUNNING): R.NOTHING,
+    (D.RUNNING, O.GUEST_SHUTDOWN): R.SHUTDOWN,
+    (D.RUNNING, O.CRASHED): R.FAILURE,
+    (D.RUNNING, O.VANISHED): R.FAILURE,
+    (D.RUNNING, O.UNKNOWN): R.NOTE,
+    (D.RUNNING, O.SUSPENDED): R.NOTE,
+    (D.RUNNING, O.PAUSED): R.NOTE,
+    (D.RUNNING, O.STOPPED): R.SHUTDOWN,
+    (D.ENDING, O.RUNNING): R.NOTHING,
+    (D.ENDING, O.GUEST_SHUTDOWN): R.SHUTDOWN,
+    (D.ENDING, O.CRASHED): R.FAILURE,
+    (D.ENDING, O.VANISHED): R.FAILURE,
+    (D.ENDING, O.UNKNOWN): R.NOTE,
+    (D.ENDING, O.SUSPENDED): R.NOTHING,
+    (D.ENDING, O.PAUSED): R.NOTHING,
+    (D.ENDING, O.STOPPED): R.NOTHING,
+}
+
+_DESIRED: Final = {
+    Phase.OVER: D.ABSENT,
+    Phase.PLANNED: D.ABSENT,
+    Phase.RESUMING: D.RESUMING,
+    Phase.RUNNING: D.RUNNING,
+    Phase.ENDING: D.ENDING,
+}
+
+
+def desired(lease: Lease) -> Desired:
+    """Return what the schedule wants the VMs of a lease to be doing now."""
+    return _DESIRED[lease.stays[0].phase] if lease.stays else Desired.ABSENT
+
+
+class Reactions:
+    """Reacts to what nobody planned."""
+
+    def __init__(self, desk: Desk, execution: Execution, repair: Repair) -> None:
+        self._desk = desk
+        self._execution = execution
+        self._repair = repair
+        self._restarts: dict[int, int] = {}
+        self._over: dict[int, set[int]] = {}
+
+    def instance_observed(self, event: InstanceObserved) -> None:
+        """React to the state that a VM, or all VMs, of a lease were seen in."""
+        lease = self._desk.leases.get(event.lease)
+        if lease is None:
+            return
+        reaction = REACTIONS[desired(lease), event.observed]
+        if reaction is Reaction.SHUTDOWN:
+            self._shut_down(lease, event.vm)
+        elif reaction is Reaction.FAILURE:
+            self.failed(lease, Reason(Cause.FAILED, f"A VM of it was seen to be {event.observed.value}."))
+        elif reaction is Reaction.NOTE:
+            self._desk.notify(lease, f"A VM of lease {lease.id} was seen to be {event.observed.value}.")
+        elif reaction is Reaction.DESTROY and lease.stays:
+            self._desk.command(Verb.DESTROY, lease.stays[0], self._desk.now)
+
+    def _shut_down(self, lease: Lease, vm: int) -> None:
+        """Do as the lease wishes for when a guest shuts itself down; it is over when all of its VMs are."""
+        wish = lease.terms.reactions.on_guest_shutdown
+        stay = lease.stays[0]
+        if wish is OnGuestShutdown.RESTART and stay.phase is Phase.RUNNING:
+            self._desk.command(Verb.START, stay, self._desk.now)
+            return
+        if wish is OnGuestShutdown.HOLD:
+            self._desk.notify(lease, f"A guest of lease {lease.id} shut itself down; the lease keeps its hosts.")
+            return
+        if vm and lease.need.vms > 1:
+            over = self._over.setdefault(lease.id, set())
+            over.add(vm)
+            if len(over) < lease.need.vms:
+                return
+        self._over.pop(lease.id, None)
+        if stay.phase is Phase.RUNNING:
+            self._execution.end_early(lease)
+        else:
+            self._execution.stop(lease, "cancelled")
+            self._desk.freed = True
+            self._desk.retire(lease, LeaseState.DONE)
+
+    def failed(self, lease: Lease, reason: Reason) -> None:
+        """Do as the lease wishes for when a VM of it fails."""
+        desk = self._desk
+        wish = lease.terms.reactions.on_failure
+        restarts = self._restarts.get(lease.id, 0)
+        stay = lease.stays[0]
+        if wish is OnFailure.RESTART and restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING:
+            self._restarts[lease.id] = restarts + 1
+            desk.command(Verb.START, stay, desk.now)
+            desk.notify(lease, f"A VM of lease {lease.id} failed and is restarted.")
+            return
+        if wish is OnFailure.HOLD:
+            desk.notify(lease, f"A VM of lease {lease.id} failed; the lease keeps its hosts. {reason.text}")
+            return
+        self._restarts.pop(lease.id, None)
+        if wish is OnFailure.FAIL:
+            self._execution.stop(lease, "lost")
+            desk.freed = True
+            desk.retire(lease, LeaseState.FAILED, reason)
+            return
+        self._repair.replace(lease, reason)
+
+    def operation_reported(self, event: OperationReported) -> None:
+        """React to an operation that is late or has failed."""
+        lease = self._desk.leases.get(event.lease)
+        if lease is None or not lease.stays:
+            return
+        stay = lease.stays[0]
+        if not _concerns(event.kind, stay):
+            return
+        if event.outcome is OperationOutcome.LATE:
+            if event.until is not None:
+                self._repair.extend(stay, event.until)
+        else:
+            self.failed(lease, Reason(Cause.FAILED, f"Its {event.kind} failed."))
+
+    def host_observed(self, event: HostObserved) -> None:
+        """React to a host that went down, came back, or is to be used differently."""
+        desk = self._desk
+        if not 0 <= event.host < len(desk.hosts.states) or desk.hosts.states[event.host] is event.state:
+            return
+        desk.hosts.set_state(event.host, event.state)
+        desk.freed = True
+        if event.state is HostState.DOWN:
+            name = desk.site.hosts[event.host].name
+            self._repair.evacuate(event.host, Reason(Cause.HOST_LOST, f"Host {name} went down."), self.failed)
+
+    def cancel_requested(self, event: CancelRequested) -> None:
+        """Cancel a lease, whatever it is doing."""
+        lease = self._desk.leases.get(event.lease)
+        if lease is None:
+            return
+        for stay in lease.stays:
+            if stay.phase is Phase.RUNNING:
+                self._execution.account(stay, self._desk.now)
+                stay.run_start = self._desk.now
+        self._execution.stop(lease, "cancelled")
+        self._desk.freed = True
+        by = f" by {event.by}" if event.by else ""
+        self._desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
+
+
+def _concerns(kind: str, stay: Stay) -> bool:
+    """Whether an operation of this kind is under way in a stay."""
+    if kind == "suspend":
+        return stay.phase is Phase.ENDING and stay.suspending
+    if kind == "shutdown":
+        return stay.phase is Phase.ENDING and not stay.suspending
+    if kind == "resume":
+        return stay.phase is Phase.RESUMING
+    return kind in ("boot", "run") and stay.phase is Phase.RUNNING

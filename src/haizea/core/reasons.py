@@ -1,0 +1,193 @@
+"""Putting into words, with counts, why a lease waits or was refused."""
+
+from typing import Final
+
+from haizea.core.desk import Desk
+from haizea.model.lease import LeaseTerms
+from haizea.model.reason import Cause, Reason
+from haizea.model.resources import describe
+from haizea.model.site import HostState
+from haizea.model.units import DAY, HOUR, MINUTE, SECOND, Instant, Span
+from haizea.plan.hosts import labelled
+from haizea.plan.lease import Lease
+from haizea.plan.mapping import room
+
+NO_ROOM: Final = Reason(Cause.RESERVED, "There is no room for it at the moment.")
+NOT_PREPARED: Final = Reason(Cause.PREPARATION, "Its disk images cannot be at the hosts in time.")
+
+_LEASES_NAMED = 5
+_PROBES_MAX = 2_000
+
+
+def instant(at: Instant) -> str:
+    """Write an instant in ISO 8601, in UTC."""
+    days, rest = divmod(at, DAY)
+    year, month, day = _date(days)
+    hour, rest = divmod(rest, HOUR)
+    minute, rest = divmod(rest, MINUTE)
+    second, milli = divmod(rest, SECOND)
+    text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+    return f"{text}.{milli:03d}Z" if milli else f"{text}Z"
+
+
+def _date(days: int) -> tuple[int, int, int]:
+    """Turn days since 1970 into a date (Hinnant's ``civil_from_days``)."""
+    days += 719_468
+    era, of_era = divmod(days, 146_097)
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    shifted = (5 * of_year + 2) // 153
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year + era * 400 + (month <= 2), month, of_year - (153 * shifted + 2) // 5 + 1
+
+
+def wanted(terms: LeaseTerms) -> str:
+    """Say what a lease asks for: ``4 hosts with 2 cores and 4096 MiB``."""
+    parts = [f"{n.count} VM{'s' if n.count > 1 else ''} with {describe(n.demand)}" for n in terms.nodes]
+    return " and ".join(parts)
+
+
+def too_expensive(text: str | None) -> Reason:
+    """The user would not pay so much."""
+    return Reason(Cause.PRICE, text or "Its user is not willing to pay the price.")
+
+
+def start_is_past(start: Instant, now: Instant) -> Reason:
+    """The start that was asked for is over."""
+    return Reason(Cause.PAST, f"It was to start at {instant(start)}, but it is {instant(now)} already.", retry_at=now)
+
+
+def deadline_too_soon(lease: Lease, now: Instant) -> Reason:
+    """Not even an empty site could end the lease in time."""
+    start, deadline = max(lease.terms.start or now, now), lease.terms.deadline or now
+    text = f"It needs {lease.left / SECOND:g} s, but from {instant(start)} to its deadline at {instant(deadline)}"
+    return Reason(Cause.DEADLINE, f"{text} there are only {max(0, deadline - start) / SECOND:g} s.")
+
+
+def deadline_not_met(desk: Desk, lease: Lease) -> Reason:
+    """There is no place for the lease before its deadline that leaves all promises kept."""
+    start, deadline = max(lease.terms.start or desk.now, desk.now), lease.terms.deadline or desk.now
+    at_once = no_room_at(desk, lease, start, start + lease.left)
+    ends = "" if at_once.retry_at is None else f" The nearest end it could have is {instant(at_once.retry_at + lease.left)}."
+    text = f"It cannot end by {instant(deadline)} without another lease missing what it was promised.{ends} {at_once.text}"
+    return Reason(Cause.DEADLINE, text, at_once.hosts, at_once.leases, at_once.retry_at)
+
+
+def refused_by_policy(text: str) -> Reason:
+    """The admission policy said no."""
+    return Reason(Cause.POLICY, text)
+
+
+def impossible(desk: Desk, lease: Lease) -> Reason | None:
+    """Say why a lease could not even run on the empty site; None where it could.
+
+    Hosts are counted whatever state they are in: one that is down may come back.
+    """
+    site, need, constraints = desk.site, lease.need, lease.terms.constraints
+    unknown = sorted({name for demand in need.demands for name in demand if name not in site.resource_types})
+    if unknown:
+        kinds = ", ".join(site.resource_types)
+        text = f"It asks for {', '.join(unknown)}, which this site does not have; it has {kinds}."
+        return Reason(Cause.UNKNOWN_RESOURCE, text)
+    if any(not len(demand) for demand in need.demands):
+        return Reason(Cause.UNKNOWN_RESOURCE, "It has VMs that need nothing at all; say how much CPU and memory they need.")
+    chosen = {i for i, host in enumerate(site.hosts) if labelled(host, constraints)}
+    full = [t.packing.full for t in desk.table.timelines]
+    if desk.planner.mapper.place(need, full, desk.table.masks(chosen), constraints) is not None:
+        return None
+    fitting = sum(1 for i in chosen if any(demand.fits_in(site.hosts[i].capacity) for demand in need.demands))
+    counts = ((Cause.LABELS, len(site.hosts) - len(chosen)), (Cause.TOO_SMALL, len(chosen) - fitting))
+    text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(site.hosts)} hosts have no room for that"
+    details = []
+    if counts[0][1]:
+        details.append(f"{counts[0][1]} do not have the labels wanted")
+    if counts[1][1]:
+        details.append(f"{counts[1][1]} are too small for one VM")
+    if constraints.together or constraints.spread:
+        details.append("its VMs must be " + ("on one host" if constraints.together else "on different hosts"))
+    return Reason(Cause.TOO_SMALL, text + (": " + ", ".join(details) if details else "") + ".", tuple(c for c in counts if c[1]))
+
+
+def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason:
+    """Say why a reservation does not fit, who is in the way until when, and when it would fit."""
+    table, site, need = desk.table, desk.site, lease.need
+    constraints = lease.terms.constraints
+    states = table.window(start, end)
+    packings = [t.packing for t in table.timelines]
+    fit_masks = [0] * len(packings)
+    for shapes in need.shapes:
+        for i, (packing, shape, state) in enumerate(zip(packings, shapes, states, strict=True)):
+            if shape.per_host_max:
+                fit_masks[i] |= packing.fits(state, shape.multiples[1])
+    usable = desk.hosts.usable(constraints)
+    fits = sum((mask & hosts).bit_count() for mask, hosts in zip(fit_masks, usable, strict=True))
+    unlabelled = sum(1 for host in site.hosts if not labelled(host, constraints))
+    down = sum(1 for i, h in enumerate(site.hosts) if desk.hosts.states[i] is not HostState.UP and labelled(h, constraints))
+    small = sum(
+        1
+        for i, host in enumerate(site.hosts)
+        if desk.hosts.allowed(i, host, constraints) and not any(d.fits_in(host.capacity) for d in need.demands)
+    )
+    reserved = len(site.hosts) - fits - unlabelled - down - small
+    blocking, until = _blocking(desk, lease, start, end)
+    text = f"It needs {wanted(lease.terms)} from {instant(start)} to {instant(end)}; {_fit_phrase(desk, lease, states, fits)}"
+    if reserved:
+        names = ", ".join(map(str, blocking[:_LEASES_NAMED])) + (" and others" if len(blocking) > _LEASES_NAMED else "")
+        text += f"; {reserved} are reserved by lease{'s' if len(blocking) > 1 else ''} {names}" if blocking else f"; {reserved} are reserved"
+        text += f" until {instant(until)}" if until is not None else ""
+    for number, words in ((small, "are too small"), (down, "are not up"), (unlabelled, "do not have the labels wanted")):
+        if number:
+            text += f"; {number} {words}"
+    nearest = nearest_start(desk, lease, start, end - start)
+    text += f". The nearest start at which it would fit is {instant(nearest)}." if nearest is not None else "."
+    causes = ((Cause.RESERVED, reserved), (Cause.TOO_SMALL, small), (Cause.NOT_UP, down), (Cause.LABELS, unlabelled))
+    return Reason(Cause.RESERVED, text, tuple(c for c in causes if c[1]), tuple(blocking), nearest)
+
+
+def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int) -> str:
+    hosts = len(desk.site.hosts)
+    if len(lease.need.shapes) != 1:
+        return f"{fits} of {hosts} hosts have room for a VM"
+    packings = [t.packing for t in desk.table.timelines]
+    vms = room(packings, lease.need.shapes[0], states, desk.hosts.usable(lease.terms.constraints))
+    return f"{fits} of {hosts} hosts have room, for {vms} VM{'' if vms == 1 else 's'}"
+
+
+def _blocking(desk: Desk, lease: Lease, start: Instant, end: Instant) -> tuple[list[int], Instant | None]:
+    """Return the leases that hold something between two instants, and when the first of them lets go."""
+    found, until = [], None
+    for other in desk.leases.values():
+        for stay in other.stays:
+            if other is not lease and stay.start < end and stay.end > start:
+                found.append(other.id)
+                until = stay.end if until is None else min(until, stay.end)
+                break
+    return sorted(found), until
+
+
+def nearest_start(desk: Desk, lease: Lease, after: Instant, length: Span) -> Instant | None:
+    """Return the next instant from which a lease would fit for so long without preempting anyone, if one is found."""
+    usable = desk.hosts.usable(lease.terms.constraints)
+    for probes, (at, free) in enumerate(desk.table.rises(after)):
+        if probes > _PROBES_MAX:
+            return None
+        if free >= lease.need.key:
+            states = desk.table.window(at, at + length)
+            if desk.planner.place(lease, states, usable, at, at + length) is not None:
+                return at
+    return None
+
+
+def waited(lease: Lease, hosts: int) -> str:
+    """Say why a best-effort lease waited."""
+    wait = lease.wait
+    if wait is None:
+        return ""
+    started = lease.started if lease.started is not None else lease.ended
+    time = f"waited {(started - lease.submitted) / SECOND:g} s: " if started is not None else "waits: "
+    if wait.cause is Cause.BEHIND:
+        return f"{time}others were in front"
+    per_vm = max(1, lease.need.key // lease.need.vms)
+    fit = min(lease.need.vms, wait.free // per_vm)
+    text = f"{time}needs {wanted(lease.terms)}; room for {fit} of {lease.need.vms} when it was looked at first"
+    return text + (f", lease {wait.ahead} had a reservation" if wait.ahead else "")

@@ -1,0 +1,164 @@
+"""The scheduler: events in, effects out.
+
+Deterministic, and without any knowledge of where events come from or what becomes of effects: a simulation and a
+live site run the same code. Events of one instant are handed over one by one and are only noted, but for those
+that say what happened to VMs and hosts, which are reacted to at once; :class:`~haizea.model.events.TimePassed`
+ends the instant, carries out what is due and makes the decisions.
+"""
+
+from collections.abc import Callable
+
+from haizea.core import reasons
+from haizea.core.backfilling import Backfilling
+from haizea.core.booking import Booking
+from haizea.core.deadlines import Deadlines
+from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
+from haizea.core.execution import Execution
+from haizea.core.reactions import Reactions
+from haizea.core.repair import Repair
+from haizea.model.effects import Effect
+from haizea.model.events import (
+    CancelRequested,
+    Event,
+    HostObserved,
+    InstanceObserved,
+    LeaseRequested,
+    OperationReported,
+    TimePassed,
+)
+from haizea.model.lease import Constraints, LeaseState, LeaseType, NodeSet
+from haizea.model.reason import Cause, Reason
+from haizea.model.site import Site
+from haizea.model.units import Instant
+from haizea.plan.lease import Lease
+from haizea.plan.options import Options
+
+
+class UnknownLease(LookupError):
+    """An event speaks of a lease that the scheduler does not have (any more)."""
+
+
+class Scheduler:
+    """Decides which hosts the VMs of leases run on and when."""
+
+    def __init__(
+        self,
+        site: Site,
+        now: Instant,
+        options: Options,
+        policies: Policies,
+        announced: frozenset[LeaseState] = EVERY_STATE,
+    ) -> None:
+        """Begin with an empty schedule.
+
+        Args:
+            site: the hosts.
+            now: the present.
+            options: the rules.
+            policies: one policy of each kind.
+            announced: the states whose entry is worth an effect of its own.
+        """
+        desk = self.desk = Desk(site, now, options, policies, announced)
+        self._execution = Execution(desk)
+        self._booking = Booking(desk, self._execution)
+        self._backfilling = Backfilling(desk, self._booking)
+        self._deadlines = Deadlines(desk, self._booking, self._execution)
+        self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking))
+        self._arrived: list[Lease] = []
+        self._order = 0
+        self._possible: dict[tuple[tuple[NodeSet, ...], Constraints], Reason | None] = {}
+        self._handlers: dict[type, Callable[..., None]] = {
+            TimePassed: self._time_passed,
+            LeaseRequested: self._lease_requested,
+            InstanceObserved: self._reactions.instance_observed,
+            OperationReported: self._reactions.operation_reported,
+            HostObserved: self._reactions.host_observed,
+            CancelRequested: self._reactions.cancel_requested,
+        }
+
+    def handle(self, event: Event) -> list[Effect | Retired]:
+        """Take in an event and return what is to be done about it.
+
+        Raises:
+            ValueError: the event lies before one that was handled already.
+            haizea.core.states.ImpossibleTransition: a bug in Haizea.
+        """
+        desk = self.desk
+        at = event.at
+        if at > desk.now:
+            desk.now = at
+            desk.table.advance(at)
+        elif at < desk.now:
+            raise ValueError(f"an event of {at} was handed over after one of {desk.now}")
+        effects: list[Effect | Retired] = []
+        desk.effects = effects
+        self._handlers[type(event)](event)
+        return effects
+
+    def next_instant(self) -> Instant | None:
+        """Return when the scheduler next has something to do by itself; None where it has nothing."""
+        return self.desk.next_instant()
+
+    def _lease_requested(self, event: LeaseRequested) -> None:
+        desk = self.desk
+        if event.lease in desk.leases:
+            return
+        self._order += 1
+        terms = event.terms
+        lease = Lease(event.lease, terms, desk.needs.of(terms), event.at, self._order)
+        desk.leases[event.lease] = lease
+        self._arrived.append(lease)
+
+    def _time_passed(self, event: TimePassed) -> None:
+        desk = self.desk
+        self._execution.run_due()
+        if self._arrived:
+            self._admit()
+        if desk.freed and desk.has_deadlines:
+            self._deadlines.move_up()
+        self._backfilling.settle()
+
+    def _admit(self) -> None:
+        desk = self.desk
+        arrived, self._arrived = self._arrived, []
+        for lease in arrived:
+            if lease.state is not LeaseState.NEW:
+                continue
+            refusal = self._refusal(lease)
+            if refusal is not None:
+                desk.retire(lease, LeaseState.REJECTED, refusal)
+            elif lease.type is LeaseType.BEST_EFFORT:
+                desk.enter(lease, LeaseState.QUEUED)
+                desk.enqueue(lease)
+            else:
+                self._book(lease)
+
+    def _refusal(self, lease: Lease) -> Reason | None:
+        desk = self.desk
+        text = desk.policies.admission.admit(lease, desk.site_view, desk.now)
+        if text is not None:
+            return reasons.refused_by_policy(text)
+        key = (lease.terms.nodes, lease.terms.constraints)
+        if key not in self._possible:
+            self._possible[key] = reasons.impossible(desk, lease)
+        return self._possible[key]
+
+    def _book(self, lease: Lease) -> None:
+        """Book a lease that is wanted at a certain time, or refuse it."""
+        desk = self.desk
+        desk.enter(lease, LeaseState.PENDING)
+        if desk.freed:
+            self._backfilling.move_up()
+        if lease.type is LeaseType.ADVANCE_RESERVATION:
+            refusal = self._booking.exact(lease)
+        elif lease.type is LeaseType.DEADLINE:
+            desk.has_deadlines = True
+            refusal = self._deadlines.book(lease)
+        else:
+            refusal = self._booking.asap(lease, future=False)
+            if refusal is reasons.NO_ROOM:
+                end = min(desk.now + lease.left, desk.now + (1 << 50))
+                refusal = reasons.no_room_at(desk, lease, desk.now, end)
+        if refusal is not None:
+            by_user = refusal.cause is Cause.PRICE
+            desk.retire(lease, LeaseState.REJECTED_BY_USER if by_user else LeaseState.REJECTED, refusal)

@@ -1,0 +1,241 @@
+"""What came of a run: a row for every lease, a row for every operation, and figures."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from haizea.core.desk import Retired
+from haizea.core.reasons import waited
+from haizea.model.effects import LeaseChanged, Notice
+from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.units import DAY, SECOND, Instant, Span
+from haizea.plan.lease import Entry, Lease
+from haizea.plan.operations import hosts_of, per_host, spans
+from haizea.plan.options import Exclusion
+from haizea.plan.slottable import SlotTable
+from haizea.policy.money import money_text
+
+LEASE_COLUMNS = (
+    "id,type,state,submitted,started,ended,delivered_s,price,wait_s,bounded_slowdown,suspensions,migrations,nodes,reason"
+)
+RESERVATION_COLUMNS = "lease,kind,host,vms,start,end,outcome"
+SLOWDOWN_BOUND: Span = 10 * SECOND
+
+
+class OperationRow(NamedTuple):
+    """A row of ``reservations.csv``: ``host`` by its number in the site, ``vms`` as ``1-8,12``."""
+
+    lease: int
+    kind: str
+    host: int
+    vms: str
+    start: Instant
+    end: Instant
+    outcome: str
+
+
+def ranges(numbers: list[int]) -> str:
+    """Write ascending numbers as ranges: ``1-8,12``."""
+    parts: list[str] = []
+    first = last = numbers[0]
+    for number in [*numbers[1:], -1]:
+        if number == last + 1:
+            last = number
+            continue
+        parts.append(str(first) if first == last else f"{first}-{last}")
+        first = last = number
+    return ",".join(parts)
+
+
+def vms_by_host(hosts: tuple[int, ...]) -> dict[int, list[int]]:
+    """Return the numbers of the VMs on each host, from the host of every VM."""
+    found: dict[int, list[int]] = {}
+    for vm, host in enumerate(hosts, 1):
+        found.setdefault(host, []).append(vm)
+    return found
+
+
+def operations(lease: Lease, table: SlotTable, exclusion: Exclusion) -> Iterator[OperationRow]:
+    """Yield what really happened to a lease: one row for each kind, host and stay, in order of time."""
+    for host, vms, start, end in lease.transfers:
+        yield OperationRow(lease.id, "transfer", host, ranges(list(vms)), start, end, "done")
+    for entry in lease.log:
+        kind, stay, start, end, outcome = entry
+        if kind == "migrate":
+            for copy in stay.copies:
+                yield OperationRow(lease.id, kind, copy.destination, ranges(list(copy.vms)), copy.start, copy.end, outcome)
+            continue
+        hosts = hosts_of(stay, table)
+        vms_of = vms_by_host(hosts)
+        if kind in ("suspend", "resume") and outcome == "done":
+            yield from _one_at_a_time(lease, entry, hosts, vms_of, exclusion)
+            continue
+        for host, numbers in vms_of.items():
+            yield OperationRow(lease.id, kind, host, ranges(numbers), start, end, outcome)
+
+
+def _one_at_a_time(
+    lease: Lease, entry: Entry, hosts: tuple[int, ...], vms_of: dict[int, list[int]], exclusion: Exclusion
+) -> Iterator[OperationRow]:
+    """Yield when each host was suspending or resuming its VMs."""
+    need = lease.need
+    suspending = entry.kind == "suspend"
+    times = per_host(need, hosts, need.suspend_vm if suspending else need.resume_vm)
+    until = entry.end if suspending else entry.start
+    for host, start, end in spans(times, entry.start, exclusion, until=until):
+        yield OperationRow(lease.id, entry.kind, host, ranges(vms_of[host]), start, end, entry.outcome)
+
+
+class Iso:
+    """Writes instants in ISO 8601 in UTC, fast for many that lie on few days."""
+
+    __slots__ = ("_days", "_minutes")
+
+    def __init__(self) -> None:
+        self._days: dict[int, str] = {}
+        self._minutes = [f"{h:02d}:{m:02d}:" for h in range(24) for m in range(60)]
+
+    def __call__(self, at: Instant) -> str:
+        """Return an instant as text."""
+        day, rest = divmod(at, DAY)
+        date = self._days.get(day)
+        if date is None:
+            from haizea.core.reasons import instant
+
+            date = self._days[day] = instant(day * DAY)[:11]
+        minute, milli = divmod(rest, 60_000)
+        second, milli = divmod(milli, 1000)
+        if milli:
+            return f"{date}{self._minutes[minute]}{second:02d}.{milli:03d}Z"
+        return f"{date}{self._minutes[minute]}{second:02d}Z"
+
+
+def quoted(text: str) -> str:
+    """Return text as a field of CSV."""
+    if "," in text or '"' in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def seconds(span: Span) -> str:
+    """Write a span in seconds, without needless decimals."""
+    whole, milli = divmod(span, SECOND)
+    return f"{whole}.{milli:03d}".rstrip("0") if milli else str(whole)
+
+
+class Ledger:
+    """Takes every lease that is over, keeps the figures, and hands its rows to whoever wants them."""
+
+    def __init__(self, hosts: int) -> None:
+        self._hosts = hosts
+        self.count: dict[LeaseType, dict[LeaseState, int]] = {}
+        self.waits: list[Span] = []
+        self.slowdowns: list[float] = []
+        self.rejections: dict[str, int] = {}
+        self.last_best_effort: Instant | None = None
+        self.done = 0
+        self.used: dict[str, int] = {}
+        self.preemptions = self.suspensions = self.resumptions = self.migrations = self.requeued = 0
+        self.transfers = 0
+        self.lost: Span = 0
+        self.overhead: dict[str, Span] = {"suspend": 0, "resume": 0, "migrate": 0, "transfer": 0, "shutdown": 0}
+        self._work: dict[int, tuple[object, Span]] = {}
+        self._usage: dict[object, int] = {}
+        self._iso = Iso()
+
+    def changed(self, change: LeaseChanged | Notice, /) -> None:
+        """A simulation keeps no record of changes on the way."""
+
+    def row(self, retired: Retired) -> str:
+        """Take note of a lease that is over; return its row of ``leases.csv``."""
+        lease = retired.lease
+        iso = self._iso
+        state, terms = lease.state, lease.terms
+        by_state = self.count.setdefault(lease.type, {})
+        by_state[state] = by_state.get(state, 0) + 1
+        self.done += 1
+        started, ended = lease.started, lease.ended
+        wait = slowdown = ""
+        need = lease.need
+        for kind, _stay, start, end, outcome in lease.log:
+            length = end - start
+            if kind == "run":
+                self._usage[need] = self._usage.get(need, 0) + length
+                if outcome == "lost":
+                    self.lost += length * need.vms
+            else:
+                self.overhead[kind] += length
+        if lease.type is LeaseType.BEST_EFFORT and started is not None:
+            span = started - lease.submitted
+            self.waits.append(span)
+            wait = seconds(span)
+            if state is LeaseState.DONE and ended is not None:
+                bounded = (ended - lease.submitted) / max(lease.delivered, SLOWDOWN_BOUND)
+                self.slowdowns.append(bounded)
+                slowdown = f"{bounded:.3f}"
+                self.last_best_effort = ended
+        if lease.preemptions or lease.suspensions or lease.migrations or lease.requeued or lease.transfers:
+            self._add_counts(lease)
+        reason = ""
+        if lease.reason is not None:
+            reason = quoted(lease.reason.text)
+            if state is LeaseState.REJECTED or state is LeaseState.REJECTED_BY_USER:
+                cause = lease.reason.cause.value
+                self.rejections[cause] = self.rejections.get(cause, 0) + 1
+        elif lease.wait is not None:
+            reason = quoted(waited(lease, self._hosts))
+        rejected = state is LeaseState.REJECTED or state is LeaseState.REJECTED_BY_USER
+        return (
+            f"{lease.id},{lease.type.value},{state.label},{iso(lease.submitted)},"
+            f"{iso(started) if started is not None else ''},"
+            f"{iso(ended) if ended is not None and not rejected else ''},"
+            f"{seconds(lease.delivered)},{_price(lease)},{wait},{slowdown},"
+            f"{lease.suspensions},{lease.migrations},{terms.node_count},{reason}\n"
+        )
+
+    def _add_counts(self, lease: Lease) -> None:
+        self.preemptions += lease.preemptions
+        self.suspensions += lease.suspensions
+        self.resumptions += lease.resumptions
+        self.migrations += lease.migrations
+        self.requeued += lease.requeued
+        self.transfers += len(lease.transfers)
+        for _host, _vms, start, end in lease.transfers:
+            self.overhead["transfer"] += end - start
+
+    def report_row(self, lease: Lease) -> dict[str, object]:
+        """Return what the report shows of a lease that is over."""
+        waited_for = None if lease.started is None else (lease.started - lease.submitted) / SECOND
+        best_effort = lease.type is LeaseType.BEST_EFFORT
+        slowdown = None
+        if best_effort and lease.state is LeaseState.DONE and lease.ended is not None:
+            slowdown = round((lease.ended - lease.submitted) / max(lease.delivered, SLOWDOWN_BOUND), 3)
+        return {
+            "id": lease.id,
+            "type": lease.type.value,
+            "state": lease.state.label,
+            "submitted": lease.submitted,
+            "started": lease.started,
+            "ended": lease.ended,
+            "delivered_s": lease.delivered / SECOND,
+            "price": None if lease.price is None else money_text(lease.price),
+            "wait_s": waited_for if best_effort else None,
+            "bounded_slowdown": slowdown,
+            "suspensions": lease.suspensions,
+            "migrations": lease.migrations,
+            "nodes": lease.need.vms,
+            "reason": lease.reason.text if lease.reason else waited(lease, self._hosts),
+        }
+
+    def used_amounts(self) -> dict[str, int]:
+        """Return how much of each resource type has been used, times milliseconds."""
+        used: dict[str, int] = {}
+        for need, length in self._usage.items():
+            for count, demand in zip(need.counts, need.demands, strict=True):  # type: ignore[attr-defined]
+                for name, amount in demand.items():
+                    used[name] = used.get(name, 0) + amount * count * length
+        return used
+
+
+def _price(lease: Lease) -> str:
+    return "" if lease.price is None else money_text(lease.price) if lease.price else "0"
+

@@ -1,0 +1,58 @@
+"""Everything the scheduler can ask of the world.
+
+Commands to a back end carry what has to be known to carry them out; they are safe to repeat. ``hosts`` gives the
+host of every VM, in order of VM numbers.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+from haizea.model.lease import LeaseState
+from haizea.model.reason import Reason
+from haizea.model.units import Instant
+
+
+class Verb(Enum):
+    """What a back end can be told to do with the VMs of a lease."""
+
+    TRANSFER = "transfer"
+    START = "start"
+    SUSPEND = "suspend"
+    MIGRATE = "migrate"
+    RESUME = "resume"
+    SHUT_DOWN = "shut-down"
+    DESTROY = "destroy"
+
+
+class Command(NamedTuple):
+    """Do something with the VMs of a lease, planned to take from ``at`` until ``until``.
+
+    ``hosts`` is worked out when it is first asked for: a simulation never asks.
+    """
+
+    at: Instant
+    verb: Verb
+    lease: int
+    until: Instant
+    hosts: Callable[[], tuple[int, ...]]
+
+
+class LeaseChanged(NamedTuple):
+    """A lease entered a state."""
+
+    at: Instant
+    lease: int
+    state: LeaseState
+    reason: Reason | None = None
+
+
+class Notice(NamedTuple):
+    """Something that people should be told."""
+
+    at: Instant
+    lease: int
+    text: str
+
+
+Effect = Command | LeaseChanged | Notice

@@ -1,0 +1,1 @@
+"""Availability over time, mapping to hosts, suspension, preparation, preemption, verification."""

@@ -1,0 +1,42 @@
+"""Which hosts may take new VMs, and which of them a lease's constraints allow."""
+
+from haizea.model.lease import NO_CONSTRAINTS, Constraints
+from haizea.model.site import Host, HostState
+from haizea.plan.packing import Mask
+from haizea.plan.slottable import SlotTable
+
+
+class Hosts:
+    """The states of the hosts of a slot table, by their numbers."""
+
+    def __init__(self, table: SlotTable) -> None:
+        self._table = table
+        self.states = [HostState.UP] * len(table.site.hosts)
+        self._masks: dict[Constraints, list[Mask]] = {}
+
+    def set_state(self, host: int, state: HostState) -> None:
+        """Change what a host may be used for."""
+        self.states[host] = state
+        self._masks.clear()
+
+    def usable(self, constraints: Constraints = NO_CONSTRAINTS) -> list[Mask]:
+        """Return the hosts that are up and have the labels wanted, as one mask for each block."""
+        known = self._masks.get(constraints)
+        if known is None:
+            chosen = {i for i, h in enumerate(self._table.site.hosts) if self.allowed(i, h, constraints)}
+            known = self._masks[constraints] = self._table.masks(chosen)
+        return known
+
+    def allowed(self, number: int, host: Host, constraints: Constraints) -> bool:
+        """Whether a host is up and has the labels wanted."""
+        return self.states[number] is HostState.UP and labelled(host, constraints)
+
+
+def labelled(host: Host, constraints: Constraints) -> bool:
+    """Whether a host has every label that is required and none that is excluded."""
+
+    def has(name: str, value: str) -> bool:
+        found = host.labels.get(name)
+        return found is not None and value in ("*", found)
+
+    return all(has(*label) for label in constraints.require) and not any(has(*label) for label in constraints.exclude)

@@ -1,0 +1,268 @@
+"""Bringing disk images to hosts before VMs start there.
+
+All images leave one repository, which sends one transfer at a time. For reservations and deadline leases the one
+that must be there first is sent first, as late as is safe; for the others whoever asked first is served first. A
+lease may ride on a transfer that another one causes, and hosts may keep images for later.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from haizea.model.lease import LeaseType
+from haizea.model.units import Instant, Span
+from haizea.plan.hosts import Hosts
+from haizea.plan.lease import Lease, Stay
+from haizea.plan.need import transfer_time
+from haizea.plan.operations import hosts_of
+from haizea.plan.options import Mechanism, TransferOptions
+from haizea.plan.planner import Point
+from haizea.plan.slottable import SlotTable
+
+UNLIMITED = -1
+
+
+class TransferState(Enum):
+    """A transfer is planned, under way, or over."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    OVER = "over"
+
+
+class Transfer:
+    """An image on its way from the repository to hosts, during ``[start, end)``.
+
+    ``targets`` are the leases it is for, each with the hosts and the numbers of the VMs there.
+    """
+
+    __slots__ = ("end", "image", "size", "start", "state", "targets")
+
+    def __init__(self, image: str, size: int, start: Instant, end: Instant) -> None:
+        self.image = image
+        self.size = size
+        self.start = start
+        self.end = end
+        self.state = TransferState.PLANNED
+        self.targets: list[tuple[Lease, int, tuple[int, ...]]] = []
+
+    @property
+    def hosts(self) -> set[int]:
+        """The hosts it goes to."""
+        return {host for _lease, host, _vms in self.targets}
+
+    def destinations(self) -> tuple[int, ...]:
+        """Return the hosts it goes to, in ascending order."""
+        return tuple(sorted(self.hosts))
+
+
+class _Cache:
+    """The images that one host keeps; the least recently used first."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, int] = {}
+        self.users: dict[str, set[int]] = {}
+
+    def touch(self, image: str) -> None:
+        """Make an image the most recently used."""
+        self.images[image] = self.images.pop(image)
+
+    def add(self, image: str, size: int, limit: int) -> bool:
+        """Keep an image if it fits once unused ones are evicted; say whether it is kept."""
+        if image in self.images:
+            self.touch(image)
+            return True
+        if limit != UNLIMITED:
+            idle = [i for i in self.images if not self.users.get(i)]
+            used = sum(self.images.values())
+            if used - sum(self.images[i] for i in idle) + size > limit:
+                return False
+            for old in idle:
+                if used + size <= limit:
+                    break
+                used -= self.images.pop(old)
+        self.images[image] = size
+        return True
+
+
+class Images:
+    """Plans image transfers, and knows which images are where."""
+
+    def __init__(self, table: SlotTable, hosts: Hosts, options: TransferOptions) -> None:
+        self._table = table
+        self._hosts = hosts
+        self._options = options
+        self._caches = [_Cache() for _ in table.site.hosts] if options.cache_size is not None else []
+        self.transfers: list[Transfer] = []
+        self._of_lease: dict[int, list[Transfer]] = {}
+
+    def points(self, lease: Lease, now: Instant) -> list[Point]:
+        """Return from when on which hosts could have the lease's image, if it was sent as soon as possible."""
+        times = self._earliest(lease, now)
+        points = []
+        for at in sorted(set(times.values())):
+            ready = self._table.masks({host for host, time in times.items() if time <= at})
+            points.append(Point(at, ready))
+        return points
+
+    def _earliest(self, lease: Lease, now: Instant) -> dict[int, Instant]:
+        image = lease.terms.software
+        if image is None:
+            raise ValueError("a lease without a disk image needs no transfer")
+        arrival = self._next_slot(now, self._bound(lease)) + self._bound(lease)
+        if self._options.mechanism is Mechanism.MULTICAST and self._options.avoid_redundant:
+            arrival = min([arrival, *(t.end for t in self._open(image.id))])
+        allowed = self._hosts.usable(lease.terms.constraints)
+        times = {}
+        for host, spec in enumerate(self._table.site.hosts):
+            if self._hosts.allowed(host, spec, lease.terms.constraints):
+                times[host] = arrival
+        if not times:
+            return {host: arrival for host in range(len(self._table.site.hosts))} if not any(allowed) else times
+        if self._options.avoid_redundant:
+            for transfer in self.transfers:
+                if transfer.image == image.id:
+                    for host in transfer.hosts & times.keys():
+                        times[host] = min(times[host], transfer.end)
+        for host, cache in enumerate(self._caches):
+            if image.id in cache.images and host in times:
+                times[host] = now
+        return times
+
+    def _open(self, image: str) -> list[Transfer]:
+        """Return the transfers of an image that have not begun, so that hosts can still be added."""
+        return [t for t in self.transfers if t.image == image and t.state is TransferState.PLANNED]
+
+    def _one(self, size: int) -> Span:
+        if self._options.fixed_time is not None:
+            return self._options.fixed_time
+        return transfer_time(size, self._options.bandwidth)
+
+    def _bound(self, lease: Lease) -> Span:
+        """Return how long sending the image takes at most, wherever the VMs go."""
+        image = lease.terms.software
+        one = self._one(image.size if image else 0)
+        return one * lease.need.vms if self._options.mechanism is Mechanism.UNICAST else one
+
+    def plan(self, lease: Lease, stay: Stay, now: Instant) -> list[Transfer] | None:
+        """Plan the transfers that a stay needs; return those that are new, or None if they cannot be in time."""
+        image = lease.terms.software
+        if image is None:
+            return []
+        wanted: dict[int, list[int]] = {}
+        for vm, host in enumerate(hosts_of(stay, self._table)):
+            wanted.setdefault(host, []).append(vm + 1)
+        riding: list[tuple[Transfer, int]] = []
+        missing: list[int] = []
+        for host in wanted:
+            if self._caches and image.id in self._caches[host].images:
+                continue
+            ride = self._ride(image.id, host, stay.start)
+            if ride is None:
+                missing.append(host)
+            else:
+                riding.append((ride, host))
+        new: list[Transfer] = []
+        if missing:
+            one = self._one(image.size)
+            time = one * len(missing) if self._options.mechanism is Mechanism.UNICAST else one
+            start = self._slot(lease, stay.start, time, now)
+            if start is None:
+                return None
+            transfer = Transfer(image.id, image.size, start, start + time)
+            self.transfers.append(transfer)
+            self.transfers.sort(key=lambda t: t.start)
+            new.append(transfer)
+            riding += [(transfer, host) for host in missing]
+        for transfer, host in riding:
+            transfer.targets.append((lease, host, tuple(wanted[host])))
+            mine = self._of_lease.setdefault(lease.id, [])
+            if transfer not in mine:
+                mine.append(transfer)
+        for host in wanted:
+            if self._caches:
+                self._caches[host].users.setdefault(image.id, set()).add(lease.id)
+                if image.id in self._caches[host].images:
+                    self._caches[host].touch(image.id)
+        return new
+
+    def _ride(self, image: str, host: int, by: Instant) -> Transfer | None:
+        """Return a transfer that brings an image to a host in time, or can be made to."""
+        if not self._options.avoid_redundant:
+            return None
+        for transfer in self.transfers:
+            if transfer.image != image or transfer.end > by:
+                continue
+            if host in transfer.hosts:
+                return transfer
+            if self._options.mechanism is Mechanism.MULTICAST and transfer.state is TransferState.PLANNED:
+                return transfer
+        return None
+
+    def _slot(self, lease: Lease, by: Instant, time: Span, now: Instant) -> Instant | None:
+        if lease.type in (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE):
+            return self._last_slot(now, by, time)
+        start = self._next_slot(now, time)
+        return start if start + time <= by else None
+
+    def _next_slot(self, now: Instant, time: Span) -> Instant:
+        """Return the earliest start at which the repository is free for so long."""
+        start = now
+        for transfer in self.transfers:
+            if transfer.start >= start + time:
+                break
+            start = max(start, transfer.end)
+        return start
+
+    def _last_slot(self, now: Instant, by: Instant, time: Span) -> Instant | None:
+        """Return the latest start from which the repository is free until the transfer is over by an instant."""
+        end = by
+        for transfer in reversed(self.transfers):
+            if transfer.end <= end - time:
+                break
+            end = min(end, transfer.start)
+        return end - time if end - time >= now else None
+
+    def begin(self, transfer: Transfer) -> None:
+        """Note that a transfer has begun: hosts can no longer be added."""
+        transfer.state = TransferState.ACTIVE
+
+    def finish(self, transfer: Transfer) -> None:
+        """Note that a transfer is over; hosts with a cache keep the image if they can."""
+        transfer.state = TransferState.OVER
+        self.transfers.remove(transfer)
+        if self._options.cache_size is not None:
+            for host in transfer.hosts:
+                self._caches[host].add(transfer.image, transfer.size, self._options.cache_size)
+
+    def pending(self, lease: Lease) -> bool:
+        """Whether images of a lease are still to come."""
+        return any(t.state is not TransferState.OVER for t in self._of_lease.get(lease.id, ()))
+
+    def cancel(self, lease: Lease) -> list[Transfer]:
+        """Take a lease off all transfers that are not over; return those that are for nobody now, which are dropped.
+
+        A transfer under way that loses its last lease is broken off.
+        """
+        dropped = []
+        for transfer in self._of_lease.pop(lease.id, ()):
+            transfer.targets = [target for target in transfer.targets if target[0] is not lease]
+            if not transfer.targets and transfer.state is not TransferState.OVER:
+                transfer.state = TransferState.OVER
+                self.transfers.remove(transfer)
+                dropped.append(transfer)
+        self.forget(lease)
+        return dropped
+
+    def forget(self, lease: Lease) -> None:
+        """Note that a lease no longer uses its images."""
+        self._of_lease.pop(lease.id, None)
+        image = lease.terms.software
+        if image is not None:
+            for cache in self._caches:
+                users = cache.users.get(image.id)
+                if users is not None:
+                    users.discard(lease.id)
+
+    def cached(self, host: int) -> Sequence[str]:
+        """Return the images a host keeps, the least recently used first."""
+        return list(self._caches[host].images) if self._caches else []

@@ -1,0 +1,194 @@
+"""A lease as it is planned: what is left to deliver, where it is to stay, what has happened to it."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from haizea.model.lease import LeaseState, LeaseTerms, LeaseType
+from haizea.model.reason import Cause, Reason
+from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.need import Need
+from haizea.plan.slottable import Placement
+from haizea.policy.money import Money
+
+
+class Phase(IntEnum):
+    """How far a stay has come; at one instant the later phases are dealt with first."""
+
+    OVER = 0
+    ENDING = 1
+    RUNNING = 2
+    RESUMING = 3
+    PLANNED = 4
+
+
+class Entry(NamedTuple):
+    """What happened to a lease during a stay: ``kind`` is run, suspend, migrate, resume or shutdown.
+
+    ``outcome`` is done, lost (the work was thrown away) or cancelled (the operation was broken off).
+    """
+
+    kind: str
+    stay: "Stay"
+    start: Instant
+    end: Instant
+    outcome: str
+
+
+class Wait(NamedTuple):
+    """Why a best-effort lease did not start when it was looked at last.
+
+    ``free`` is how much of the key resource type was free then, ``ahead`` the lease whose reservation was in the
+    way or, without backfilling, the one in front; 0 where the site itself was too full.
+    """
+
+    cause: Cause
+    at: Instant
+    free: int
+    ahead: int
+
+
+class Copy(NamedTuple):
+    """Images of VMs copied between two hosts before a resumption, during ``[start, end)``."""
+
+    origin: int
+    destination: int
+    vms: tuple[int, ...]
+    start: Instant
+    end: Instant
+
+
+class Stay:
+    """One continuous stay of a lease's VMs on hosts.
+
+    Capacity is held during ``[start, end)``. The VMs are resumed from ``start`` to ``run_start`` (the same
+    instant where they boot), all of them run from ``run_start`` to ``run_end``, and until ``end`` they are
+    suspended, where ``suspending``, or shut down.
+    """
+
+    __slots__ = (
+        "copies",
+        "end",
+        "lease",
+        "placement",
+        "resuming",
+        "run_end",
+        "run_start",
+        "start",
+        "phase",
+        "suspending",
+        "version",
+        "vm_hosts",
+    )
+
+    def __init__(
+        self,
+        lease: "Lease",
+        placement: Placement,
+        start: Instant,
+        run_start: Instant,
+        run_end: Instant,
+        end: Instant,
+    ) -> None:
+        self.lease = lease
+        self.placement = placement
+        self.start = start
+        self.run_start = run_start
+        self.run_end = run_end
+        self.end = end
+        self.suspending = False
+        self.resuming = False
+        self.phase = Phase.PLANNED
+        self.vm_hosts: tuple[int, ...] | None = None
+        self.copies: tuple[Copy, ...] = ()
+        self.version = 0
+
+    @property
+    def runs(self) -> Span:
+        """How long all VMs run during this stay."""
+        return self.run_end - self.run_start
+
+
+class Lease:
+    """A lease in the scheduler's hands.
+
+    ``delivered`` counts the time during which all of its VMs have run in stays that are over; ``order`` breaks
+    ties among leases submitted at the same instant. ``stays`` are the present stay and those to come, in order of
+    time. ``images`` says on which host each VM's memory image is, while the lease is suspended.
+    """
+
+    __slots__ = (
+        "delivered",
+        "ended",
+        "id",
+        "images",
+        "left",
+        "log",
+        "lost",
+        "migrations",
+        "need",
+        "order",
+        "preemptions",
+        "price",
+        "reason",
+        "requeued",
+        "rested",
+        "reserved",
+        "resumptions",
+        "started",
+        "state",
+        "stays",
+        "submitted",
+        "suspensions",
+        "terms",
+        "type",
+        "transfers",
+        "wait",
+    )
+
+    def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
+        self.id = lease_id
+        self.terms = terms
+        self.type: LeaseType = terms.type
+        self.need = need
+        self.submitted = submitted
+        self.order = order
+        self.state = LeaseState.NEW
+        self.delivered: Span = 0
+        self.left: Span = FAR_FUTURE if terms.duration is None else terms.duration
+        self.stays: list[Stay] = []
+        self.images: tuple[int, ...] | None = None
+        self.rested: Placement | None = None
+        self.reserved = False
+        self.started: Instant | None = None
+        self.ended: Instant | None = None
+        self.price: Money | None = None
+        self.reason: Reason | None = None
+        self.wait: Wait | None = None
+        self.log: list[Entry] = []
+        self.transfers: list[tuple[int, tuple[int, ...], Instant, Instant]] = []
+        self.suspensions = self.resumptions = self.migrations = self.preemptions = self.requeued = 0
+        self.lost: Span = 0
+
+    @property
+    def remaining(self) -> Span | None:
+        """How much of its duration is left to deliver; None where the duration is unlimited."""
+        return None if self.left >= FAR_FUTURE else self.left
+
+    def remaining_at(self, at: Instant, /) -> Span | None:
+        """Return what will be left at an instant if the schedule is followed until then; None if unlimited."""
+        if self.left >= FAR_FUTURE:
+            return None
+        return self.left - sum(max(0, min(stay.run_end, at) - stay.run_start) for stay in self.stays)
+
+    @property
+    def suspend_time(self) -> Span:
+        """What suspending all of its VMs takes at most."""
+        return self.need.suspend_time
+
+    @property
+    def resume_time(self) -> Span:
+        """What resuming all of its VMs takes at most."""
+        return self.need.resume_time
+
+    def __repr__(self) -> str:
+        return f"<lease {self.id} {self.type.value} {self.state.label}>"

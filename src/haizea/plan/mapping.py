@@ -1,0 +1,259 @@
+"""Which hosts the VMs of a lease go to.
+
+A mapping starts from what every host has free throughout an interval and a host-selection order, and fills each
+chosen host before it goes on to the next (but for SPREAD). Hosts that can take the same number of VMs are
+handled together, so that the cost depends on how many VMs fit on one host, not on how many hosts there are.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from haizea.model.lease import Constraints
+from haizea.model.resources import Capacity
+from haizea.plan.need import Need
+from haizea.plan.packing import Mask, Packing, Shape
+from haizea.plan.slottable import Held, Part, Placement, SlotTable
+from haizea.policy.protocols import HostOrder
+
+Scorer = Callable[[int, int], int]
+"""Scores a host: the site's host number and how many VMs would fit there; higher is better."""
+
+
+class Mapper:
+    """Maps the VMs of leases to hosts of a slot table, in one host-selection order."""
+
+    def __init__(self, table: SlotTable, order: HostOrder) -> None:
+        self._table = table
+        self._packings = tuple(t.packing for t in table.timelines)
+        self.order = order
+
+    def place(
+        self,
+        need: Need,
+        states: Sequence[int],
+        usable: Sequence[Mask],
+        constraints: Constraints,
+        scorer: Scorer | None = None,
+    ) -> Placement | None:
+        """Find hosts for all VMs, or return None.
+
+        Args:
+            need: the VMs.
+            states: for each block, what is free throughout the interval.
+            usable: for each block, the hosts that may be used.
+            constraints: whether the VMs must be together or apart; labels are already in ``usable``.
+            scorer: scores hosts where the order is SCORED.
+        """
+        if constraints.together and need.vms > 1:
+            return self._together(need, states, usable, scorer)
+        if len(need.counts) == 1:
+            most = 1 if constraints.spread else 0
+            parts = self._fill(0, need.counts[0], need.shapes[0], states, usable, most, scorer)
+            if parts is None:
+                return None
+            return Placement(tuple(parts), self._held(need, parts))
+        return self._place_sets(need, states, usable, constraints, scorer)
+
+    def _place_sets(
+        self,
+        need: Need,
+        states: Sequence[int],
+        usable: Sequence[Mask],
+        constraints: Constraints,
+        scorer: Scorer | None,
+    ) -> Placement | None:
+        """Place one node set after the other, the largest VMs first, each in what the ones before it left."""
+        left, allowed, chosen = list(states), list(usable), []
+        for i in need.sequence:
+            parts = self._fill(i, need.counts[i], need.shapes[i], left, allowed, int(constraints.spread), scorer)
+            if parts is None:
+                return None
+            for block, _nodes, per_host, mask in parts:
+                left[block] -= self._packings[block].held(mask, need.shapes[i][block].vector * per_host)
+                if constraints.spread:
+                    allowed[block] &= ~mask
+            chosen += parts
+        return Placement(tuple(chosen), self._held(need, chosen))
+
+    def _together(
+        self, need: Need, states: Sequence[int], usable: Sequence[Mask], scorer: Scorer | None
+    ) -> Placement | None:
+        """Place all VMs on one host."""
+        total = Capacity()
+        for count, demand in zip(need.counts, need.demands, strict=True):
+            total = total.plus(demand, count)
+        found = self._fill(0, 1, self._table.shapes(total), states, usable, 1, scorer)
+        if found is None:
+            return None
+        block, mask = found[0].block, found[0].mask
+        parts = [Part(block, i, count, mask) for i, count in enumerate(need.counts)]
+        return Placement(tuple(parts), self._held(need, parts))
+
+    def _held(self, need: Need, parts: Iterable[Part]) -> tuple[Held, ...]:
+        packed: dict[int, int] = {}
+        amounts: dict[int, int] = {}
+        for block, i, per_host, mask in parts:
+            shape = need.shapes[i][block]
+            held = self._packings[block].held(mask, shape.vector * per_host)
+            packed[block] = packed.get(block, 0) + held
+            amounts[block] = amounts.get(block, 0) + mask.bit_count() * per_host * shape.key
+        return tuple([Held(block, held, amounts[block]) for block, held in packed.items()])
+
+    def _fill(
+        self,
+        nodes: int,
+        count: int,
+        shapes: tuple[Shape, ...],
+        states: Sequence[int],
+        usable: Sequence[Mask],
+        most: int,
+        scorer: Scorer | None,
+    ) -> list[Part] | None:
+        """Place ``count`` identical VMs, at most ``most`` on a host (0: as many as fit)."""
+        deepest = max([shape.per_host_max for shape in shapes])
+        if most:
+            deepest = min(deepest, most)
+        if not deepest:
+            return None
+        order = self.order
+        if order is HostOrder.MOST_FREE or (deepest == 1 and order is not HostOrder.SCORED):
+            return self._most_free_first(nodes, count, shapes, states, usable, deepest)
+        levels = [
+            _levels(packing, state, shape, hosts, deepest)
+            for packing, state, shape, hosts in zip(self._packings, states, shapes, usable, strict=True)
+        ]
+        if sum(level.bit_count() for masks in levels for level in masks[1:]) < count:
+            return None
+        if order is HostOrder.LEAST_FREE:
+            return self._least_free_first(nodes, count, levels, deepest)
+        if order is HostOrder.SPREAD:
+            return self._spread(nodes, count, levels, deepest)
+        return self._one_by_one(nodes, count, levels, scorer if order is HostOrder.SCORED else None)
+
+    def _most_free_first(
+        self,
+        nodes: int,
+        count: int,
+        shapes: tuple[Shape, ...],
+        states: Sequence[int],
+        usable: Sequence[Mask],
+        deepest: int,
+    ) -> list[Part] | None:
+        parts: list[Part] = []
+        free = list(usable)
+        for level in range(deepest, 0, -1):
+            for block, packing in enumerate(self._packings):
+                shape = shapes[block]
+                if level > shape.per_host_max:
+                    continue
+                mask = packing.fits(states[block], shape.multiples[level]) & free[block]
+                if not mask:
+                    continue
+                count = _take(parts, packing, Part(block, nodes, level, mask), count)
+                if not count:
+                    return parts
+                free[block] ^= mask
+        return None
+
+    def _least_free_first(self, nodes: int, count: int, levels: list[list[Mask]], deepest: int) -> list[Part]:
+        parts: list[Part] = []
+        for level in range(1, deepest + 1):
+            for block, masks in enumerate(levels):
+                exact = masks[level] & ~masks[level + 1]
+                if exact:
+                    count = _take(parts, self._packings[block], Part(block, nodes, level, exact), count)
+                    if not count:
+                        return parts
+        return parts
+
+    def _spread(self, nodes: int, count: int, levels: list[list[Mask]], deepest: int) -> list[Part]:
+        """Give one VM to every host that can take one, then a second to those that can, and so on."""
+        depth = 0
+        while count > (here := sum(masks[depth + 1].bit_count() for masks in levels)):
+            count -= here
+            depth += 1
+        parts: list[Part] = []
+        extra = [0] * len(levels)
+        for level in range(deepest, depth, -1):
+            for block, masks in enumerate(levels):
+                exact = masks[level] & ~masks[level + 1]
+                chosen = self._packings[block].lowest(exact, min(count, exact.bit_count())) if count else 0
+                extra[block] |= chosen
+                count -= chosen.bit_count()
+        for block, masks in enumerate(levels):
+            if extra[block]:
+                parts.append(Part(block, nodes, depth + 1, extra[block]))
+            for level in range(1, depth + 1):
+                reach = masks[level] & ~masks[level + 1] if level < depth else masks[level]
+                rest = reach & ~extra[block]
+                if rest:
+                    parts.append(Part(block, nodes, level, rest))
+        return parts
+
+    def _one_by_one(
+        self, nodes: int, count: int, levels: list[list[Mask]], scorer: Scorer | None
+    ) -> list[Part]:
+        """Fill host after host, by score where there is one, else by number."""
+        rooms: list[tuple[int, int, int, int]] = []
+        found = 0
+        for block, masks in enumerate(levels):
+            for number in self._packings[block].members(masks[1]):
+                bit = self._packings[block].mask_of([number])
+                room = sum(1 for mask in masks[1:] if mask & bit)
+                host = self._table.host(block, number)
+                rooms.append((-scorer(host, room) if scorer else 0, host, block, room))
+                found += room
+                if scorer is None and found >= count:
+                    break
+        rooms.sort()
+        parts: list[Part] = []
+        for _score, host, block, room in rooms:
+            if not count:
+                break
+            here = min(room, count)
+            mask = self._packings[block].mask_of([host - block * self._table.block_hosts])
+            last = parts[-1] if parts else None
+            if last and last.block == block and last.per_host == here and scorer is None:
+                parts[-1] = last._replace(mask=last.mask | mask)
+            else:
+                parts.append(Part(block, nodes, here, mask))
+            count -= here
+        return parts
+
+
+def _take(parts: list[Part], packing: Packing, offer: Part, count: int) -> int:
+    """Use hosts of an offer until ``count`` VMs are placed; return how many are left."""
+    level, mask = offer.per_host, offer.mask
+    hosts = mask.bit_count()
+    if hosts * level <= count:
+        parts.append(offer)
+        return count - hosts * level
+    whole, rest = divmod(count, level)
+    chosen = packing.lowest(mask, whole) if whole else 0
+    if chosen:
+        parts.append(offer._replace(mask=chosen))
+    if rest:
+        others = mask ^ chosen
+        parts.append(offer._replace(per_host=rest, mask=others & -others))
+    return 0
+
+
+def _levels(packing: Packing, state: int, shape: Shape, usable: Mask, deepest: int) -> list[Mask]:
+    """Return for each number of VMs the usable hosts where at least so many fit; one empty mask beyond."""
+    levels = [usable]
+    for level in range(1, deepest + 1):
+        fitting = level <= shape.per_host_max and levels[-1]
+        levels.append(packing.fits(state, shape.multiples[level]) & usable if fitting else 0)
+    levels.append(0)
+    return levels
+
+
+def room(packings: Sequence[Packing], shapes: Sequence[Shape], states: Sequence[int], usable: Sequence[Mask]) -> int:
+    """Count the VMs of one kind that fit in the states, over all usable hosts."""
+    total = 0
+    for packing, shape, state, hosts in zip(packings, shapes, states, usable, strict=True):
+        for level in range(1, shape.per_host_max + 1):
+            fitting = packing.fits(state, shape.multiples[level]) & hosts
+            if not fitting:
+                break
+            total += fitting.bit_count()
+    return total

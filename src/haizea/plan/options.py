@@ -1,0 +1,78 @@
+"""How the planner is to plan: the rules a site chooses, in the units of the core."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from haizea.model.units import Span
+
+
+class Suspension(Enum):
+    """Which leases may be suspended: none, those of a single VM, or all."""
+
+    NONE = "none"
+    SERIAL = "serial-only"
+    ALL = "all"
+
+
+class Exclusion(Enum):
+    """Whether suspensions and resumptions go one at a time per host (LOCAL) or one at a time in the site."""
+
+    LOCAL = "local"
+    GLOBAL = "global"
+
+
+class Migration(Enum):
+    """Whether a suspended VM may resume on another host: never, after its images are copied, or at no cost."""
+
+    NO = "no"
+    YES = "yes"
+    FREE = "yes-notransfer"
+
+
+class Mechanism(Enum):
+    """How images leave the repository: to one host at a time, or one transfer feeding many."""
+
+    UNICAST = "unicast"
+    MULTICAST = "multicast"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOptions:
+    """Image transfer from one repository.
+
+    ``bandwidth`` in Mb/s. ``fixed_time`` replaces the computed time of one transfer. ``cache_size`` is what each
+    host may keep, in MiB: None without caches, -1 without limit.
+    """
+
+    bandwidth: int
+    mechanism: Mechanism = Mechanism.MULTICAST
+    avoid_redundant: bool = True
+    fixed_time: Span | None = None
+    cache_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The planner's rules.
+
+    ``reservations_max`` is how many best-effort leases may hold a reservation in the future: 0 is no
+    backfilling, 1 aggressive (EASY), None conservative. Rates are MiB of VM memory a second,
+    ``migration_bandwidth`` Mb/s. ``threshold_permille`` is the scheduling threshold's factor times 1000.
+    ``transfer`` None means that images are not Haizea's business (unmanaged).
+    """
+
+    reservations_max: int | None = 1
+    suspension: Suspension = Suspension.ALL
+    exclusion: Exclusion = Exclusion.LOCAL
+    migration: Migration = Migration.NO
+    suspend_rate: int = 32
+    resume_rate: int = 32
+    suspend_time: Span | None = None
+    resume_time: Span | None = None
+    enactment_overhead: Span = 0
+    shutdown_time: Span = 0
+    threshold_permille: int = 1000
+    threshold: Span | None = None
+    non_schedulable: Span = 0
+    migration_bandwidth: int = 100
+    transfer: TransferOptions | None = None

@@ -1,0 +1,154 @@
+"""Capacities of many hosts in one integer.
+
+A block of hosts is described by one Python integer: every host has a field for each resource type, every field
+ends in a *guard* bit that is set in every state. Fields never borrow from their neighbours while a schedule is
+sound, so that adding and subtracting what a lease holds on any number of hosts is one addition, and asking
+which hosts have room for a VM is one subtraction: the guard bit of a field survives where the field was large
+enough. This is SIMD within a register (Lamport, "Multiple byte processing with full-word instructions", CACM
+18(8), 1975) with registers as long as the site.
+"""
+
+from haizea.model.resources import Capacity
+from haizea.model.site import Host
+
+Mask = int
+"""A set of hosts of one block: the lowest guard bit of every member is set."""
+
+
+class Shape:
+    """What one VM needs, prepared for one :class:`Packing`.
+
+    ``vector`` is the demand of one VM on one host, ``multiples[k]`` the demand of ``k`` VMs on every host of the
+    block, ``per_host_max`` how many fit on the roomiest empty host (0: on none), ``key`` the demand for the
+    packing's key resource.
+    """
+
+    __slots__ = ("demand", "key", "multiples", "per_host_max", "vector")
+
+    def __init__(self, demand: Capacity, vector: int, multiples: tuple[int, ...], key: int) -> None:
+        self.demand = demand
+        self.vector = vector
+        self.multiples = multiples
+        self.per_host_max = len(multiples) - 1
+        self.key = key
+
+
+class Packing:
+    """How the hosts of one block are laid out in an integer.
+
+    Host ``i`` of the block occupies the bits from ``i * stride``; within them resource type ``j`` the ``width``
+    bits from ``j * width``, of which the highest is the guard.
+    """
+
+    __slots__ = ("_ones", "_shapes", "_strides", "every_host", "full", "guards", "hosts", "stride", "types", "width")
+
+    def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...]) -> None:
+        self.hosts = hosts
+        self.types = types
+        largest = max((host.capacity[name] for host in hosts for name in types), default=0)
+        self.width = largest.bit_length() + 1
+        self.stride = self.width * len(types)
+        ones = 0
+        for i in range(len(hosts)):
+            ones |= 1 << (i * self.stride)
+        self._ones = ones
+        self.every_host: Mask = ones << (self.width - 1)
+        guard = sum(1 << (j * self.width + self.width - 1) for j in range(len(types)))
+        self.guards = ones * guard
+        self._strides = tuple(j * self.width for j in range(1, len(types)))
+        self.full = self.guards | sum(self.vector(host.capacity) << (i * self.stride) for i, host in enumerate(hosts))
+        self._shapes: dict[Capacity, Shape] = {}
+
+    def vector(self, amounts: Capacity) -> int:
+        """Return the bits of one host that has these amounts (which must fit in the fields)."""
+        width = self.width
+        return sum(amounts[name] << (j * width) for j, name in enumerate(self.types))
+
+    def shape(self, demand: Capacity) -> Shape:
+        """Prepare a demand; the same demand gives the same object."""
+        known = self._shapes.get(demand)
+        if known is None:
+            known = self._shapes[demand] = self._prepare(demand)
+        return known
+
+    def _prepare(self, demand: Capacity) -> Shape:
+        if not len(demand) or any(name not in self.types for name in demand):
+            return Shape(demand, 0, (0,), 0)
+        most = 0
+        for capacity in {host.capacity for host in self.hosts}:
+            most = max(most, min(capacity[name] // amount for name, amount in demand.items()))
+        if not most:
+            return Shape(demand, 0, (0,), 0)
+        vector = self.vector(demand)
+        multiples = tuple(self._ones * (vector * k) for k in range(most + 1))
+        return Shape(demand, vector, multiples, demand[self.types[0]])
+
+    def fits(self, state: int, needed: int) -> Mask:
+        """Return the hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
+        left = state - needed
+        mask = left & self.every_host
+        for shift in self._strides:
+            mask &= left >> shift
+        return mask
+
+    def held(self, mask: Mask, vector: int) -> int:
+        """Return the state difference that ``vector`` makes when it is held on every host of the mask."""
+        return (mask >> (self.width - 1)) * vector
+
+    def minimum(self, a: int, b: int) -> int:
+        """Return the state that has in every field the smaller amount of the two."""
+        guards = self.guards
+        larger = ((a | guards) - (b & ~guards)) & guards
+        take_b = larger - (larger >> (self.width - 1))
+        return guards | (a ^ ((a ^ b) & take_b))
+
+    def sound(self, state: int) -> bool:
+        """Whether no field of a state went below zero or above its host's capacity."""
+        guards = self.guards
+        return state >= 0 and state & guards == guards and ((self.full | guards) - (state & ~guards)) & guards == guards
+
+    def members(self, mask: Mask) -> list[int]:
+        """Return the hosts of a mask in ascending order, as numbers within the block."""
+        found = []
+        stride = self.stride
+        while mask:
+            low = mask & -mask
+            found.append((low.bit_length() - 1) // stride)
+            mask ^= low
+        return found
+
+    def mask_of(self, hosts: "list[int] | range | set[int]") -> Mask:
+        """Return the mask of hosts given by their numbers within the block."""
+        stride = self.stride
+        mask = 0
+        for i in hosts:
+            mask |= 1 << (i * stride)
+        return mask << (self.width - 1)
+
+    def free(self, state: int, host: int) -> Capacity:
+        """Return what a host has free in a state."""
+        field = state >> (host * self.stride)
+        value = (1 << (self.width - 1)) - 1
+        return Capacity([(name, (field >> (j * self.width)) & value) for j, name in enumerate(self.types)])
+
+    def lowest(self, mask: Mask, count: int) -> Mask:
+        """Return the ``count`` lowest hosts of a mask that has at least so many."""
+        have = mask.bit_count()
+        if have <= count:
+            return mask
+        if count <= 2:
+            chosen = 0
+            for _ in range(count):
+                low = mask & -mask
+                chosen |= low
+                mask ^= low
+            return chosen
+        stride = self.stride
+        low_host, high_host = count, len(self.hosts)
+        while low_host < high_host:
+            middle = (low_host + high_host) // 2
+            if (mask & ((1 << (middle * stride)) - 1)).bit_count() >= count:
+                high_host = middle
+            else:
+                low_host = middle + 1
+        return mask & ((1 << (low_host * stride)) - 1)

@@ -1,0 +1,201 @@
+"""When and where one lease could stay, given the slot table as it is.
+
+Nothing here changes the slot table or a lease: the caller keeps what is proposed or throws it away. Preemption is
+in :mod:`haizea.plan.preemption`, deadlines in :mod:`haizea.plan.deadlines`, images in :mod:`haizea.plan.images`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from haizea.model.lease import LeaseType
+from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.hosts import Hosts
+from haizea.plan.lease import Lease, Stay
+from haizea.plan.mapping import Mapper, Scorer
+from haizea.plan.operations import assign_near, length
+from haizea.plan.options import Migration, Options, Suspension
+from haizea.plan.packing import Mask
+from haizea.plan.slottable import Placement, SlotTable
+from haizea.policy.protocols import HostOrder, HostSelectionPolicy
+from haizea.policy.views import HostView
+
+
+class Point(NamedTuple):
+    """From ``at`` on, a lease may start on these hosts (one mask for each block; None: on all it may use)."""
+
+    at: Instant
+    hosts: Sequence[Mask] | None = None
+
+
+class Planner:
+    """Proposes stays for single leases."""
+
+    def __init__(self, table: SlotTable, hosts: Hosts, options: Options, selection: HostSelectionPolicy) -> None:
+        self.table = table
+        self.hosts = hosts
+        self.options = options
+        self.selection = selection
+        self.mapper = Mapper(table, selection.order)
+
+    def may_suspend(self, lease: Lease) -> bool:
+        """Whether the site's rules and the lease's terms allow suspending it."""
+        suspension = self.options.suspension
+        return (
+            suspension is not Suspension.NONE
+            and lease.terms.preemptible
+            and (suspension is Suspension.ALL or lease.need.vms == 1)
+        )
+
+    def threshold(self, lease: Lease, *, resuming: bool) -> Span:
+        """Return how long a stay that ends in a suspension must be for it to be worth while.
+
+        That is its overheads (suspension; with ``resuming``, the resumption it begins with too) and the factor times
+        as much.
+        """
+        options = self.options
+        if options.threshold is not None:
+            return options.threshold
+        if options.suspension is Suspension.NONE:
+            return 0
+        overhead = lease.need.suspend_time + (lease.need.resume_time if resuming else 0)
+        return overhead + overhead * options.threshold_permille // 1000
+
+    def asap(self, lease: Lease, points: Sequence[Point], *, future: bool) -> Stay | None:
+        """Return the earliest stay at one of the points or, with ``future``, at any instant after the last of them.
+
+        A lease that may be suspended takes a gap that is too short for it, if it is above the threshold; a
+        deadline lease and one that may not be suspended must fit whole, a deadline lease before its deadline.
+        """
+        latest = self._latest_start(lease)
+        for at, hosts in points:
+            if at <= latest:
+                stay = self.fit(lease, at, hosts)
+                if stay is not None:
+                    return stay
+        if not future:
+            return None
+        key = lease.need.key
+        for at, free in self.table.rises(points[-1].at):
+            if at > latest:
+                return None
+            if free >= key:
+                stay = self.fit(lease, at, None)
+                if stay is not None:
+                    return stay
+        return None
+
+    def _latest_start(self, lease: Lease) -> Instant:
+        if lease.terms.deadline is None:
+            return FAR_FUTURE
+        return lease.terms.deadline - lease.left
+
+    def fit(self, lease: Lease, at: Instant, hosts: Sequence[Mask] | None) -> Stay | None:
+        """Return a stay that begins at an instant, or None."""
+        need, options = lease.need, self.options
+        resume = need.resume_time if lease.images else 0
+        end = min(at + resume + lease.left + self.shutdown(lease), FAR_FUTURE)
+        usable = self.hosts.usable(lease.terms.constraints) if hosts is None else hosts
+        states = self.table.window(at, end)
+        placement = self.place(lease, states, usable, at, end)
+        if placement is None:
+            if lease.type is LeaseType.DEADLINE or not self.may_suspend(lease):
+                return None
+            gap = self._gap(lease, at, end, usable)
+            if gap is None:
+                return None
+            placement, end = gap
+        stay = self.stay(lease, placement, at, end)
+        if stay is not None and lease.terms.deadline is not None and stay.end > lease.terms.deadline:
+            return None
+        if stay is not None and options.migration is not Migration.NO and lease.images:
+            stay.vm_hosts = assign_near(self.table, need, placement, lease.images)
+        return stay
+
+    def _gap(
+        self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]
+    ) -> tuple[Placement, Instant] | None:
+        """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
+        least = self.threshold(lease, resuming=bool(lease.images))
+        earliest, latest = at + least, end - self.shutdown(lease)
+        states = [t.window(at, min(earliest, end)) for t in self.table.timelines]
+        placement = self.place(lease, states, usable, at, earliest)
+        if placement is None:
+            return None
+        for fall, block, state in self.table.falls(at, end):
+            if fall < earliest:
+                continue
+            if fall > latest:
+                return None
+            lower = list(states)
+            lower[block] = self.table.timelines[block].packing.minimum(states[block], state)
+            smaller = self.place(lease, lower, usable, at, fall)
+            if smaller is None:
+                return placement, fall
+            states, placement = lower, smaller
+        return None
+
+    def place(
+        self, lease: Lease, states: Sequence[int], usable: Sequence[Mask], start: Instant, end: Instant
+    ) -> Placement | None:
+        """Map the VMs of a lease to hosts; a suspended lease to where its images are, if it can."""
+        if lease.images:
+            before = lease.stays[-1].placement if lease.stays else lease.rested
+            if before is not None and self.table.has_room(states, before.held) and self._within(before, usable):
+                return before
+            if self.options.migration is Migration.NO:
+                return None
+        scorer = self._scorer(lease, states, start) if self.mapper.order is HostOrder.SCORED else None
+        return self.mapper.place(lease.need, states, usable, lease.terms.constraints, scorer)
+
+    def _within(self, placement: Placement, usable: Sequence[Mask]) -> bool:
+        return all(part.mask & ~usable[part.block] == 0 for part in placement.parts)
+
+    def stay(self, lease: Lease, placement: Placement, at: Instant, end: Instant) -> Stay | None:
+        """Return a stay from an instant on that ends when the lease does, or in a suspension that ends by ``end``."""
+        need, options = lease.need, self.options
+        run_start = at
+        if lease.images:
+            run_start += length(self.table, need, placement, need.resume_vm, options.exclusion)
+        run_end = run_start + lease.left
+        shutdown = self.shutdown(lease)
+        if run_end + shutdown <= end or lease.left >= FAR_FUTURE <= end:
+            stay = Stay(lease, placement, at, run_start, min(run_end, FAR_FUTURE), min(run_end + shutdown, FAR_FUTURE))
+        else:
+            run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion)
+            if run_end <= run_start:
+                return None
+            stay = Stay(lease, placement, at, run_start, run_end, end)
+            stay.suspending = True
+        stay.resuming = bool(lease.images)
+        return stay
+
+    def shutdown(self, lease: Lease) -> Span:
+        """Return how long shutting down all VMs of a lease takes."""
+        options = self.options
+        return options.shutdown_time + options.enactment_overhead * lease.need.vms
+
+    def _scorer(self, lease: Lease, states: Sequence[int], start: Instant) -> Scorer:
+        """Return what asks a user's policy for the score of a host."""
+        table = self.table
+        falls = table.falls(start, FAR_FUTURE)
+
+        def score(host: int, room: int) -> int:
+            block, number = divmod(host, table.block_hosts)
+            packing = table.timelines[block].packing
+            spec = table.site.hosts[host]
+            free = packing.free(table.timelines[block].state(start), number)
+            used = max(((amount - free[name]) * 1000 // amount for name, amount in spec.capacity.items()), default=0)
+            undisturbed, before = FAR_FUTURE, free
+            for at, fallen, state in falls:
+                if fallen == block:
+                    then = packing.free(state, number)
+                    if not before.fits_in(then):
+                        undisturbed = at - start
+                        break
+                    before = then
+            leases = 0 if not used else -(-used * spec.capacity[table.key] // 1000 // max(1, lease.need.demands[0][table.key]))
+            return self.selection.score(
+                HostView(host, spec.name, spec.labels, spec.capacity, room, used, leases, undisturbed), lease, start
+            )
+
+        return score

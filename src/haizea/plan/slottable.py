@@ -1,0 +1,221 @@
+"""The slot table: every reservation of capacity over hosts and time.
+
+It answers what is free where, from when until when, takes and gives back capacity, and keeps a journal of
+tentative changes so that a plan can be undone. Hosts are dealt out to blocks of at most :data:`BLOCK_HOSTS`
+(see :mod:`haizea.plan.timeline`); a reservation touches only the blocks it has VMs in, which is what keeps the
+cost of a change and of a question nearly independent of the size of the site.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from haizea.model.resources import Capacity
+from haizea.model.site import Site
+from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.packing import Mask, Packing, Shape
+from haizea.plan.timeline import Timeline
+
+BLOCK_HOSTS = 512
+
+
+class Part(NamedTuple):
+    """``per_host`` VMs of node set ``nodes`` on every host of ``mask`` in a block."""
+
+    block: int
+    nodes: int
+    per_host: int
+    mask: Mask
+
+
+class Held(NamedTuple):
+    """What a placement holds in one block: the packed difference and its amount of the key resource type."""
+
+    block: int
+    packed: int
+    amount: int
+
+
+class Placement(NamedTuple):
+    """Where the VMs of a lease are. ``parts`` are in the order in which VMs were placed."""
+
+    parts: tuple[Part, ...]
+    held: tuple[Held, ...]
+
+
+class Reservation(NamedTuple):
+    """Capacity held on hosts during ``[start, end)``."""
+
+    start: Instant
+    end: Instant
+    held: tuple[Held, ...]
+
+
+class SlotTable:
+    """Reservations over the hosts of a site and time."""
+
+    def __init__(self, site: Site, now: Instant, block_hosts: int = BLOCK_HOSTS) -> None:
+        self.site = site
+        self.now = now
+        self.block_hosts = block_hosts
+        self.key = site.resource_types[0]
+        self.timelines: list[Timeline] = []
+        for first in range(0, len(site.hosts), block_hosts):
+            hosts = site.hosts[first : first + block_hosts]
+            packing = Packing(hosts, site.resource_types)
+            self.timelines.append(Timeline(packing, sum(h.capacity[self.key] for h in hosts), now))
+        self._shapes: dict[Capacity, tuple[Shape, ...]] = {}
+        self._journals: list[list[Reservation]] = []
+
+    def shapes(self, demand: Capacity) -> tuple[Shape, ...]:
+        """Return a VM's demand, prepared for every block."""
+        known = self._shapes.get(demand)
+        if known is None:
+            known = self._shapes[demand] = tuple(t.packing.shape(demand) for t in self.timelines)
+        return known
+
+    def advance(self, now: Instant) -> None:
+        """Make ``now`` the present. Not within an overlay."""
+        self.now = now
+        for timeline in self.timelines:
+            timeline.advance(now)
+
+    def free_now(self) -> int:
+        """Return how much of the key resource type is free now, over all hosts."""
+        timelines = self.timelines
+        return timelines[0].free if len(timelines) == 1 else sum(t.free for t in timelines)
+
+    def hold(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
+        """Take capacity during ``[start, end)``."""
+        for block, packed, amount in held:
+            self.timelines[block].change(start, end, packed, amount)
+        if self._journals:
+            self._journals[-1].append(Reservation(start, end, tuple(held)))
+
+    def release(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
+        """Give back capacity that was held during ``[start, end)``, or during more than that."""
+        for block, packed, amount in held:
+            self.timelines[block].change(start, end, -packed, -amount)
+        if self._journals:
+            given = tuple(Held(block, -packed, -amount) for block, packed, amount in held)
+            self._journals[-1].append(Reservation(start, end, given))
+
+    def begin(self) -> None:
+        """Begin an overlay: changes from here on are tentative. Overlays nest."""
+        self._journals.append([])
+
+    def keep(self) -> None:
+        """End the overlay and keep its changes."""
+        journal = self._journals.pop()
+        if self._journals:
+            self._journals[-1].extend(journal)
+
+    def undo(self) -> None:
+        """End the overlay and undo its changes."""
+        for start, end, held in reversed(self._journals.pop()):
+            for block, packed, amount in held:
+                self.timelines[block].change(start, end, -packed, -amount)
+
+    def window(self, start: Instant, end: Instant) -> list[int]:
+        """Return, for each block, what is free throughout ``[start, end)``."""
+        return [t.window(start, end) for t in self.timelines]
+
+    def claims(self, until: Instant) -> list[tuple[Instant, int, int]]:
+        """Return, in order of time, the instants to come at which capacity is taken: instant, block, state."""
+        timelines = self.timelines
+        if len(timelines) == 1:
+            return [(at, 0, state) for at, state in timelines[0].claims(until)]
+        found = [(at, i, state) for i, t in enumerate(timelines) for at, state in t.claims(until)]
+        found.sort(key=lambda claim: claim[:2])
+        return found
+
+    def rises(self, after: Instant) -> Iterator[tuple[Instant, int]]:
+        """Yield every instant after ``after`` at which something changes, with the free amount from then on.
+
+        The amount is of the key resource type over all hosts: a lower bound of what a start then would need to
+        find, which is why it is cheap to look at first.
+        """
+        free = sum(t.free_at(after) for t in self.timelines)
+        streams = [t.rises(after) for t in self.timelines]
+        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
+        pending: Instant | None = None
+        for at, amount in merged:
+            if pending is not None and at != pending:
+                yield pending, free
+            pending = at
+            free += amount
+        if pending is not None:
+            yield pending, free
+
+    def host(self, block: int, number: int) -> int:
+        """Return the site's number of a block's host."""
+        return block * self.block_hosts + number
+
+    def hosts_of(self, placement: Placement) -> dict[int, int]:
+        """Return how many VMs a placement has on each host, by the site's host numbers, ascending."""
+        count: dict[int, int] = {}
+        for block, _nodes, per_host, mask in placement.parts:
+            for number in self.timelines[block].packing.members(mask):
+                host = block * self.block_hosts + number
+                count[host] = count.get(host, 0) + per_host
+        return dict(sorted(count.items()))
+
+    def masks(self, hosts: "set[int] | frozenset[int]") -> list[Mask]:
+        """Return hosts given by the site's numbers as one mask for each block."""
+        size = self.block_hosts
+        return [
+            t.packing.mask_of({h - i * size for h in hosts if i * size <= h < (i + 1) * size})
+            for i, t in enumerate(self.timelines)
+        ]
+
+    def everything(self) -> list[Mask]:
+        """Return all hosts, as one mask for each block."""
+        return [t.packing.every_host for t in self.timelines]
+
+    def check(self, reservations: Sequence[Reservation]) -> list[str]:
+        """Verify from zero that these reservations are what the table holds, and that no host is over capacity.
+
+        Returns what is wrong, a sentence each; nothing where all is well. O(reservations x log) additions.
+        """
+        wrong = []
+        for number, timeline in enumerate(self.timelines):
+            packing = timeline.packing
+            differences: dict[Instant, int] = {}
+            for start, end, held in reservations:
+                for block, packed, _amount in held:
+                    if block == number and end > self.now:
+                        at = max(start, self.now)
+                        differences[at] = differences.get(at, 0) - packed
+                        if end < FAR_FUTURE:
+                            differences[end] = differences.get(end, 0) + packed
+            state = packing.full
+            for at in sorted({self.now, *differences}):
+                state += differences.get(at, 0)
+                if not packing.sound(state):
+                    wrong.append(f"at {at} a host of block {number} is above its capacity or below nothing")
+                    break
+                if state != timeline.state(at):
+                    wrong.append(f"at {at} block {number} is not what its reservations add up to")
+                    break
+        return wrong
+
+    def falls(self, start: Instant, end: Instant) -> list[tuple[Instant, int, int]]:
+        """Return, in order of time, when capacity is taken between two instants: instant, block, state from then."""
+        if start <= self.now:
+            return self.claims(end)
+        found = [
+            (at, number, state)
+            for number, timeline in enumerate(self.timelines)
+            for at, state in timeline.walk(start, end)
+            if at > start
+        ]
+        found.sort(key=lambda fall: fall[:2])
+        return found
+
+    def has_room(self, states: Sequence[int], held: Sequence[Held]) -> bool:
+        """Whether exactly this can be held where no more than ``states`` is free."""
+        for block, packed, _amount in held:
+            guards = self.timelines[block].packing.guards
+            if (states[block] - packed) & guards != guards:
+                return False
+        return True

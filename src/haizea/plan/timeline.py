@@ -1,0 +1,228 @@
+"""What the hosts of one block have free, from now on.
+
+The future is a sorted sequence of instants, each with the difference it makes to the packed state of the block
+(see :mod:`haizea.plan.packing`); it is kept in chunks that know the state before their first instant, so that a
+change costs one bisection plus one addition for every chunk it spans, and a question about ``[start, end)``
+walks the instants of that interval only.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.packing import Packing
+
+CHUNK_MAX = 96
+
+
+class _Chunk:
+    """Instants in ascending order; ``base`` is the state before the first of them."""
+
+    __slots__ = ("amounts", "base", "claims", "deltas", "times")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.times: list[Instant] = []
+        self.deltas: list[int] = []
+        self.amounts: list[int] = []
+        self.claims: list[bool] = []
+
+    def split(self) -> "_Chunk":
+        """Give the later half of the instants to a new chunk."""
+        half = len(self.times) // 2
+        other = _Chunk(self.base + sum(self.deltas[:half]))
+        other.times, self.times = self.times[half:], self.times[:half]
+        other.deltas, self.deltas = self.deltas[half:], self.deltas[:half]
+        other.amounts, self.amounts = self.amounts[half:], self.amounts[:half]
+        other.claims, self.claims = self.claims[half:], self.claims[:half]
+        return other
+
+
+class Timeline:
+    """Free capacity of one block of hosts over time, from ``now`` on.
+
+    ``free`` is how much of the key resource type the block has free now, over all its hosts. An instant is a
+    *claim* where capacity may fall: where a reservation begins, or where one no longer ends that used to. Only
+    there a window has to be looked at.
+    """
+
+    __slots__ = ("_chunks", "_claims", "_lows", "_lows_until", "_starts", "free", "now", "packing")
+
+    def __init__(self, packing: Packing, free: int, now: Instant) -> None:
+        self.packing = packing
+        self.now = now
+        self.free = free
+        self._chunks = [_Chunk(packing.full)]
+        self._starts: list[Instant] = [-FAR_FUTURE]
+        self._claims = 0
+        self._lows: list[tuple[Instant, int]] = []
+        self._lows_until: Instant = now
+
+    def change(self, start: Instant, end: Instant, held: int, amount: int) -> None:
+        """Take ``held`` during ``[start, end)``, or give it back where it is negative.
+
+        ``amount`` is what ``held`` comes to in the key resource type. Of an interval that began in the past only
+        the part from now on is changed.
+        """
+        if end <= self.now:
+            return
+        chunks = self._chunks
+        if start <= self.now:
+            chunks[0].base -= held
+            self.free -= amount
+            if self._lows:
+                self._lows = [(t, state - held if t < end else state) for t, state in self._lows]
+            first = 0
+        else:
+            first = self._shift(start, -held, -amount, claim=held > 0)
+            self._forget_lows()
+        if end >= FAR_FUTURE:
+            last = len(chunks) - 1
+        else:
+            last = self._shift(end, held, amount, claim=held < 0)
+        for i in range(first + 1, last + 1):
+            chunks[i].base -= held
+        self._tidy(last)
+        if first != last:
+            self._tidy(first)
+
+    def _shift(self, at: Instant, delta: int, amount: int, *, claim: bool) -> int:
+        """Add a difference at an instant and return its chunk's number."""
+        starts = self._starts
+        number = bisect_right(starts, at) - 1 if len(starts) > 1 else 0
+        chunk = self._chunks[number]
+        times = chunk.times
+        i = bisect_left(times, at)
+        if i < len(times) and times[i] == at:
+            delta += chunk.deltas[i]
+            if delta:
+                chunk.deltas[i] = delta
+                chunk.amounts[i] += amount
+                if claim and not chunk.claims[i]:
+                    chunk.claims[i] = True
+                    self._claims += 1
+                    self._forget_lows()
+            else:
+                self._claims -= chunk.claims[i]
+                del times[i], chunk.deltas[i], chunk.amounts[i], chunk.claims[i]
+        else:
+            times.insert(i, at)
+            chunk.deltas.insert(i, delta)
+            chunk.amounts.insert(i, amount)
+            chunk.claims.insert(i, claim)
+            if claim:
+                self._claims += 1
+                self._forget_lows()
+        return number
+
+    def _forget_lows(self) -> None:
+        self._lows = []
+        self._lows_until = self.now
+
+    def _tidy(self, number: int) -> None:
+        """Split a chunk that has grown too long; drop one that has become empty."""
+        chunk = self._chunks[number]
+        if len(chunk.times) > CHUNK_MAX:
+            other = chunk.split()
+            self._chunks.insert(number + 1, other)
+            self._starts.insert(number + 1, other.times[0])
+        elif not chunk.times and number:
+            del self._chunks[number], self._starts[number]
+
+    def advance(self, now: Instant) -> None:
+        """Make ``now`` the present; what lies before it is forgotten."""
+        self.now = now
+        chunk = self._chunks[0]
+        while True:
+            times = chunk.times
+            passed = bisect_right(times, now)
+            if passed:
+                for i in range(passed):
+                    chunk.base += chunk.deltas[i]
+                    self.free += chunk.amounts[i]
+                    self._claims -= chunk.claims[i]
+                del times[:passed], chunk.deltas[:passed], chunk.amounts[:passed], chunk.claims[:passed]
+                if self._lows:
+                    self._lows = [low for low in self._lows if low[0] > now]
+            if times or len(self._chunks) == 1:
+                return
+            chunk = self._chunks[1]
+            del self._chunks[0], self._starts[0]
+            self._starts[0] = -FAR_FUTURE
+
+    @property
+    def present(self) -> int:
+        """The packed state now."""
+        return self._chunks[0].base
+
+    def state(self, at: Instant) -> int:
+        """Return the packed state at an instant, not before now."""
+        chunk = self._chunks[bisect_right(self._starts, at) - 1]
+        return chunk.base + sum(chunk.deltas[: bisect_right(chunk.times, at)])
+
+    def window(self, start: Instant, end: Instant) -> int:
+        """Return the state that has in every field what is free throughout ``[start, end)``."""
+        if start <= self.now:
+            state = self._chunks[0].base
+            if self._claims:
+                minimum = self.packing.minimum
+                for at, low in self._claimed(end):
+                    if at >= end:
+                        break
+                    state = minimum(state, low)
+            return state
+        least, minimum = -1, self.packing.minimum
+        for _at, state in self.walk(start, end):
+            least = state if least < 0 else minimum(least, state)
+        return least
+
+    def walk(self, start: Instant, end: Instant) -> Iterator[tuple[Instant, int]]:
+        """Yield the state at ``start`` and after every claim before ``end``."""
+        number = bisect_right(self._starts, start) - 1
+        chunk = self._chunks[number]
+        i = bisect_right(chunk.times, start)
+        state = chunk.base + sum(chunk.deltas[:i])
+        yield start, state
+        if not self._claims:
+            return
+        for chunk in self._chunks[number:]:
+            times, deltas, claims = chunk.times, chunk.deltas, chunk.claims
+            while i < len(times):
+                if times[i] >= end:
+                    return
+                state += deltas[i]
+                if claims[i]:
+                    yield times[i], state
+                i += 1
+            i = 0
+
+    def _claimed(self, until: Instant) -> list[tuple[Instant, int]]:
+        """Return the states after every claim from now on, at least as far as ``until``."""
+        if until > self._lows_until:
+            self._lows = list(self.walk(self.now, until))[1:]
+            self._lows_until = until
+        return self._lows
+
+    def claims(self, until: Instant) -> list[tuple[Instant, int]]:
+        """Return the instants after now at which reservations begin, with the state from then on, to ``until``."""
+        if not self._claims:
+            return []
+        return [low for low in self._claimed(until) if low[0] < until]
+
+    def rises(self, after: Instant) -> Iterator[tuple[Instant, int]]:
+        """Yield every instant after ``after`` with what it adds to the free amount of the key resource type."""
+        number = bisect_right(self._starts, after) - 1
+        i = bisect_right(self._chunks[number].times, after)
+        for chunk in self._chunks[number:]:
+            for k in range(i, len(chunk.times)):
+                yield chunk.times[k], chunk.amounts[k]
+            i = 0
+
+    def free_at(self, at: Instant) -> int:
+        """Return how much of the key resource type is free at an instant."""
+        free = self.free
+        for chunk, start in zip(self._chunks, self._starts, strict=True):
+            if start > at:
+                break
+            free += sum(chunk.amounts[: bisect_right(chunk.times, at)])
+        return free

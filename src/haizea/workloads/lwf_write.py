@@ -1,0 +1,140 @@
+"""Writing workloads in LWF."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, TextIO
+
+from haizea.model.lease import DEFAULT_REACTIONS, NO_CONSTRAINTS, Constraints, LeaseRequest, LeaseTerms, NodeSet
+from haizea.model.resources import Capacity
+from haizea.model.site import Host, Site
+from haizea.workloads.times import format_duration, format_span
+from haizea.workloads.workload import Workload
+
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+)
+_SPECIAL_IN_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+
+
+def write_lwf(workload: Workload, file: TextIO) -> int:
+    """Write a workload as LWF, to a text file in UTF-8, a lease at a time; return how many leases were written.
+
+    Reading it back gives an equal workload, but for ``start`` and ``skipped``, which LWF has no place for, and for
+    the names of hosts, which it numbers.
+
+    Raises:
+        ValueError: a text has characters that XML cannot hold, or a constraint label has blanks.
+    """
+    write = file.write
+    write(f'<?xml version="1.0" encoding="UTF-8"?>\n<lease-workload name={_quote(workload.name)}>\n')
+    if workload.description:
+        write(f"  <description>{_text(workload.description)}</description>\n")
+    if workload.attributes:
+        write(f"  <attributes>{_attrs(workload.attributes)}</attributes>\n")
+    if workload.site is not None:
+        write(_site(workload.site))
+    write("  <lease-requests>\n")
+    count = 0
+    nodes: dict[tuple[NodeSet, ...], str] = {}
+    for request in workload.requests:
+        text = nodes.get(request.terms.nodes)
+        if text is None:
+            text = nodes[request.terms.nodes] = _nodes(request.terms.nodes)
+        write(_request(request, text))
+        count += 1
+    write("  </lease-requests>\n</lease-workload>\n")
+    return count
+
+
+def _request(request: LeaseRequest, nodes: str) -> str:
+    terms = request.terms
+    lines = [f'    <lease-request arrival="{format_span(request.arrival)}">\n']
+    if request.real_duration is not None:
+        lines.append(f'      <realduration time="{format_span(request.real_duration)}"/>\n')
+    user = f" user={_quote(terms.user)}" if terms.user else ""
+    preemptible = "true" if terms.preemptible else "false"
+    lines.append(f'      <lease id="{request.id}" preemptible="{preemptible}"{user}>\n')
+    lines.extend(f"        {part}\n" for part in (nodes, *_terms(terms)))
+    lines.append("      </lease>\n    </lease-request>\n")
+    return "".join(lines)
+
+
+def _terms(terms: LeaseTerms) -> Iterable[str]:
+    if terms.immediate:
+        yield "<start><now/></start>"
+    elif terms.start is None:
+        yield "<start/>"
+    else:
+        yield f'<start><exact time="{format_span(terms.start)}"/></start>'
+    yield f'<duration time="{format_duration(terms.duration)}"/>'
+    if terms.deadline is not None:
+        yield f'<deadline time="{format_span(terms.deadline)}"/>'
+    if terms.software is None:
+        yield "<software><none/></software>"
+    else:
+        yield f'<software><disk-image id={_quote(terms.software.id)} size="{terms.software.size}"/></software>'
+    if terms.extra:
+        yield f"<extra>{_attrs(terms.extra)}</extra>"
+    if terms.constraints != NO_CONSTRAINTS:
+        yield _constraints(terms.constraints)
+    if terms.reactions != DEFAULT_REACTIONS:
+        shutdown, failure = terms.reactions
+        yield f'<reactions on-guest-shutdown="{shutdown.value}" on-failure="{failure.value}"/>'
+
+
+def _constraints(constraints: Constraints) -> str:
+    parts = [f"{name}={_quote(_labels(pairs))}" for name, pairs in zip(
+        ("require", "exclude"), (constraints.require, constraints.exclude), strict=True) if pairs]  # fmt: skip
+    parts += [f'{name}="true"' for name in ("spread", "together") if getattr(constraints, name)]
+    return f"<constraints {' '.join(parts)}/>"
+
+
+def _labels(pairs: tuple[tuple[str, str], ...]) -> str:
+    for name, value in pairs:
+        if not name or not value or "=" in name or any(c.isspace() for c in name + value):
+            raise ValueError(f"label {name!r}={value!r} of a constraint cannot be written; expected no blanks in it")
+    return " ".join(f"{name}={value}" for name, value in pairs)
+
+
+def _nodes(sets: Iterable[NodeSet]) -> str:
+    return f"<nodes>{''.join(_node_set(s.count, s.demand, {}) for s in sets)}</nodes>"
+
+
+def _node_set(count: int, capacity: Capacity, labels: Mapping[str, str]) -> str:
+    amounts = "".join(f'<res type={_quote(name)} amount="{amount}"/>' for name, amount in capacity.items())
+    marks = "".join(f"<label name={_quote(name)} value={_quote(value)}/>" for name, value in labels.items())
+    return f'<node-set numnodes="{count}">{amounts}{marks}</node-set>'
+
+
+def _site(site: Site) -> str:
+    groups: list[tuple[Host, int]] = []
+    for host in site.hosts:
+        if groups and (groups[-1][0].capacity, groups[-1][0].labels) == (host.capacity, host.labels):
+            groups[-1] = (groups[-1][0], groups[-1][1] + 1)
+        else:
+            groups.append((host, 1))
+    sets = "".join(f"      {_node_set(count, host.capacity, host.labels)}\n" for host, count in groups)
+    types = f"    <resource-types names={_quote(' '.join(site.resource_types))}/>\n"
+    return f"  <site>\n{types}    <nodes>\n{sets}    </nodes>\n  </site>\n"
+
+
+def _attrs(values: Mapping[str, str]) -> str:
+    return "".join(f"<attr name={_quote(name)} value={_quote(value)}/>" for name, value in values.items())
+
+
+def _quote(text: str) -> str:
+    return f'"{_checked(text).translate(_SPECIAL)}"'
+
+
+def _text(text: str) -> str:
+    return _checked(text).translate(_SPECIAL_IN_TEXT)
+
+
+def _checked(text: str) -> str:
+    if text.isprintable() and text.isascii():
+        return text
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        raise ValueError(f"{text[:60]!r} cannot be written as XML; expected no control character such as {bad[0]!r}")
+    return text
