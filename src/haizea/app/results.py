@@ -25,7 +25,7 @@ class Results:
         self._request = request
         self._found = found
         self._scheduler = scheduler
-        self.ledger = Ledger(len(found.site.hosts))
+        self.ledger = Ledger()
         self.best_effort_over = 0
         self._iso = Iso()
         self._lease_rows: list[str] = []
@@ -36,11 +36,11 @@ class Results:
         self._for_report: list[OperationRow] = []
         self._report_leases: list[dict[str, object]] = []
         self._host_names = [host.name for host in found.site.hosts]
-        self._verifier: Any = None
+        self.verifier: Any = None
         if request.verify:
             from haizea.experiments.verifier import Verifier
 
-            self._verifier = Verifier(scheduler)
+            self.verifier = Verifier(scheduler)
 
     def __enter__(self) -> "Results":
         """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
@@ -116,7 +116,7 @@ class Results:
         summary["skipped"] = dict(self._found.workload.skipped)
         summary["cpu_s"] = round(cpu, 3)
         summary["leases_per_second"] = round(self.ledger.done / cpu) if cpu else 0
-        summary["verify"] = self._verifier.summary() if self._verifier else None
+        summary["verify"] = self.verifier.summary() if self.verifier else None
         if self._request.output is not None:
             import json
 

@@ -12,8 +12,8 @@ from haizea.backends.simulated import SimulatedBackend
 from haizea.config.options import to_options
 from haizea.core.scheduler import Scheduler
 from haizea.model.events import CancelRequested
-from haizea.model.lease import FINAL_STATES, LeaseType
-from haizea.model.units import Instant
+from haizea.model.lease import LeaseType
+from haizea.model.units import Instant, Span
 from haizea.runtime.clocks import SimulatedClock
 from haizea.runtime.loop import Loop
 from haizea.runtime.workload import Arrivals
@@ -30,7 +30,7 @@ def run(request: SimulateRequest) -> dict[str, Any]:
     """
     found = scenario(request)
     options = to_options(found.settings)
-    scheduler = Scheduler(found.site, found.start, options, policies(found.settings), announced=FINAL_STATES)
+    scheduler = Scheduler(found.site, found.start, options, policies(found.settings), announced=frozenset())
     collecting = gc.isenabled()
     # Nothing that is made in bulk is left in cycles (see Results), so looking for them would be wasted.
     gc.disable()
@@ -44,13 +44,18 @@ def run(request: SimulateRequest) -> dict[str, Any]:
 
 
 def _simulate(request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results) -> Instant:
-    backend = SimulatedBackend()
-    arrivals = Arrivals(found.requests, found.start, backend.tell)
-    loop = Loop(scheduler, SimulatedClock(), backend, (arrivals,), results)
+    backend, verifier = SimulatedBackend(), results.verifier
+
+    def tell(lease: int, real_duration: Span) -> None:
+        backend.tell(lease, real_duration)
+        verifier.tell(lease, real_duration)
+
+    arrivals = Arrivals(found.requests, found.start, backend.tell if verifier is None else tell)
+    loop = Loop(scheduler, SimulatedClock(), backend, (arrivals,), results, verifier)
     last = loop.run(_keep_going(request, found, results, arrivals))
     now = scheduler.desk.now if last is None else last
     for lease in sorted(scheduler.desk.leases):
-        for effect in scheduler.handle(CancelRequested(now, lease, "the end of the simulation")):
+        for effect in loop.handle(CancelRequested(now, lease, "the end of the simulation")):
             results.take(effect)
     return now
 

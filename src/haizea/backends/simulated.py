@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from haizea.model.effects import Command, Verb
 from haizea.model.events import InstanceObserved, Observed
-from haizea.model.units import Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant, Span
 
 
 class _Guests:
@@ -24,11 +24,12 @@ class _Guests:
 
 
 class SimulatedBackend:
-    """Runs VMs in simulated time."""
+    """Runs VMs in simulated time. ``next_at`` is when the next guests shut themselves down, or earlier."""
 
     def __init__(self) -> None:
         self._guests: dict[int, _Guests] = {}
         self._ends: list[tuple[Instant, int, int]] = []
+        self.next_at: Instant = FAR_FUTURE
 
     def tell(self, lease: int, real_duration: Span) -> None:
         """Be told how long the guests of a lease will really run."""
@@ -36,49 +37,48 @@ class SimulatedBackend:
 
     def execute(self, command: Command) -> None:
         """Carry out a command."""
-        guests = self._guests.get(command.lease)
+        at, verb, lease, until, _hosts = command
+        guests = self._guests.get(lease)
         if guests is None:
             return
-        verb = command.verb
         if verb is Verb.START or verb is Verb.RESUME:
             if verb is Verb.START:
                 guests.left = guests.real
-            guests.since = command.until
+            guests.since = until
             guests.turn += 1
-            heappush(self._ends, (command.until + guests.left, command.lease, guests.turn))
-        elif verb is Verb.SUSPEND:
-            if guests.since is not None:
-                guests.left = max(0, guests.left - (command.at - guests.since))
-            guests.since = None
-            guests.turn += 1
-        elif verb is Verb.DESTROY:
-            # A resumption that is broken off leaves the memory image, and with it the work, as it was.
-            if guests.since is not None and guests.since < command.at:
-                guests.left = guests.real
-            guests.since = None
-            guests.turn += 1
+            end = until + guests.left
+            heappush(self._ends, (end, lease, guests.turn))
+            self.next_at = min(self.next_at, end)
         elif verb is Verb.SHUT_DOWN:
-            del self._guests[command.lease]
+            del self._guests[lease]
+            self._look_ahead()
+        elif verb is Verb.SUSPEND or verb is Verb.DESTROY:
+            since = guests.since
+            if since is not None and since < at:
+                # What is suspended goes on later; what is destroyed starts over. A resumption that is broken
+                # off leaves the memory image, and with it the work, as it was.
+                guests.left = guests.real if verb is Verb.DESTROY else max(0, guests.left - (at - since))
+            guests.since = None
+            guests.turn += 1
+            self._look_ahead()
 
-    def next_instant(self) -> Instant | None:
-        """Return when the next guests shut themselves down."""
+    def _look_ahead(self) -> None:
         ends, guests = self._ends, self._guests
         while ends:
             at, lease, turn = ends[0]
             found = guests.get(lease)
             if found is not None and found.turn == turn:
-                return at
+                self.next_at = at
+                return
             heappop(ends)
-        return None
+        self.next_at = FAR_FUTURE
 
     def due(self, now: Instant) -> list[InstanceObserved]:
         """Report the guests that have shut themselves down."""
-        ends, guests = self._ends, self._guests
         events: list[InstanceObserved] = []
-        while ends and ends[0][0] <= now:
-            _at, lease, turn = heappop(ends)
-            found = guests.get(lease)
-            if found is not None and found.turn == turn:
-                del guests[lease]
-                events.append(InstanceObserved(now, lease, 0, Observed.GUEST_SHUTDOWN))
+        while self.next_at <= now:
+            _at, lease, _turn = heappop(self._ends)
+            del self._guests[lease]
+            events.append(InstanceObserved(now, lease, 0, Observed.GUEST_SHUTDOWN))
+            self._look_ahead()
         return events

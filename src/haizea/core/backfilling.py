@@ -8,11 +8,17 @@ EASY backfilling: Lifka, "The ANL/IBM SP scheduling system", JSSPP 1995. Conserv
 "Utilization, predictability, workloads, and user runtime estimates", IEEE TPDS 12(6), 2001.
 """
 
+from collections import deque
+from typing import Final
+
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
-from haizea.model.lease import LeaseState
-from haizea.model.reason import Cause
-from haizea.plan.lease import Lease, Phase, Wait
+from haizea.model.lease import NO_CONSTRAINTS, LeaseState
+from haizea.model.reason import Cause, Reason
+from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.lease import Lease, Phase, Stay, Wait
+
+_REFUSALS_MAX: Final = 8
 
 
 class Backfilling:
@@ -21,61 +27,143 @@ class Backfilling:
     def __init__(self, desk: Desk, booking: Booking) -> None:
         self._desk = desk
         self._booking = booking
+        # Whether a lease that can start now needs no more than room now.
         self._unprepared = desk.images is None and not desk.options.non_schedulable
 
     def settle(self) -> None:
         """Start or reserve whatever can be, after something has changed."""
-        if self._desk.freed:
+        desk = self._desk
+        if desk.freed_until is not None:
             self.move_up()
-        if self._desk.queue:
-            self._serve()
+        if desk.queue:
+            if desk.options.reservations_max == 0:
+                self._serve_in_order()
+            else:
+                self._serve()
 
     def move_up(self) -> None:
-        """Look anew for the earliest start of every lease that holds a reservation in the future."""
+        """Look anew for the earliest start of every lease that holds a reservation in the future.
+
+        Each had the earliest start there was; so it can only be earlier where it overlaps what has become free
+        since: what was given back early, and what others who move up leave behind.
+        """
         desk = self._desk
-        desk.freed = False
+        until, desk.freed_until = desk.freed_until or desk.now, None
         for lease in list(desk.reserved):
-            if lease.reserved and lease.stays[0].phase is Phase.PLANNED and lease.state is not LeaseState.PREPARING:
+            if not lease.reserved or lease.state is LeaseState.PREPARING:
+                continue
+            stay = lease.stays[0]
+            if stay.phase is Phase.PLANNED and self._may_start_earlier(stay, until):
                 self._booking.rebook(lease)
+                if not lease.stays or lease.stays[0].start < stay.start:
+                    until = max(until, stay.end)
+
+    def _may_start_earlier(self, stay: Stay, before: Instant) -> bool:
+        desk, lease = self._desk, stay.lease
+        length = desk.planner.least_window(lease)
+        return desk.table.profile().may_start_earlier(lease.need.key, length, (stay.start, stay.end), before)
+
+    def _serve_in_order(self) -> None:
+        """Start leases as long as the one in front can start: nobody overtakes."""
+        desk, queue = self._desk, self._desk.queue
+        while queue:
+            lease = queue[0]
+            free = desk.table.free_now()
+            if lease.need.key <= free or not self._unprepared:
+                refusal = self._booking.asap(lease, future=False)
+                if refusal is None or self._too_expensive(lease, refusal):
+                    queue.popleft()
+                    continue
+            if lease.wait is None:
+                lease.wait = Wait(Cause.RESERVED, desk.now, free, 0)
+            return
 
     def _serve(self) -> None:
-        desk = self._desk
-        limit = desk.options.reservations_max
-        queue, desk.queue = desk.queue, []
-        waiting: list[Lease] = []
-        for i, lease in enumerate(queue):
+        """Look at every lease in the queue."""
+        desk, booking, table = self._desk, self._booking, self._desk.table
+        limit, unprepared = desk.options.reservations_max, self._unprepared
+        if self._nobody_fits():
+            return
+        # What is booked on the way may have others give way, who then come back to the desk's queue.
+        queue, desk.queue = desk.queue, deque()
+        waiting: deque[Lease] = deque()
+        refused = _Refusals()
+        least = FAR_FUTURE
+        free = table.free_now()
+        while queue:
+            lease = queue.popleft()
+            key = lease.need.key
             future = limit is None or len(desk.reserved) < limit
-            free = desk.table.free_now()
-            if not future and not free and self._unprepared:
-                self._note(queue[i:], Cause.RESERVED, free)
-                waiting += queue[i:]
-                break
-            if not future and self._unprepared and lease.need.key > free:
-                refused = True
-            else:
-                refusal = self._booking.asap(lease, future=future)
-                refused = refusal is not None
-                if refusal is not None and refusal.cause is Cause.PRICE:
-                    desk.retire(lease, LeaseState.REJECTED_BY_USER, refusal)
-                    continue
-            if refused:
-                waiting.append(lease)
-                if limit == 0:
-                    self._note(waiting, Cause.RESERVED, free)
-                    self._note(queue[i + 1 :], Cause.BEHIND, free)
-                    waiting += queue[i + 1 :]
+            if not future and unprepared:
+                if not free:
+                    queue.appendleft(lease)
+                    least = 0
                     break
-                if lease.wait is None:
-                    self._note([lease], Cause.RESERVED, free)
-        # Leases that gave way meanwhile are in the desk's queue already.
+                if key > free or refused.cover(lease):
+                    least = min(least, key)
+                    waiting.append(lease)
+                    if lease.wait is None:
+                        self._note(lease, free)
+                    continue
+            refusal = booking.asap(lease, future=future)
+            free = table.free_now()
+            if refusal is None or self._too_expensive(lease, refusal):
+                continue
+            refused.add(lease)
+            least = min(least, key)
+            waiting.append(lease)
+            if lease.wait is None:
+                self._note(lease, free)
+        waiting.extend(queue)
         requeued, desk.queue = desk.queue, waiting
+        desk.queue_least = least
         for lease in requeued:
             desk.enqueue(lease)
 
-    def _note(self, leases: list[Lease], cause: Cause, free: int) -> None:
-        """Remember why leases wait, the first time they do."""
+    def _nobody_fits(self) -> bool:
+        """Whether it is plain that no lease in the queue can be given anything."""
+        desk = self._desk
+        limit = desk.options.reservations_max
+        if limit is None or len(desk.reserved) < limit or not self._unprepared:
+            return False
+        return desk.table.free_now() < max(1, desk.queue_least)
+
+    def _too_expensive(self, lease: Lease, refusal: Reason) -> bool:
+        if refusal.cause is not Cause.PRICE:
+            return False
+        self._desk.retire(lease, LeaseState.REJECTED_BY_USER, refusal)
+        return True
+
+    def _note(self, lease: Lease, free: int) -> None:
+        """Remember why a lease waits, the first time it does."""
         desk = self._desk
         ahead = desk.reserved[0].id if desk.reserved else 0
-        for lease in leases:
-            if lease.wait is None:
-                lease.wait = Wait(cause, desk.now, free, ahead)
+        lease.wait = Wait(Cause.RESERVED, desk.now, free, ahead)
+
+
+class _Refusals:
+    """Leases that could not start, while capacity only gets less: who needs as much for as long cannot either."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bool], list[tuple[int, Span]]] = {}
+
+    def add(self, lease: Lease) -> None:
+        """Remember a lease that could not start."""
+        need, terms = lease.need, lease.terms
+        if len(need.counts) == 1 and not lease.images and terms.constraints is NO_CONSTRAINTS:
+            known = self._known.setdefault((id(need.shapes[0]), terms.preemptible), [])
+            if len(known) < _REFUSALS_MAX:
+                known.append((need.vms, lease.left))
+
+    def cover(self, lease: Lease) -> bool:
+        """Whether it is known that a lease cannot start."""
+        if not self._known:
+            return False
+        need = lease.need
+        known = self._known.get((id(need.shapes[0]), lease.terms.preemptible))
+        if known is None or len(need.counts) != 1:
+            return False
+        vms, left = need.vms, lease.left
+        return any([v <= vms and t <= left for v, t in known])

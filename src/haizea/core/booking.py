@@ -4,6 +4,8 @@ Deadline leases are in :mod:`haizea.core.deadlines`, the order in which the queu
 :mod:`haizea.core.backfilling`.
 """
 
+from collections.abc import Sequence
+
 from haizea.core import reasons
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
@@ -53,22 +55,31 @@ class Booking:
         Returns None where the lease is booked, else why not.
         """
         desk = self._desk
-        points = self.points(lease)
-        stay = desk.planner.asap(lease, points, future=future)
+        if lease.images or (desk.images is not None and lease.terms.software is not None):
+            points = self.points(lease)
+            last = points[-1].at
+            stay = desk.planner.asap(lease, points, future=future)
+        else:
+            last = desk.now + desk.options.non_schedulable
+            stay = desk.planner.fit(lease, last, None)
+            if stay is None and future:
+                stay = desk.planner.later(lease, last)
         if stay is None:
             return reasons.NO_ROOM
-        refusal = self.price(lease, [])
+        refusal = self.price(lease, ())
         if refusal is not None:
             return refusal
-        ahead = stay.start > points[-1].at
+        ahead = stay.start > last
         if not self.confirm(stay):
             return reasons.NOT_PREPARED
         if ahead:
             desk.reserve(lease)
         return None
 
-    def price(self, lease: Lease, victims: list[Lease]) -> Reason | None:
-        """Agree on a price with the lease's user; return why that failed, if it did."""
+    def price(self, lease: Lease, victims: Sequence[Lease]) -> Reason | None:
+        """Agree on a price with the lease's user; return why that failed, if it did. What was agreed upon stays."""
+        if lease.price is not None:
+            return None
         pricing = self._desk.policies.pricing
         quote = pricing.quote(lease, victims)
         pricing.feedback(lease, quote.accepted)
@@ -131,7 +142,7 @@ class Booking:
             if found is None:
                 return reasons.no_room_at(desk, lease, start, end)
             placement, victims = found
-        refusal = self.price(lease, list(victims))
+        refusal = self.price(lease, victims)
         if refusal is not None:
             return refusal
         stay = planner.stay(lease, placement, start, end)

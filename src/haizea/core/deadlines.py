@@ -66,7 +66,7 @@ class Deadlines:
         return reasons.deadline_not_met(desk, lease)
 
     def _confirm(self, stay: Stay) -> Reason | None:
-        refusal = self._booking.price(stay.lease, [])
+        refusal = self._booking.price(stay.lease, ())
         if refusal is not None:
             return refusal
         return None if self._booking.confirm(stay) else reasons.NOT_PREPARED
@@ -86,7 +86,7 @@ class Deadlines:
             if found is None:
                 return False
             placement, victims = found
-        if self._booking.price(lease, list(victims)) is not None:
+        if self._booking.price(lease, victims) is not None:
             return False
         stay = desk.planner.stay(lease, placement, start, end)
         if stay is None:
@@ -179,11 +179,11 @@ class Deadlines:
         planned = sorted([*others, lease], key=lambda one: self._slack_permille(one, after))
         desk.table.begin()
         for other in others:
-            for stay in other.stays:
-                desk.table.release(stay.start, stay.end, stay.placement.held)
+            for old in other.stays:
+                desk.table.release(old.start, old.end, old.placement.held)
         found: list[Stay] = []
         for one in planned:
-            stay: Stay | None = self._same_place(one) if lease in [s.lease for s in found] else None
+            stay = self._same_place(one) if lease in [s.lease for s in found] else None
             if stay is None:
                 stay = desk.planner.asap(one, [Point(max(after, one.terms.start or 0))], future=True)
             if stay is None:
@@ -192,7 +192,7 @@ class Deadlines:
             desk.table.hold(stay.start, stay.end, stay.placement.held)
             found.append(stay)
         desk.table.undo()
-        if self._booking.price(lease, []) is not None:
+        if self._booking.price(lease, ()) is not None:
             return False
         moved = [new for new in found if new.lease is not lease and new not in new.lease.stays]
         for new in moved:

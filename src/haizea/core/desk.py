@@ -1,6 +1,8 @@
 """The scheduler's desk: everything it knows, and the few ways to change a lease that all its parts share."""
 
-from bisect import insort
+from bisect import bisect_right, insort
+from collections import deque
+from functools import partial
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
@@ -9,7 +11,7 @@ from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Reason
 from haizea.model.site import Site
-from haizea.model.units import Instant
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.hosts import Hosts
 from haizea.plan.images import Images, Transfer, TransferState
 from haizea.plan.lease import Entry, Lease, Phase, Stay
@@ -45,9 +47,10 @@ class Retired(NamedTuple):
 class Desk:
     """Leases, queue, slot table, timers and what is to be told to the world.
 
-    ``queue`` holds the best-effort leases that wait, in order of submission; ``reserved`` those that hold a
-    reservation in the future. ``freed`` says that capacity was given back earlier than planned since the
-    reservations in the future were last looked at, ``has_deadlines`` that there has been a deadline lease.
+    ``queue`` holds the best-effort leases that wait, in order of submission; none of them is known to need less of
+    the key resource type than ``queue_least``. ``reserved`` are those that hold a
+    reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
+    the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
     """
 
     def __init__(
@@ -71,9 +74,10 @@ class Desk:
         self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
         self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
         self.leases: dict[int, Lease] = {}
-        self.queue: list[Lease] = []
+        self.queue: deque[Lease] = deque()
+        self.queue_least = FAR_FUTURE
         self.reserved: list[Lease] = []
-        self.freed = False
+        self.freed_until: Instant | None = None
         self.has_deadlines = False
         self.effects: list[Effect | Retired] = []
         self._timers: list[tuple[Instant, int, int, int, Stay | Transfer]] = []
@@ -96,7 +100,7 @@ class Desk:
 
     def command(self, verb: Verb, stay: Stay, until: Instant) -> None:
         """Tell the back end to do something with the VMs of a stay."""
-        self.effects.append(Command(self.now, verb, stay.lease.id, until, _Where(stay, self.table)))
+        self.effects.append(Command(self.now, verb, stay.lease.id, until, partial(hosts_of, stay, self.table)))
 
     def notify(self, lease: Lease, text: str) -> None:
         """Tell people something about a lease."""
@@ -167,7 +171,12 @@ class Desk:
 
     def enqueue(self, lease: Lease) -> None:
         """Put a lease in the queue, at its place by submission; behind those submitted at the same instant."""
-        insort(self.queue, lease, key=_place)
+        queue = self.queue
+        self.queue_least = min(self.queue_least, lease.need.key)
+        if not queue or queue[-1].submitted <= lease.submitted:
+            queue.append(lease)
+        else:
+            queue.insert(bisect_right(queue, lease.submitted, key=_place), lease)
 
     def reserve(self, lease: Lease) -> None:
         """Note that a lease holds a reservation in the future."""
@@ -179,6 +188,11 @@ class Desk:
         if lease.reserved:
             lease.reserved = False
             self.reserved.remove(lease)
+
+    def free_early(self, until: Instant) -> None:
+        """Note that capacity that was held until an instant is free earlier than planned."""
+        if self.freed_until is None or until > self.freed_until:
+            self.freed_until = until
 
     # Stays ---------------------------------------------------------------------------------------------------
 
@@ -200,19 +214,6 @@ class Desk:
     def log(self, kind: str, stay: Stay, start: Instant, end: Instant, outcome: str = "done") -> None:
         """Note what happened during a stay."""
         stay.lease.log.append(Entry(kind, stay, start, end, outcome))
-
-
-class _Where:
-    """Works out the host of every VM of a stay when it is called."""
-
-    __slots__ = ("_stay", "_table")
-
-    def __init__(self, stay: Stay, table: SlotTable) -> None:
-        self._stay = stay
-        self._table = table
-
-    def __call__(self) -> tuple[int, ...]:
-        return hosts_of(self._stay, self._table)
 
 
 def _place(lease: Lease) -> Instant:

@@ -134,8 +134,8 @@ class Execution:
         stay = lease.stays[0]
         self.account(stay, desk.now)
         for other in list(lease.stays):
+            desk.free_early(other.end)
             desk.drop(other)
-        desk.freed = True
         desk.retire(lease, LeaseState.DONE)
 
     def stop(self, lease: Lease, outcome: str) -> None:
@@ -199,7 +199,6 @@ class Execution:
 
     def _start_over(self, lease: Lease) -> None:
         lease.log[:] = [e._replace(outcome="lost") if e.kind == "run" else e for e in lease.log]
-        lease.lost = sum(e.end - e.start for e in lease.log if e.kind == "run")
         lease.delivered = 0
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
         lease.images = None
@@ -223,7 +222,7 @@ class Execution:
             return
         images.finish(transfer)
         for lease, host, vms in transfer.targets:
-            lease.transfers.append((host, vms, transfer.start, transfer.end))
+            lease.transfers = (*lease.transfers, (host, vms, transfer.start, transfer.end))
         for lease in leases:
             if lease.state in (LeaseState.PREPARING, LeaseState.SCHEDULED) and not images.pending(lease):
                 desk.enter(lease, LeaseState.READY)

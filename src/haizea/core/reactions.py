@@ -4,7 +4,7 @@ The schedule says what a lease's VMs are *desired* to be doing; a platform repor
 Where the two agree nothing is done, so that a report that comes twice, late or out of order does no harm.
 """
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 from haizea.core.desk import Desk
@@ -22,12 +22,13 @@ from haizea.model.events import (
 from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
+from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Stay
 
 RESTARTS_MAX: Final = 3
 
 
-class Desired(Enum):
+class Desired(StrEnum):
     """What the schedule wants the VMs of a lease to be doing now."""
 
     ABSENT = "absent"
@@ -141,7 +142,7 @@ class Reactions:
             self._execution.end_early(lease)
         else:
             self._execution.stop(lease, "cancelled")
-            self._desk.freed = True
+            self._desk.free_early(FAR_FUTURE)
             self._desk.retire(lease, LeaseState.DONE)
 
     def failed(self, lease: Lease, reason: Reason) -> None:
@@ -161,7 +162,7 @@ class Reactions:
         self._restarts.pop(lease.id, None)
         if wish is OnFailure.FAIL:
             self._execution.stop(lease, "lost")
-            desk.freed = True
+            desk.free_early(FAR_FUTURE)
             desk.retire(lease, LeaseState.FAILED, reason)
             return
         self._repair.replace(lease, reason)
@@ -186,7 +187,7 @@ class Reactions:
         if not 0 <= event.host < len(desk.hosts.states) or desk.hosts.states[event.host] is event.state:
             return
         desk.hosts.set_state(event.host, event.state)
-        desk.freed = True
+        desk.free_early(FAR_FUTURE)
         if event.state is HostState.DOWN:
             name = desk.site.hosts[event.host].name
             self._repair.evacuate(event.host, Reason(Cause.HOST_LOST, f"Host {name} went down."), self.failed)
@@ -201,7 +202,7 @@ class Reactions:
                 self._execution.account(stay, self._desk.now)
                 stay.run_start = self._desk.now
         self._execution.stop(lease, "cancelled")
-        self._desk.freed = True
+        self._desk.free_early(FAR_FUTURE)
         by = f" by {event.by}" if event.by else ""
         self._desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
 

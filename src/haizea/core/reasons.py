@@ -103,8 +103,10 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
         details.append(f"{counts[0][1]} do not have the labels wanted")
     if counts[1][1]:
         details.append(f"{counts[1][1]} are too small for one VM")
-    if constraints.together or constraints.spread:
-        details.append("its VMs must be " + ("on one host" if constraints.together else "on different hosts"))
+    if constraints.together:
+        details.append("its VMs must be on one host" + (" and on different ones" if constraints.spread else ""))
+    elif constraints.spread:
+        details.append("its VMs must be on different hosts")
     return Reason(Cause.TOO_SMALL, text + (": " + ", ".join(details) if details else "") + ".", tuple(c for c in counts if c[1]))
 
 
@@ -178,16 +180,15 @@ def nearest_start(desk: Desk, lease: Lease, after: Instant, length: Span) -> Ins
     return None
 
 
-def waited(lease: Lease, hosts: int) -> str:
-    """Say why a best-effort lease waited."""
+def waited(lease: Lease, asked_for: str) -> str:
+    """Say why a best-effort lease waited; ``asked_for`` is what :func:`wanted` says of its terms."""
+    until = lease.started if lease.started is not None else lease.ended
+    span = until - lease.submitted if until is not None else 0
+    time = f"waited {span // SECOND} s" if until is not None else "waits"
     wait = lease.wait
     if wait is None:
-        return ""
-    started = lease.started if lease.started is not None else lease.ended
-    time = f"waited {(started - lease.submitted) / SECOND:g} s: " if started is not None else "waits: "
-    if wait.cause is Cause.BEHIND:
-        return f"{time}others were in front"
-    per_vm = max(1, lease.need.key // lease.need.vms)
-    fit = min(lease.need.vms, wait.free // per_vm)
-    text = f"{time}needs {wanted(lease.terms)}; room for {fit} of {lease.need.vms} when it was looked at first"
-    return text + (f", lease {wait.ahead} had a reservation" if wait.ahead else "")
+        return f"{time}: others were in front"
+    vms = lease.need.vms
+    fit = min(vms, wait.free * vms // (lease.need.key or 1))
+    text = f"{time}: needs {asked_for}; room for {fit} of {vms} when it was looked at first"
+    return f"{text}; lease {wait.ahead} had a reservation" if wait.ahead else text

@@ -7,6 +7,7 @@ ends the instant, carries out what is due and makes the decisions.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from haizea.core import reasons
 from haizea.core.backfilling import Backfilling
@@ -26,16 +27,15 @@ from haizea.model.events import (
     OperationReported,
     TimePassed,
 )
-from haizea.model.lease import Constraints, LeaseState, LeaseType, NodeSet
+from haizea.model.lease import Constraints, LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import Site
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease
+from haizea.plan.need import Need
 from haizea.plan.options import Options
 
-
-class UnknownLease(LookupError):
-    """An event speaks of a lease that the scheduler does not have (any more)."""
+_POSSIBLE_MAX: Final = 100_000
 
 
 class Scheduler:
@@ -66,7 +66,7 @@ class Scheduler:
         self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking))
         self._arrived: list[Lease] = []
         self._order = 0
-        self._possible: dict[tuple[tuple[NodeSet, ...], Constraints], Reason | None] = {}
+        self._possible: dict[tuple[Need, Constraints], Reason | None] = {}
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._time_passed,
             LeaseRequested: self._lease_requested,
@@ -114,7 +114,7 @@ class Scheduler:
         self._execution.run_due()
         if self._arrived:
             self._admit()
-        if desk.freed and desk.has_deadlines:
+        if desk.freed_until is not None and desk.has_deadlines:
             self._deadlines.move_up()
         self._backfilling.settle()
 
@@ -138,16 +138,19 @@ class Scheduler:
         text = desk.policies.admission.admit(lease, desk.site_view, desk.now)
         if text is not None:
             return reasons.refused_by_policy(text)
-        key = (lease.terms.nodes, lease.terms.constraints)
-        if key not in self._possible:
-            self._possible[key] = reasons.impossible(desk, lease)
-        return self._possible[key]
+        key = (lease.need, lease.terms.constraints)
+        known = self._possible
+        if key not in known:
+            if len(known) > _POSSIBLE_MAX:
+                known.clear()
+            known[key] = reasons.impossible(desk, lease)
+        return known[key]
 
     def _book(self, lease: Lease) -> None:
         """Book a lease that is wanted at a certain time, or refuse it."""
         desk = self.desk
         desk.enter(lease, LeaseState.PENDING)
-        if desk.freed:
+        if desk.freed_until is not None:
             self._backfilling.move_up()
         if lease.type is LeaseType.ADVANCE_RESERVATION:
             refusal = self._booking.exact(lease)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from haizea.core.desk import Retired
-from haizea.core.reasons import waited
+from haizea.core.reasons import instant, waited
+from haizea.core.reasons import wanted as asked_for
 from haizea.model.effects import LeaseChanged, Notice
 from haizea.model.lease import LeaseState, LeaseType
-from haizea.model.units import DAY, SECOND, Instant, Span
+from haizea.model.units import MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Entry, Lease
+from haizea.plan.need import Need
 from haizea.plan.operations import hosts_of, per_host, spans
 from haizea.plan.options import Exclusion
 from haizea.plan.slottable import SlotTable
@@ -86,27 +88,26 @@ def _one_at_a_time(
 
 
 class Iso:
-    """Writes instants in ISO 8601 in UTC, fast for many that lie on few days."""
+    """Writes instants in ISO 8601 in UTC, fast for many that are close together."""
 
-    __slots__ = ("_days", "_minutes")
+    __slots__ = ("_minutes", "_seconds")
+
+    _MINUTES_MAX = 100_000
 
     def __init__(self) -> None:
-        self._days: dict[int, str] = {}
-        self._minutes = [f"{h:02d}:{m:02d}:" for h in range(24) for m in range(60)]
+        self._minutes: dict[int, str] = {}
+        self._seconds = [f"{s:02d}Z" for s in range(60)]
 
     def __call__(self, at: Instant) -> str:
         """Return an instant as text."""
-        day, rest = divmod(at, DAY)
-        date = self._days.get(day)
-        if date is None:
-            from haizea.core.reasons import instant
-
-            date = self._days[day] = instant(day * DAY)[:11]
-        minute, milli = divmod(rest, 60_000)
-        second, milli = divmod(milli, 1000)
-        if milli:
-            return f"{date}{self._minutes[minute]}{second:02d}.{milli:03d}Z"
-        return f"{date}{self._minutes[minute]}{second:02d}Z"
+        minute, rest = divmod(at, MINUTE)
+        text = self._minutes.get(minute)
+        if text is None:
+            if len(self._minutes) >= self._MINUTES_MAX:
+                self._minutes.clear()
+            text = self._minutes[minute] = instant(minute * MINUTE)[:17]
+        second, milli = divmod(rest, SECOND)
+        return f"{text}{second:02d}.{milli:03d}Z" if milli else text + self._seconds[second]
 
 
 def quoted(text: str) -> str:
@@ -125,8 +126,7 @@ def seconds(span: Span) -> str:
 class Ledger:
     """Takes every lease that is over, keeps the figures, and hands its rows to whoever wants them."""
 
-    def __init__(self, hosts: int) -> None:
-        self._hosts = hosts
+    def __init__(self) -> None:
         self.count: dict[LeaseType, dict[LeaseState, int]] = {}
         self.waits: list[Span] = []
         self.slowdowns: list[float] = []
@@ -138,8 +138,8 @@ class Ledger:
         self.transfers = 0
         self.lost: Span = 0
         self.overhead: dict[str, Span] = {"suspend": 0, "resume": 0, "migrate": 0, "transfer": 0, "shutdown": 0}
-        self._work: dict[int, tuple[object, Span]] = {}
-        self._usage: dict[object, int] = {}
+        self._wanted: dict[Need, str] = {}
+        self._usage: dict[Need, int] = {}
         self._iso = Iso()
 
     def changed(self, change: LeaseChanged | Notice, /) -> None:
@@ -147,50 +147,55 @@ class Ledger:
 
     def row(self, retired: Retired) -> str:
         """Take note of a lease that is over; return its row of ``leases.csv``."""
-        lease = retired.lease
-        iso = self._iso
-        state, terms = lease.state, lease.terms
-        by_state = self.count.setdefault(lease.type, {})
-        by_state[state] = by_state.get(state, 0) + 1
+        lease, iso = retired.lease, self._iso
+        state, kind = lease.state, lease.type
         self.done += 1
-        started, ended = lease.started, lease.ended
-        wait = slowdown = ""
-        need = lease.need
-        for kind, _stay, start, end, outcome in lease.log:
-            length = end - start
-            if kind == "run":
-                self._usage[need] = self._usage.get(need, 0) + length
+        by_state = self.count.get(kind)
+        if by_state is None:
+            by_state = self.count[kind] = {}
+        by_state[state] = by_state.get(state, 0) + 1
+        started, ended, submitted, delivered = lease.started, lease.ended, lease.submitted, lease.delivered
+        need, usage = lease.need, self._usage
+        for what, _stay, start, end, outcome in lease.log:
+            if what == "run":
+                usage[need] = usage.get(need, 0) + end - start
                 if outcome == "lost":
-                    self.lost += length * need.vms
+                    self.lost += (end - start) * need.vms
             else:
-                self.overhead[kind] += length
-        if lease.type is LeaseType.BEST_EFFORT and started is not None:
-            span = started - lease.submitted
-            self.waits.append(span)
-            wait = seconds(span)
+                self.overhead[what] += end - start
+        wait = slowdown = reason = ""
+        if kind is LeaseType.BEST_EFFORT and started is not None:
+            self.waits.append(started - submitted)
+            wait = seconds(started - submitted)
             if state is LeaseState.DONE and ended is not None:
-                bounded = (ended - lease.submitted) / max(lease.delivered, SLOWDOWN_BOUND)
+                bounded = (ended - submitted) / (delivered if delivered > SLOWDOWN_BOUND else SLOWDOWN_BOUND)
                 self.slowdowns.append(bounded)
                 slowdown = f"{bounded:.3f}"
                 self.last_best_effort = ended
         if lease.preemptions or lease.suspensions or lease.migrations or lease.requeued or lease.transfers:
             self._add_counts(lease)
-        reason = ""
         if lease.reason is not None:
             reason = quoted(lease.reason.text)
             if state is LeaseState.REJECTED or state is LeaseState.REJECTED_BY_USER:
+                ended = None
                 cause = lease.reason.cause.value
                 self.rejections[cause] = self.rejections.get(cause, 0) + 1
-        elif lease.wait is not None:
-            reason = quoted(waited(lease, self._hosts))
-        rejected = state is LeaseState.REJECTED or state is LeaseState.REJECTED_BY_USER
+        elif started != submitted and kind is LeaseType.BEST_EFFORT:
+            reason = self._waited(lease)
         return (
-            f"{lease.id},{lease.type.value},{state.label},{iso(lease.submitted)},"
-            f"{iso(started) if started is not None else ''},"
-            f"{iso(ended) if ended is not None and not rejected else ''},"
-            f"{seconds(lease.delivered)},{_price(lease)},{wait},{slowdown},"
-            f"{lease.suspensions},{lease.migrations},{terms.node_count},{reason}\n"
+            f"{lease.id},{kind},{state.label},{iso(submitted)},"
+            f"{'' if started is None else iso(started)},{'' if ended is None else iso(ended)},"
+            f"{seconds(delivered)},{_price(lease)},{wait},{slowdown},"
+            f"{lease.suspensions},{lease.migrations},{need.vms},{reason}\n"
         )
+
+    def _waited(self, lease: Lease) -> str:
+        """Say why a lease waited; what it asked for is put into words once for all leases that ask for the same."""
+        need = lease.need
+        wanted = self._wanted.get(need)
+        if wanted is None:
+            wanted = self._wanted[need] = asked_for(lease.terms)
+        return quoted(waited(lease, wanted))
 
     def _add_counts(self, lease: Lease) -> None:
         self.preemptions += lease.preemptions
@@ -223,14 +228,14 @@ class Ledger:
             "suspensions": lease.suspensions,
             "migrations": lease.migrations,
             "nodes": lease.need.vms,
-            "reason": lease.reason.text if lease.reason else waited(lease, self._hosts),
+            "reason": lease.reason.text if lease.reason else self._waited(lease) if waited_for else "",
         }
 
     def used_amounts(self) -> dict[str, int]:
         """Return how much of each resource type has been used, times milliseconds."""
         used: dict[str, int] = {}
         for need, length in self._usage.items():
-            for count, demand in zip(need.counts, need.demands, strict=True):  # type: ignore[attr-defined]
+            for count, demand in zip(need.counts, need.demands, strict=True):
                 for name, amount in demand.items():
                     used[name] = used.get(name, 0) + amount * count * length
         return used

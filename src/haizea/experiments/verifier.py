@@ -151,8 +151,10 @@ class Verifier:
         """Without backfilling nobody starts before one who was submitted earlier."""
         desk = self._desk
         if desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT and isinstance(event, TimePassed):
-            for other in desk.queue[:1]:
-                if other.submitted < story.submitted:
+            for other in desk.queue:
+                if other.submitted >= story.submitted:
+                    break
+                if other.type is LeaseType.BEST_EFFORT:
                     self._stories.wrong(story, event.at, f"overtakes lease {other.id}, without backfilling,")
 
     def _changed(self, change: LeaseChanged) -> None:
@@ -176,7 +178,7 @@ class Verifier:
         if story.doing is Doing.RUNNING and story.guests_over and state is LeaseState.DONE:
             story.delivered += max(0, at - story.since)
         refused = state in (LeaseState.REJECTED, LeaseState.REJECTED_BY_USER)
-        if refused and story.accepted and story.type is not LeaseType.BEST_EFFORT:
+        if refused and story.accepted:
             self._stories.wrong(story, at, f"is {state.label} after it was accepted")
         if refused and lease.reason is None:
             self._stories.wrong(story, at, f"is {state.label} without a reason")
@@ -266,7 +268,7 @@ class Verifier:
             known = self._signatures.get(lease.id)
             if not stays and known is None:
                 continue
-            signature = _signature(stays)
+            signature = self._signature(stays)
             if signature == known:
                 continue
             if stays:
@@ -282,6 +284,15 @@ class Verifier:
             self._check_plan(story, lease, decided=decided)
         for host in sorted(touched):
             self._occupancy.check(host, self._now)
+
+    def _signature(self, stays: Sequence[Stay]) -> Signature:
+        table = self._desk.table
+        return tuple(
+            [
+                (s.start, s.run_start, s.run_end, s.end, s.suspending, s.resuming, s.phase, s.placement, hosts_of(s, table))
+                for s in stays
+            ]
+        )
 
     def _held(self, story: Story, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Any]]:
         return stay.start, stay.end, hosts_of(stay, self._desk.table), story.demands
@@ -387,7 +398,7 @@ class Verifier:
 
     def _check_queue(self) -> None:
         desk, now = self._desk, instant(self._now)
-        for what, leases in (("queue", desk.queue), ("reserved", desk.reserved)):
+        for what, leases in (("queue", list(desk.queue)), ("reserved", list(desk.reserved))):
             for one, other in zip(leases, leases[1:], strict=False):
                 if one.submitted > other.submitted:
                     self._violation(f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}.")
@@ -404,12 +415,6 @@ class Verifier:
                 self._violation(f"Lease {lease.id} {text} at {now}.")
             if waits is not (lease.state in _WAITING):
                 self._violation(f"Lease {lease.id} is {lease.state.label} and {'' if waits else 'not '}in the queue, at {now}.")
-
-
-def _signature(stays: Sequence[Stay]) -> Signature:
-    return tuple(
-        [(s.start, s.run_start, s.run_end, s.end, s.suspending, s.resuming, s.phase, s.placement, s.vm_hosts) for s in stays]
-    )
 
 
 def _copies(lease: Lease, at: Instant) -> tuple[Copy, ...]:

@@ -4,7 +4,7 @@ Every event is stamped with the instant at which it became known. Events of one 
 the other; :class:`TimePassed` for that instant comes last and makes the scheduler decide.
 """
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 from haizea.model.lease import LeaseTerms
@@ -26,7 +26,7 @@ class TimePassed(NamedTuple):
     at: Instant
 
 
-class Observed(Enum):
+class Observed(StrEnum):
     """What a platform reports a VM to be."""
 
     RUNNING = "running"

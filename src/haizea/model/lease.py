@@ -1,7 +1,7 @@
 """What a lease is: its terms, its type, and the table of its states."""
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ from haizea.model.units import Instant, Span
 NO_EXTRA: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class LeaseType(Enum):
+class LeaseType(StrEnum):
     """The four types of lease; the value is how outputs name them."""
 
     BEST_EFFORT = "best-effort"
@@ -149,8 +149,10 @@ class LeaseState(IntEnum):
     @property
     def label(self) -> str:
         """The state as outputs write it: ``suspended-queued``."""
-        return self.name.lower().replace("_", "-")
+        return _LABELS[self]
 
+
+_LABELS: Final = {state: state.name.lower().replace("_", "-") for state in LeaseState}
 
 FINAL_STATES: Final = frozenset(
     {LeaseState.DONE, LeaseState.REJECTED, LeaseState.REJECTED_BY_USER, LeaseState.CANCELLED, LeaseState.FAILED}

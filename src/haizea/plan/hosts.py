@@ -13,18 +13,24 @@ class Hosts:
         self._table = table
         self.states = [HostState.UP] * len(table.site.hosts)
         self._masks: dict[Constraints, list[Mask]] = {}
+        self._all: list[Mask] | None = None
 
     def set_state(self, host: int, state: HostState) -> None:
         """Change what a host may be used for."""
         self.states[host] = state
         self._masks.clear()
+        self._all = None
 
     def usable(self, constraints: Constraints = NO_CONSTRAINTS) -> list[Mask]:
         """Return the hosts that are up and have the labels wanted, as one mask for each block."""
+        if constraints is NO_CONSTRAINTS and self._all is not None:
+            return self._all
         known = self._masks.get(constraints)
         if known is None:
             chosen = {i for i, h in enumerate(self._table.site.hosts) if self.allowed(i, h, constraints)}
             known = self._masks[constraints] = self._table.masks(chosen)
+            if constraints is NO_CONSTRAINTS:
+                self._all = known
         return known
 
     def allowed(self, number: int, host: Host, constraints: Constraints) -> bool:

@@ -65,20 +65,13 @@ class Stay:
     suspended, where ``suspending``, or shut down.
     """
 
-    __slots__ = (
-        "copies",
-        "end",
-        "lease",
-        "placement",
-        "resuming",
-        "run_end",
-        "run_start",
-        "start",
-        "phase",
-        "suspending",
-        "version",
-        "vm_hosts",
-    )
+    # Defaults are the class's: there are very many stays, and most never change these.
+    suspending = False
+    resuming = False
+    phase = Phase.PLANNED
+    vm_hosts: tuple[int, ...] | None = None
+    copies: tuple[Copy, ...] = ()
+    version = 0
 
     def __init__(
         self,
@@ -95,12 +88,6 @@ class Stay:
         self.run_start = run_start
         self.run_end = run_end
         self.end = end
-        self.suspending = False
-        self.resuming = False
-        self.phase = Phase.PLANNED
-        self.vm_hosts: tuple[int, ...] | None = None
-        self.copies: tuple[Copy, ...] = ()
-        self.version = 0
 
     @property
     def runs(self) -> Span:
@@ -116,34 +103,23 @@ class Lease:
     time. ``images`` says on which host each VM's memory image is, while the lease is suspended.
     """
 
-    __slots__ = (
-        "delivered",
-        "ended",
-        "id",
-        "images",
-        "left",
-        "log",
-        "lost",
-        "migrations",
-        "need",
-        "order",
-        "preemptions",
-        "price",
-        "reason",
-        "requeued",
-        "rested",
-        "reserved",
-        "resumptions",
-        "started",
-        "state",
-        "stays",
-        "submitted",
-        "suspensions",
-        "terms",
-        "type",
-        "transfers",
-        "wait",
-    )
+    # Defaults are the class's: there are very many leases, and most never change these.
+    state = LeaseState.NEW
+    delivered: Span = 0
+    images: tuple[int, ...] | None = None
+    rested: Placement | None = None
+    reserved = False
+    started: Instant | None = None
+    ended: Instant | None = None
+    price: Money | None = None
+    reason: Reason | None = None
+    wait: Wait | None = None
+    transfers: tuple[tuple[int, tuple[int, ...], Instant, Instant], ...] = ()
+    suspensions = 0
+    resumptions = 0
+    migrations = 0
+    preemptions = 0
+    requeued = 0
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id
@@ -152,22 +128,9 @@ class Lease:
         self.need = need
         self.submitted = submitted
         self.order = order
-        self.state = LeaseState.NEW
-        self.delivered: Span = 0
         self.left: Span = FAR_FUTURE if terms.duration is None else terms.duration
         self.stays: list[Stay] = []
-        self.images: tuple[int, ...] | None = None
-        self.rested: Placement | None = None
-        self.reserved = False
-        self.started: Instant | None = None
-        self.ended: Instant | None = None
-        self.price: Money | None = None
-        self.reason: Reason | None = None
-        self.wait: Wait | None = None
         self.log: list[Entry] = []
-        self.transfers: list[tuple[int, tuple[int, ...], Instant, Instant]] = []
-        self.suspensions = self.resumptions = self.migrations = self.preemptions = self.requeued = 0
-        self.lost: Span = 0
 
     @property
     def remaining(self) -> Span | None:

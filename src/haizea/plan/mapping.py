@@ -7,7 +7,7 @@ handled together, so that the cost depends on how many VMs fit on one host, not 
 
 from collections.abc import Callable, Iterable, Sequence
 
-from haizea.model.lease import Constraints
+from haizea.model.lease import NO_CONSTRAINTS, Constraints
 from haizea.model.resources import Capacity
 from haizea.plan.need import Need
 from haizea.plan.packing import Mask, Packing, Shape
@@ -25,6 +25,7 @@ class Mapper:
         self._table = table
         self._packings = tuple(t.packing for t in table.timelines)
         self.order = order
+        self._quick = order is HostOrder.MOST_FREE and len(self._packings) == 1
 
     def place(
         self,
@@ -43,7 +44,11 @@ class Mapper:
             constraints: whether the VMs must be together or apart; labels are already in ``usable``.
             scorer: scores hosts where the order is SCORED.
         """
+        if self._quick and len(need.counts) == 1 and constraints is NO_CONSTRAINTS:
+            return self._one_block(need, states[0], usable[0])
         if constraints.together and need.vms > 1:
+            if constraints.spread:
+                return None
             return self._together(need, states, usable, scorer)
         if len(need.counts) == 1:
             most = 1 if constraints.spread else 0
@@ -52,6 +57,73 @@ class Mapper:
                 return None
             return Placement(tuple(parts), self._held(need, parts))
         return self._place_sets(need, states, usable, constraints, scorer)
+
+    def _one_block(self, need: Need, state: int, usable: Mask) -> Placement | None:
+        """Place identical VMs on a site of one block, the hosts that can take most first.
+
+        What :meth:`_most_free_first` does, for the case that most of a long simulation consists of.
+        """
+        packing, shape = self._packings[0], need.shapes[0][0]
+        fits, vector = packing.fits, shape.vector
+        count, packed = need.vms, 0
+        parts: list[Part] = []
+        for level in range(shape.per_host_max, 0, -1):
+            mask = fits(state, shape.multiples[level]) & usable
+            if not mask:
+                continue
+            placed = mask.bit_count() * level
+            if placed > count:
+                whole, rest = divmod(count, level)
+                others = mask
+                if whole:
+                    mask = packing.lowest(mask, whole)
+                    parts.append(Part(0, 0, level, mask))
+                    packed += packing.held(mask, vector * level)
+                    others ^= mask
+                if rest:
+                    last = others & -others
+                    parts.append(Part(0, 0, rest, last))
+                    packed += packing.held(last, vector * rest)
+                return Placement(tuple(parts), (Held(0, packed, need.key),))
+            parts.append(Part(0, 0, level, mask))
+            packed += packing.held(mask, vector * level)
+            if placed == count:
+                return Placement(tuple(parts), (Held(0, packed, need.key),))
+            count -= placed
+            usable ^= mask
+        return None
+
+    def place_later(
+        self, need: Need, states: Sequence[int], present: Sequence[int], usable: Sequence[Mask], constraints: Constraints
+    ) -> Placement | None:
+        """Find hosts for VMs that are to start later, so that as few as possible of them have room now.
+
+        Hosts with room now are worth more to those who could start now. Only identical VMs without constraints are
+        treated so; for others this is :meth:`place`.
+        """
+        if len(need.counts) != 1 or constraints is not NO_CONSTRAINTS:
+            return self.place(need, states, usable, constraints)
+        count = need.vms
+        parts: list[Part] = []
+        roomy = [
+            packing.fits(now, shape.multiples[1]) if shape.per_host_max else 0
+            for packing, shape, now in zip(self._packings, need.shapes[0], present, strict=True)
+        ]
+        full_first = [hosts & ~mask for hosts, mask in zip(usable, roomy, strict=True)]
+        roomy_last = [hosts & mask for hosts, mask in zip(usable, roomy, strict=True)]
+        for wanted in (full_first, roomy_last):
+            for level in range(max([shape.per_host_max for shape in need.shapes[0]]), 0, -1):
+                for block, packing in enumerate(self._packings):
+                    shape = need.shapes[0][block]
+                    if level > shape.per_host_max:
+                        continue
+                    mask = packing.fits(states[block], shape.multiples[level]) & wanted[block]
+                    if mask:
+                        count = _take(parts, packing, Part(block, 0, level, mask), count)
+                        if not count:
+                            return Placement(tuple(parts), self._held(need, parts))
+                        wanted[block] ^= mask
+        return None
 
     def _place_sets(
         self,

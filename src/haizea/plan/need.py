@@ -1,7 +1,5 @@
 """What a lease needs, prepared for the slot table it is planned in."""
 
-from typing import NamedTuple
-
 from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import Span, whole_seconds
@@ -10,8 +8,8 @@ from haizea.plan.packing import Shape
 from haizea.plan.slottable import SlotTable
 
 
-class Need(NamedTuple):
-    """The VMs of a lease, by node set.
+class Need:
+    """The VMs of a lease, by node set. Leases with the same node sets share one object.
 
     ``shapes[i]`` is the demand of node set ``i`` in every block, ``sequence`` the node sets in the order in which
     they are placed (largest first), ``key`` the amount of the key resource type of all VMs. ``suspend_vm`` and
@@ -20,37 +18,20 @@ class Need(NamedTuple):
     after the other.
     """
 
-    counts: tuple[int, ...]
-    shapes: tuple[tuple[Shape, ...], ...]
-    sequence: tuple[int, ...]
-    vms: int
-    key: int
-    demands: tuple[Capacity, ...]
-    suspend_vm: tuple[Span, ...]
-    resume_vm: tuple[Span, ...]
-    suspend_time: Span
-    resume_time: Span
+    __slots__ = (
+        "counts",
+        "demands",
+        "key",
+        "resume_time",
+        "resume_vm",
+        "sequence",
+        "shapes",
+        "suspend_time",
+        "suspend_vm",
+        "vms",
+    )
 
-
-class Needs:
-    """Prepares the needs of leases; node sets that were seen before are looked up."""
-
-    def __init__(self, table: SlotTable, options: Options) -> None:
-        self._table = table
-        self._options = options
-        self._known: dict[tuple[NodeSet, ...], Need] = {}
-
-    def of(self, terms: LeaseTerms) -> Need:
-        """Return what a lease of these terms needs."""
-        known = self._known.get(terms.nodes)
-        if known is None:
-            if len(self._known) > 100_000:
-                self._known.clear()
-            known = self._known[terms.nodes] = self._prepare(terms.nodes)
-        return known
-
-    def _prepare(self, nodes: tuple[NodeSet, ...]) -> Need:
-        options = self._options
+    def __init__(self, table: SlotTable, options: Options, nodes: tuple[NodeSet, ...]) -> None:
         merged: dict[Capacity, int] = {}
         for count, demand in nodes:
             merged[demand] = merged.get(demand, 0) + count
@@ -66,21 +47,47 @@ class Needs:
             time = fixed if fixed is not None else whole_seconds(demand[MEMORY], rate)
             return time + options.enactment_overhead
 
-        suspend = tuple(operation(d, options.suspend_rate, options.suspend_time) for d in demands)
-        resume = tuple(operation(d, options.resume_rate, options.resume_time) for d in demands)
-        key = self._table.key
-        return Need(
-            counts,
-            tuple(self._table.shapes(demand) for demand in demands),
-            tuple(sorted(range(len(demands)), key=size, reverse=True)),
-            sum(counts),
-            sum(count * demand[key] for count, demand in zip(counts, demands, strict=True)),
-            demands,
-            suspend,
-            resume,
-            options.suspend_time or sum(n * t for n, t in zip(counts, suspend, strict=True)),
-            options.resume_time or sum(n * t for n, t in zip(counts, resume, strict=True)),
-        )
+        def together(per_vm: tuple[Span, ...], fixed: Span | None) -> Span:
+            return fixed if fixed is not None else sum(n * t for n, t in zip(counts, per_vm, strict=True))
+
+        self.counts = counts
+        self.demands = demands
+        self.vms = sum(counts)
+        self.key = sum(count * demand[table.key] for count, demand in zip(counts, demands, strict=True))
+        self.shapes = tuple(table.shapes(demand) for demand in demands)
+        self.sequence = tuple(sorted(range(len(demands)), key=size, reverse=True))
+        self.suspend_vm = tuple(operation(d, options.suspend_rate, options.suspend_time) for d in demands)
+        self.resume_vm = tuple(operation(d, options.resume_rate, options.resume_time) for d in demands)
+        self.suspend_time = together(self.suspend_vm, options.suspend_time)
+        self.resume_time = together(self.resume_vm, options.resume_time)
+
+
+class Needs:
+    """Prepares the needs of leases; node sets that were seen before are looked up."""
+
+    _KNOWN_MAX = 100_000
+
+    def __init__(self, table: SlotTable, options: Options) -> None:
+        self._table = table
+        self._options = options
+        self._known: dict[tuple[NodeSet, ...], Need] = {}
+        # Readers share equal node sets, so that most are found by identity, without comparing them.
+        self._seen: dict[int, tuple[tuple[NodeSet, ...], Need]] = {}
+
+    def of(self, terms: LeaseTerms) -> Need:
+        """Return what a lease of these terms needs."""
+        nodes = terms.nodes
+        seen = self._seen.get(id(nodes))
+        if seen is not None and seen[0] is nodes:
+            return seen[1]
+        need = self._known.get(nodes)
+        if len(self._seen) >= self._KNOWN_MAX:
+            self._known.clear()
+            self._seen.clear()
+        if need is None:
+            need = self._known[nodes] = Need(self._table, self._options, nodes)
+        self._seen[id(nodes)] = (nodes, need)
+        return need
 
 
 def transfer_time(size: int, bandwidth: int) -> Span:

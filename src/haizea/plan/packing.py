@@ -40,7 +40,20 @@ class Packing:
     bits from ``j * width``, of which the highest is the guard.
     """
 
-    __slots__ = ("_ones", "_shapes", "_strides", "every_host", "full", "guards", "hosts", "stride", "types", "width")
+    __slots__ = (
+        "_below",
+        "_ones",
+        "_shapes",
+        "_shift",
+        "_strides",
+        "every_host",
+        "full",
+        "guards",
+        "hosts",
+        "stride",
+        "types",
+        "width",
+    )
 
     def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...]) -> None:
         self.hosts = hosts
@@ -55,6 +68,8 @@ class Packing:
         self.every_host: Mask = ones << (self.width - 1)
         guard = sum(1 << (j * self.width + self.width - 1) for j in range(len(types)))
         self.guards = ones * guard
+        self._shift = self.width - 1
+        self._below = [(1 << (i * self.stride)) - 1 for i in range(len(hosts) + 1)]
         self._strides = tuple(j * self.width for j in range(1, len(types)))
         self.full = self.guards | sum(self.vector(host.capacity) << (i * self.stride) for i, host in enumerate(hosts))
         self._shapes: dict[Capacity, Shape] = {}
@@ -93,7 +108,7 @@ class Packing:
 
     def held(self, mask: Mask, vector: int) -> int:
         """Return the state difference that ``vector`` makes when it is held on every host of the mask."""
-        return (mask >> (self.width - 1)) * vector
+        return (mask >> self._shift) * vector
 
     def minimum(self, a: int, b: int) -> int:
         """Return the state that has in every field the smaller amount of the two."""
@@ -133,8 +148,10 @@ class Packing:
 
     def lowest(self, mask: Mask, count: int) -> Mask:
         """Return the ``count`` lowest hosts of a mask that has at least so many."""
-        have = mask.bit_count()
-        if have <= count:
+        surplus = mask.bit_count() - count
+        if surplus <= 2:
+            for _ in range(surplus):
+                mask ^= 1 << (mask.bit_length() - 1)
             return mask
         if count <= 2:
             chosen = 0
@@ -143,12 +160,17 @@ class Packing:
                 chosen |= low
                 mask ^= low
             return chosen
-        stride = self.stride
-        low_host, high_host = count, len(self.hosts)
-        while low_host < high_host:
-            middle = (low_host + high_host) // 2
-            if (mask & ((1 << (middle * stride)) - 1)).bit_count() >= count:
-                high_host = middle
+        # Halve what is looked at, counting members, until one host is left: the last that is wanted.
+        below, rest, first, size = self._below, mask, 0, len(self.hosts)
+        while size > 1:
+            half = size >> 1
+            low = rest & below[half]
+            found = low.bit_count()
+            if found >= count:
+                rest, size = low, half
             else:
-                low_host = middle + 1
-        return mask & ((1 << (low_host * stride)) - 1)
+                count -= found
+                rest >>= half * self.stride
+                first += half
+                size -= half
+        return mask & below[first + 1]

@@ -36,6 +36,9 @@ class Planner:
         self.options = options
         self.selection = selection
         self.mapper = Mapper(table, selection.order)
+        self._keeps_room = selection.order is HostOrder.MOST_FREE
+        self._shutdown_base = options.shutdown_time
+        self._shutdown_per_vm = options.enactment_overhead
 
     def may_suspend(self, lease: Lease) -> bool:
         """Whether the site's rules and the lease's terms allow suspending it."""
@@ -72,17 +75,26 @@ class Planner:
                 stay = self.fit(lease, at, hosts)
                 if stay is not None:
                     return stay
-        if not future:
-            return None
-        key = lease.need.key
-        for at, free in self.table.rises(points[-1].at):
+        return self.later(lease, points[-1].at) if future else None
+
+    def later(self, lease: Lease, after: Instant) -> Stay | None:
+        """Return the earliest stay that begins after an instant, when something ends or begins."""
+        latest = self._latest_start(lease)
+        for at in self.table.profile().starts(lease.need.key, self.least_window(lease), after):
             if at > latest:
                 return None
-            if free >= key:
-                stay = self.fit(lease, at, None)
-                if stay is not None:
-                    return stay
+            stay = self.fit(lease, at, None)
+            if stay is not None:
+                return stay
         return None
+
+    def least_window(self, lease: Lease) -> Span:
+        """Return for how long there must at least be room for a lease to start."""
+        resuming = bool(lease.images)
+        whole = lease.left + self.shutdown(lease) + (lease.need.resume_time if resuming else 0)
+        if lease.type is LeaseType.DEADLINE or not self.may_suspend(lease):
+            return whole
+        return min(whole, max(1, self.threshold(lease, resuming=resuming)))
 
     def _latest_start(self, lease: Lease) -> Instant:
         if lease.terms.deadline is None:
@@ -91,23 +103,28 @@ class Planner:
 
     def fit(self, lease: Lease, at: Instant, hosts: Sequence[Mask] | None) -> Stay | None:
         """Return a stay that begins at an instant, or None."""
-        need, options = lease.need, self.options
-        resume = need.resume_time if lease.images else 0
-        end = min(at + resume + lease.left + self.shutdown(lease), FAR_FUTURE)
-        usable = self.hosts.usable(lease.terms.constraints) if hosts is None else hosts
+        need, terms = lease.need, lease.terms
+        length = lease.left + self._shutdown_base + self._shutdown_per_vm * need.vms
+        if lease.images:
+            length += need.resume_time
+        end = at + length if length < FAR_FUTURE else FAR_FUTURE
+        usable = self.hosts.usable(terms.constraints) if hosts is None else hosts
         states = self.table.window(at, end)
-        placement = self.place(lease, states, usable, at, end)
+        if at > self.table.now and self._keeps_room and lease.type is LeaseType.BEST_EFFORT and not lease.images:
+            placement = self.mapper.place_later(need, states, self.table.present(), usable, terms.constraints)
+        else:
+            placement = self.place(lease, states, usable, at, end)
         if placement is None:
-            if lease.type is LeaseType.DEADLINE or not self.may_suspend(lease):
+            if terms.deadline is not None or not self.may_suspend(lease):
                 return None
             gap = self._gap(lease, at, end, usable)
             if gap is None:
                 return None
             placement, end = gap
         stay = self.stay(lease, placement, at, end)
-        if stay is not None and lease.terms.deadline is not None and stay.end > lease.terms.deadline:
+        if stay is None or (terms.deadline is not None and stay.end > terms.deadline):
             return None
-        if stay is not None and options.migration is not Migration.NO and lease.images:
+        if lease.images and self.options.migration is not Migration.NO:
             stay.vm_hosts = assign_near(self.table, need, placement, lease.images)
         return stay
 
@@ -157,22 +174,24 @@ class Planner:
         if lease.images:
             run_start += length(self.table, need, placement, need.resume_vm, options.exclusion)
         run_end = run_start + lease.left
-        shutdown = self.shutdown(lease)
-        if run_end + shutdown <= end or lease.left >= FAR_FUTURE <= end:
-            stay = Stay(lease, placement, at, run_start, min(run_end, FAR_FUTURE), min(run_end + shutdown, FAR_FUTURE))
+        over = run_end + self._shutdown_base + self._shutdown_per_vm * need.vms
+        if over <= end:
+            stay = Stay(lease, placement, at, run_start, run_end, over)
+        elif over >= FAR_FUTURE <= end:
+            stay = Stay(lease, placement, at, run_start, FAR_FUTURE, FAR_FUTURE)
         else:
             run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion)
             if run_end <= run_start:
                 return None
             stay = Stay(lease, placement, at, run_start, run_end, end)
             stay.suspending = True
-        stay.resuming = bool(lease.images)
+        if lease.images:
+            stay.resuming = True
         return stay
 
     def shutdown(self, lease: Lease) -> Span:
         """Return how long shutting down all VMs of a lease takes."""
-        options = self.options
-        return options.shutdown_time + options.enactment_overhead * lease.need.vms
+        return self._shutdown_base + self._shutdown_per_vm * lease.need.vms
 
     def _scorer(self, lease: Lease, states: Sequence[int], start: Instant) -> Scorer:
         """Return what asks a user's policy for the score of a host."""

@@ -8,12 +8,14 @@ cost of a change and of a question nearly independent of the size of the site.
 
 import heapq
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from haizea.model.resources import Capacity
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.packing import Mask, Packing, Shape
+from haizea.plan.profile import Profile
 from haizea.plan.timeline import Timeline
 
 BLOCK_HOSTS = 512
@@ -66,6 +68,8 @@ class SlotTable:
             self.timelines.append(Timeline(packing, sum(h.capacity[self.key] for h in hosts), now))
         self._shapes: dict[Capacity, tuple[Shape, ...]] = {}
         self._journals: list[list[Reservation]] = []
+        self._profile: Profile | None = None
+        self._profiled = -1
 
     def shapes(self, demand: Capacity) -> tuple[Shape, ...]:
         """Return a VM's demand, prepared for every block."""
@@ -118,7 +122,14 @@ class SlotTable:
 
     def window(self, start: Instant, end: Instant) -> list[int]:
         """Return, for each block, what is free throughout ``[start, end)``."""
-        return [t.window(start, end) for t in self.timelines]
+        timelines = self.timelines
+        if len(timelines) == 1:
+            return [timelines[0].window(start, end)]
+        return [t.window(start, end) for t in timelines]
+
+    def present(self) -> list[int]:
+        """Return, for each block, what is free now."""
+        return [t.window(self.now, self.now) for t in self.timelines]
 
     def claims(self, until: Instant) -> list[tuple[Instant, int, int]]:
         """Return, in order of time, the instants to come at which capacity is taken: instant, block, state."""
@@ -136,16 +147,32 @@ class SlotTable:
         find, which is why it is cheap to look at first.
         """
         free = sum(t.free_at(after) for t in self.timelines)
-        streams = [t.rises(after) for t in self.timelines]
-        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
         pending: Instant | None = None
-        for at, amount in merged:
+        for at, amount in self._changes(after):
             if pending is not None and at != pending:
                 yield pending, free
             pending = at
             free += amount
         if pending is not None:
             yield pending, free
+
+    def profile(self) -> Profile:
+        """Return how much of the key resource type is free over time, from now on, over all hosts."""
+        version = sum([t.version for t in self.timelines])
+        if self._profile is None or version != self._profiled:
+            if len(self.timelines) == 1:
+                times, amounts = self.timelines[0].amounts()
+            else:
+                merged: dict[Instant, int] = {}
+                for at, amount in self._changes(self.now):
+                    merged[at] = merged.get(at, 0) + amount
+                times, amounts = list(merged), list(merged.values())
+            totals = list(accumulate(amounts, initial=self.free_now()))
+            self._profile, self._profiled = Profile([self.now, *times], totals), version
+        return self._profile
+
+    def _changes(self, after: Instant) -> Iterator[tuple[Instant, int]]:
+        return heapq.merge(*[t.rises(after) for t in self.timelines])
 
     def host(self, block: int, number: int) -> int:
         """Return the site's number of a block's host."""

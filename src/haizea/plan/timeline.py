@@ -14,27 +14,25 @@ from haizea.plan.packing import Packing
 
 CHUNK_MAX = 96
 
+Step = tuple[int, int, bool]
+"""What changes at an instant: the packed difference, its amount of the key resource type, and whether it is a claim."""
+
 
 class _Chunk:
-    """Instants in ascending order; ``base`` is the state before the first of them."""
+    """Instants in ascending order, each with its step; ``base`` is the state before the first of them."""
 
-    __slots__ = ("amounts", "base", "claims", "deltas", "times")
+    __slots__ = ("base", "steps", "times")
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, times: list[Instant], steps: list[Step]) -> None:
         self.base = base
-        self.times: list[Instant] = []
-        self.deltas: list[int] = []
-        self.amounts: list[int] = []
-        self.claims: list[bool] = []
+        self.times = times
+        self.steps = steps
 
     def split(self) -> "_Chunk":
         """Give the later half of the instants to a new chunk."""
         half = len(self.times) // 2
-        other = _Chunk(self.base + sum(self.deltas[:half]))
-        other.times, self.times = self.times[half:], self.times[:half]
-        other.deltas, self.deltas = self.deltas[half:], self.deltas[:half]
-        other.amounts, self.amounts = self.amounts[half:], self.amounts[:half]
-        other.claims, self.claims = self.claims[half:], self.claims[:half]
+        other = _Chunk(self.base + sum([step[0] for step in self.steps[:half]]), self.times[half:], self.steps[half:])
+        del self.times[half:], self.steps[half:]
         return other
 
 
@@ -46,15 +44,18 @@ class Timeline:
     there a window has to be looked at.
     """
 
-    __slots__ = ("_chunks", "_claims", "_lows", "_lows_until", "_starts", "free", "now", "packing")
+    __slots__ = ("_chunks", "_claims", "_lows", "_lows_until", "_starts", "free", "now", "packing", "version")
 
     def __init__(self, packing: Packing, free: int, now: Instant) -> None:
         self.packing = packing
         self.now = now
         self.free = free
-        self._chunks = [_Chunk(packing.full)]
+        # Changes whenever anything else here does, but for what was looked up.
+        self.version = 0
+        self._chunks = [_Chunk(packing.full, [], [])]
         self._starts: list[Instant] = [-FAR_FUTURE]
         self._claims = 0
+        # The states after the claims from now on, as far as somebody asked for them.
         self._lows: list[tuple[Instant, int]] = []
         self._lows_until: Instant = now
 
@@ -66,6 +67,7 @@ class Timeline:
         """
         if end <= self.now:
             return
+        self.version += 1
         chunks = self._chunks
         if start <= self.now:
             chunks[0].base -= held
@@ -74,45 +76,42 @@ class Timeline:
                 self._lows = [(t, state - held if t < end else state) for t, state in self._lows]
             first = 0
         else:
-            first = self._shift(start, -held, -amount, claim=held > 0)
+            first = self._shift(start, -held, -amount, held > 0)
             self._forget_lows()
-        if end >= FAR_FUTURE:
-            last = len(chunks) - 1
-        else:
-            last = self._shift(end, held, amount, claim=held < 0)
-        for i in range(first + 1, last + 1):
-            chunks[i].base -= held
-        self._tidy(last)
-        if first != last:
-            self._tidy(first)
+        last = len(chunks) - 1 if end >= FAR_FUTURE else self._shift(end, held, amount, held < 0)
+        if len(chunks) > 1:
+            for chunk in chunks[first + 1 : last + 1]:
+                chunk.base -= held
+            self._tidy(last)
+            if first != last:
+                self._tidy(first)
+        elif len(chunks[0].times) > CHUNK_MAX:
+            self._tidy(0)
 
-    def _shift(self, at: Instant, delta: int, amount: int, *, claim: bool) -> int:
+    def _shift(self, at: Instant, delta: int, amount: int, claim: bool) -> int:
         """Add a difference at an instant and return its chunk's number."""
         starts = self._starts
         number = bisect_right(starts, at) - 1 if len(starts) > 1 else 0
         chunk = self._chunks[number]
         times = chunk.times
         i = bisect_left(times, at)
-        if i < len(times) and times[i] == at:
-            delta += chunk.deltas[i]
-            if delta:
-                chunk.deltas[i] = delta
-                chunk.amounts[i] += amount
-                if claim and not chunk.claims[i]:
-                    chunk.claims[i] = True
-                    self._claims += 1
-                    self._forget_lows()
-            else:
-                self._claims -= chunk.claims[i]
-                del times[i], chunk.deltas[i], chunk.amounts[i], chunk.claims[i]
-        else:
+        if i == len(times) or times[i] != at:
             times.insert(i, at)
-            chunk.deltas.insert(i, delta)
-            chunk.amounts.insert(i, amount)
-            chunk.claims.insert(i, claim)
+            chunk.steps.insert(i, (delta, amount, claim))
             if claim:
                 self._claims += 1
                 self._forget_lows()
+            return number
+        before, amount_before, was_claim = chunk.steps[i]
+        delta += before
+        if delta:
+            chunk.steps[i] = (delta, amount + amount_before, claim or was_claim)
+            if claim and not was_claim:
+                self._claims += 1
+                self._forget_lows()
+        else:
+            self._claims -= was_claim
+            del times[i], chunk.steps[i]
         return number
 
     def _forget_lows(self) -> None:
@@ -132,16 +131,17 @@ class Timeline:
     def advance(self, now: Instant) -> None:
         """Make ``now`` the present; what lies before it is forgotten."""
         self.now = now
+        self.version += 1
         chunk = self._chunks[0]
         while True:
             times = chunk.times
-            passed = bisect_right(times, now)
-            if passed:
-                for i in range(passed):
-                    chunk.base += chunk.deltas[i]
-                    self.free += chunk.amounts[i]
-                    self._claims -= chunk.claims[i]
-                del times[:passed], chunk.deltas[:passed], chunk.amounts[:passed], chunk.claims[:passed]
+            if times and times[0] <= now:
+                passed = bisect_right(times, now)
+                for delta, amount, claim in chunk.steps[:passed]:
+                    chunk.base += delta
+                    self.free += amount
+                    self._claims -= claim
+                del times[:passed], chunk.steps[:passed]
                 if self._lows:
                     self._lows = [low for low in self._lows if low[0] > now]
             if times or len(self._chunks) == 1:
@@ -150,50 +150,46 @@ class Timeline:
             del self._chunks[0], self._starts[0]
             self._starts[0] = -FAR_FUTURE
 
-    @property
-    def present(self) -> int:
-        """The packed state now."""
-        return self._chunks[0].base
-
     def state(self, at: Instant) -> int:
         """Return the packed state at an instant, not before now."""
         chunk = self._chunks[bisect_right(self._starts, at) - 1]
-        return chunk.base + sum(chunk.deltas[: bisect_right(chunk.times, at)])
+        return chunk.base + sum([step[0] for step in chunk.steps[: bisect_right(chunk.times, at)]])
 
     def window(self, start: Instant, end: Instant) -> int:
         """Return the state that has in every field what is free throughout ``[start, end)``."""
-        if start <= self.now:
-            state = self._chunks[0].base
-            if self._claims:
-                minimum = self.packing.minimum
-                for at, low in self._claimed(end):
-                    if at >= end:
-                        break
-                    state = minimum(state, low)
-            return state
-        least, minimum = -1, self.packing.minimum
-        for _at, state in self.walk(start, end):
-            least = state if least < 0 else minimum(least, state)
-        return least
+        if start > self.now:
+            least, minimum = -1, self.packing.minimum
+            for _at, state in self.walk(start, end):
+                least = state if least < 0 else minimum(least, state)
+            return least
+        state = self._chunks[0].base
+        if self._claims:
+            minimum = self.packing.minimum
+            for at, low in self._claimed(end):
+                if at >= end:
+                    break
+                state = minimum(state, low)
+        return state
 
     def walk(self, start: Instant, end: Instant) -> Iterator[tuple[Instant, int]]:
         """Yield the state at ``start`` and after every claim before ``end``."""
         number = bisect_right(self._starts, start) - 1
         chunk = self._chunks[number]
         i = bisect_right(chunk.times, start)
-        state = chunk.base + sum(chunk.deltas[:i])
+        state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
         yield start, state
         if not self._claims:
             return
         for chunk in self._chunks[number:]:
-            times, deltas, claims = chunk.times, chunk.deltas, chunk.claims
-            while i < len(times):
-                if times[i] >= end:
-                    return
-                state += deltas[i]
-                if claims[i]:
-                    yield times[i], state
-                i += 1
+            times, steps = chunk.times, chunk.steps
+            until = len(times) if not times or times[-1] < end else bisect_left(times, end)
+            for k in range(i, until):
+                delta, _amount, claim = steps[k]
+                state += delta
+                if claim:
+                    yield times[k], state
+            if until < len(times):
+                return
             i = 0
 
     def _claimed(self, until: Instant) -> list[tuple[Instant, int]]:
@@ -204,7 +200,7 @@ class Timeline:
         return self._lows
 
     def claims(self, until: Instant) -> list[tuple[Instant, int]]:
-        """Return the instants after now at which reservations begin, with the state from then on, to ``until``."""
+        """Return the instants after now at which capacity may fall, with the state from then on, to ``until``."""
         if not self._claims:
             return []
         return [low for low in self._claimed(until) if low[0] < until]
@@ -215,7 +211,7 @@ class Timeline:
         i = bisect_right(self._chunks[number].times, after)
         for chunk in self._chunks[number:]:
             for k in range(i, len(chunk.times)):
-                yield chunk.times[k], chunk.amounts[k]
+                yield chunk.times[k], chunk.steps[k][1]
             i = 0
 
     def free_at(self, at: Instant) -> int:
@@ -224,5 +220,14 @@ class Timeline:
         for chunk, start in zip(self._chunks, self._starts, strict=True):
             if start > at:
                 break
-            free += sum(chunk.amounts[: bisect_right(chunk.times, at)])
+            free += sum([step[1] for step in chunk.steps[: bisect_right(chunk.times, at)]])
         return free
+
+    def amounts(self) -> tuple[list[Instant], list[int]]:
+        """Return the instants to come, and what each adds to the free amount of the key resource type."""
+        times: list[Instant] = []
+        amounts: list[int] = []
+        for chunk in self._chunks:
+            times += chunk.times
+            amounts += [step[1] for step in chunk.steps]
+        return times, amounts

@@ -1,10 +1,10 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from haizea.core.desk import Retired
-from haizea.model.effects import Command, LeaseChanged, Notice
+from haizea.model.effects import Command, Effect, LeaseChanged, Notice
 from haizea.model.events import Event
 from haizea.model.units import Instant
 
@@ -19,8 +19,9 @@ class Clock(Protocol):
 class Source(Protocol):
     """Where events come from: requests, observations, commands."""
 
-    def next_instant(self) -> Instant | None:
-        """Return when its next event is known to come; None where none is."""
+    @property
+    def next_at(self) -> Instant:
+        """When its next event is known to come; FAR_FUTURE where none is."""
 
     def due(self, now: Instant, /) -> Iterable[Event]:
         """Take out and return the events that have come by now, in order."""
@@ -31,6 +32,13 @@ class Backend(Source, Protocol):
 
     def execute(self, command: Command, /) -> None:
         """Begin to carry out a command. Commands are safe to repeat."""
+
+
+class Observer(Protocol):
+    """Looks on: sees every event and what it led to, and changes nothing."""
+
+    def after(self, event: Event, effects: Sequence[Effect | Retired], /) -> None:
+        """Look at what an event has led to."""
 
 
 class Sink(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from haizea.model.events import LeaseRequested
 from haizea.model.lease import LeaseRequest
-from haizea.model.units import Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant, Span
 
 
 class Arrivals:
@@ -17,32 +17,30 @@ class Arrivals:
         self._requests: Iterator[LeaseRequest] = iter(requests)
         self._start = start
         self._tell = tell
-        self.handed_out = 0
-        self._next: LeaseRequest | None = next(self._requests, None)
+        self._next: LeaseRequest | None = None
+        self.next_at: Instant = FAR_FUTURE
+        self._look_ahead()
 
-    def next_instant(self) -> Instant | None:
-        """Return when the next request arrives."""
-        following = self._next
-        return None if following is None else self._start + following.arrival
+    def _look_ahead(self) -> None:
+        self._next = next(self._requests, None)
+        self.next_at = FAR_FUTURE if self._next is None else self._start + self._next.arrival
 
     def due(self, now: Instant) -> list[LeaseRequested]:
         """Take out the requests that have arrived by now."""
-        request = self._next
-        if request is None or self._start + request.arrival > now:
-            return []
         arrived = []
         start = self._start
-        while request is not None and start + request.arrival <= now:
-            terms = request.terms
+        while self.next_at <= now:
+            request = self._next
+            if request is None:
+                break
+            lease, _arrival, terms, real_duration = request
             if terms.start is not None or terms.deadline is not None:
                 terms = terms._replace(
                     start=None if terms.start is None else terms.start + start,
                     deadline=None if terms.deadline is None else terms.deadline + start,
                 )
-            if request.real_duration is not None:
-                self._tell(request.id, request.real_duration)
-            arrived.append(LeaseRequested(now, request.id, terms))
-            request = next(self._requests, None)
-        self._next = request
-        self.handed_out += len(arrived)
+            if real_duration is not None:
+                self._tell(lease, real_duration)
+            arrived.append(LeaseRequested(now, lease, terms))
+            self._look_ahead()
         return arrived
