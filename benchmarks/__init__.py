@@ -1,1 +1,1 @@
-"""What Haizea costs: ``python -m benchmarks`` measures it and prints tables; docs/performance.md says what they mean."""
+"""What Haizea costs. ``python -m benchmarks`` measures it; docs/performance.md says what the tables mean."""

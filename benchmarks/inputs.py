@@ -11,6 +11,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TRACES: Final = ROOT.parent / "shared" / "data"
 GENERATED: Final = ROOT / "build" / "benchmarks"
 SEED: Final = 1_152
+LOAD: Final = "0.75"
+"""The share of the machine that generated workloads ask for: that of the Lublin trace."""
 
 
 class Trace(NamedTuple):
@@ -52,6 +54,3 @@ def generated(jobs: int, processors: int) -> Path:
         subprocess.run([*haizea(), "workload", "generate", *what, *more], check=True)
         partial.rename(path)
     return path
-
-
-LOAD: Final = "0.7"

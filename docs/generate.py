@@ -1,22 +1,32 @@
 """Write the generated parts of the documentation from the code they describe.
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` in a Markdown file; what it holds
-comes from the function of that name in :data:`PARTS`. Run without arguments to write them all anew, with ``--check``
-only to learn which are out of date (exit status 1).
+comes from the function of that name in :data:`PARTS`. The picture of the README is drawn from a run of the example it
+shows. Run without arguments to write them all anew, with ``--check`` only to learn which are out of date (exit
+status 1).
 """
 
 import ast
+import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
 
 from haizea.config.reference import reference
+from haizea.core.reactions import REACTIONS, Desired, Reaction
+from haizea.core.states import diagram
+from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+PICTURE: Final = ROOT / "docs" / "img" / "first-schedule.svg"
+HAIZEA: Final = (sys.executable, "-c", "from haizea.cli.main import main; main()")
 PART: Final = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -47,11 +57,62 @@ def layers() -> str:
     return _table(("layer", "package", "what it holds"), rows)
 
 
-def lease_states() -> str:
+def state_numbers() -> str:
     """Return the states of a lease with the numbers that clients of Haizea 1.x know."""
     return _table(
         ("number", "state", "final"),
         [(str(state.value), state.label, "yes" if state.final else "") for state in LeaseState],
+    )
+
+
+def lease_states() -> str:
+    """Return which state of a lease may follow which, as a diagram."""
+    return f"```mermaid\n{diagram()}```\n"
+
+
+def reactions() -> str:
+    """Return what is done for every pair of an observed and a desired state, and what the words for it mean."""
+
+    def cell(desired: Desired, observed: Observed) -> str:
+        reaction = REACTIONS[desired, observed]
+        return "" if reaction is Reaction.NOTHING else reaction.name.lower()
+
+    pairs = [(observed.value, *(cell(desired, observed) for desired in Desired)) for observed in Observed]
+    meanings = [(word.name.lower(), word.value) for word in Reaction if word is not Reaction.NOTHING]
+    table = _table(("seen to be", *(f"wanted {desired.value}" for desired in Desired)), pairs)
+    return f"{table}\n{_table(('reaction', 'what is done'), meanings)}"
+
+
+class Example(NamedTuple):
+    """The bundled example: its figures, and its schedule as a picture."""
+
+    summary: dict[str, Any]
+    picture: str
+
+
+@cache
+def _example() -> Example:
+    """Simulate the bundled example."""
+    examples = ROOT / "examples"
+    with TemporaryDirectory() as folder:
+        run = (*HAIZEA, "simulate", str(examples / "first.lwf"), "--config", str(examples / "first.toml"), "--quiet")
+        subprocess.run((*run, "--output", folder), check=True)
+        picture = Path(folder) / "schedule.svg"
+        draw = (sys.executable, str(examples / "draw.py"), folder, "--svg", str(picture), "One day on four hosts")
+        subprocess.run(draw, check=True)
+        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+        return Example(summary, picture.read_text(encoding="utf-8"))
+
+
+def example() -> str:
+    """Return what came of the bundled example, in a sentence."""
+    summary = _example().summary
+    counts = list(summary["leases"].values())
+    done, rejected = (sum(states.get(state, 0) for states in counts) for state in ("done", "rejected"))
+    return (
+        f"*The bundled example: {sum(sum(states.values()) for states in counts)} leases, {done} done and {rejected} "
+        f"rejected, {summary['suspensions']} suspensions; {100 * summary['utilisation']['CPU']:.0f} % of all core time "
+        "in use.*\n"
     )
 
 
@@ -68,8 +129,11 @@ def decisions() -> str:
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "configuration": reference,
     "decisions": decisions,
+    "example": example,
     "layers": layers,
     "lease-states": lease_states,
+    "reactions": reactions,
+    "state-numbers": state_numbers,
 }
 
 
@@ -94,22 +158,24 @@ def pages() -> Iterator[Path]:
 
 
 def stale() -> dict[Path, str]:
-    """Return the pages whose generated parts are out of date, each with what it should say."""
-    texts = {page: page.read_text(encoding="utf-8") for page in pages()}
-    return {page: new for page, old in texts.items() if (new := regenerated(old)) != old}
+    """Return the files that are out of date, each with what it should say."""
+    wanted = {page: regenerated(page.read_text(encoding="utf-8")) for page in pages()}
+    wanted[PICTURE] = _example().picture
+    return {file: new for file, new in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != new}
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check every page; return the exit status."""
+    """Write or check every file; return the exit status."""
     if arguments not in ([], ["--check"]):
         raise SystemExit("usage: generate.py [--check]")
     outdated = stale()
-    for page, text in outdated.items():
+    for file, text in outdated.items():
         if arguments:
-            print(f"{page.relative_to(ROOT)}: out of date; ./dev docs writes it anew")
+            print(f"{file.relative_to(ROOT)}: out of date; ./dev docs writes it anew")
         else:
-            page.write_text(text, encoding="utf-8")
-            print(f"{page.relative_to(ROOT)}: written")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            print(f"{file.relative_to(ROOT)}: written")
     return 1 if outdated and arguments else 0
 
 

@@ -9,16 +9,13 @@ EASY backfilling: Lifka, "The ANL/IBM SP scheduling system", JSSPP 1995. Conserv
 """
 
 from collections import deque
-from typing import Final
 
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
-from haizea.model.lease import NO_CONSTRAINTS, LeaseState
+from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
-from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay, Wait
-
-_REFUSALS_MAX: Final = 8
 
 
 class Backfilling:
@@ -79,17 +76,15 @@ class Backfilling:
             return
 
     def _serve(self) -> None:
-        """Look at every lease in the queue."""
-        desk, booking, table = self._desk, self._booking, self._desk.table
-        limit, unprepared = desk.options.reservations_max, self._unprepared
+        """Look at every lease in the queue that may have got a chance."""
+        desk, booking, table, planner = self._desk, self._booking, self._desk.table, self._desk.planner
+        limit, unprepared, now = desk.options.reservations_max, self._unprepared, self._desk.now
         if self._nobody_fits():
             return
         # What is booked on the way may have others give way, who then come back to the desk's queue.
         queue, desk.queue = desk.queue, deque()
         waiting: deque[Lease] = deque()
-        refused = _Refusals()
-        least = FAR_FUTURE
-        free = table.free_now()
+        least, free = FAR_FUTURE, table.free_now()
         while queue:
             lease = queue.popleft()
             key = lease.need.key
@@ -99,7 +94,7 @@ class Backfilling:
                     queue.appendleft(lease)
                     least = 0
                     break
-                if key > free or refused.cover(lease):
+                if key > free or key > table.profile().throughout(now + planner.least_window(lease)):
                     least = min(least, key)
                     waiting.append(lease)
                     if lease.wait is None:
@@ -109,7 +104,6 @@ class Backfilling:
             free = table.free_now()
             if refusal is None or self._too_expensive(lease, refusal):
                 continue
-            refused.add(lease)
             least = min(least, key)
             waiting.append(lease)
             if lease.wait is None:
@@ -140,30 +134,3 @@ class Backfilling:
         ahead = desk.reserved[0].id if desk.reserved else 0
         lease.wait = Wait(Cause.RESERVED, desk.now, free, ahead)
 
-
-class _Refusals:
-    """Leases that could not start, while capacity only gets less: who needs as much for as long cannot either."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, bool], list[tuple[int, Span]]] = {}
-
-    def add(self, lease: Lease) -> None:
-        """Remember a lease that could not start."""
-        need, terms = lease.need, lease.terms
-        if len(need.counts) == 1 and not lease.images and terms.constraints is NO_CONSTRAINTS:
-            known = self._known.setdefault((id(need.shapes[0]), terms.preemptible), [])
-            if len(known) < _REFUSALS_MAX:
-                known.append((need.vms, lease.left))
-
-    def cover(self, lease: Lease) -> bool:
-        """Whether it is known that a lease cannot start."""
-        if not self._known:
-            return False
-        need = lease.need
-        known = self._known.get((id(need.shapes[0]), lease.terms.preemptible))
-        if known is None or len(need.counts) != 1:
-            return False
-        vms, left = need.vms, lease.left
-        return any([v <= vms and t <= left for v, t in known])

@@ -8,7 +8,7 @@ from haizea.core.reasons import instant, waited
 from haizea.core.reasons import wanted as asked_for
 from haizea.model.effects import LeaseChanged, Notice
 from haizea.model.lease import LeaseState, LeaseType
-from haizea.model.units import MINUTE, SECOND, Instant, Span
+from haizea.model.units import DAY, MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Entry, Lease
 from haizea.plan.need import Need
 from haizea.plan.operations import hosts_of, per_host, spans
@@ -88,26 +88,30 @@ def _one_at_a_time(
 
 
 class Iso:
-    """Writes instants in ISO 8601 in UTC, fast for many that are close together."""
+    """Writes instants in ISO 8601 in UTC, fast for many that are on few days."""
 
-    __slots__ = ("_minutes", "_seconds")
+    __slots__ = ("_dates", "_minutes", "_seconds")
 
-    _MINUTES_MAX = 100_000
+    _DATES_MAX = 100_000
 
     def __init__(self) -> None:
-        self._minutes: dict[int, str] = {}
+        self._dates: dict[int, str] = {}
+        self._minutes = [f"{h:02d}:{m:02d}:" for h in range(24) for m in range(60)]
         self._seconds = [f"{s:02d}Z" for s in range(60)]
 
     def __call__(self, at: Instant) -> str:
         """Return an instant as text."""
-        minute, rest = divmod(at, MINUTE)
-        text = self._minutes.get(minute)
-        if text is None:
-            if len(self._minutes) >= self._MINUTES_MAX:
-                self._minutes.clear()
-            text = self._minutes[minute] = instant(minute * MINUTE)[:17]
+        day, rest = divmod(at, DAY)
+        date = self._dates.get(day)
+        if date is None:
+            if len(self._dates) >= self._DATES_MAX:
+                self._dates.clear()
+            date = self._dates[day] = instant(day * DAY)[:11]
+        minute, rest = divmod(rest, MINUTE)
         second, milli = divmod(rest, SECOND)
-        return f"{text}{second:02d}.{milli:03d}Z" if milli else text + self._seconds[second]
+        if milli:
+            return f"{date}{self._minutes[minute]}{second:02d}.{milli:03d}Z"
+        return date + self._minutes[minute] + self._seconds[second]
 
 
 def quoted(text: str) -> str:

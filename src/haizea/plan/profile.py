@@ -6,6 +6,7 @@ is cheap, before hosts are. What it lets pass may still not fit on any set of ho
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 from haizea.model.units import Instant, Span
 
@@ -13,11 +14,18 @@ from haizea.model.units import Instant, Span
 class Profile:
     """Free amounts: ``totals[i]`` from ``times[i]`` to ``times[i + 1]``, the last one for ever."""
 
-    __slots__ = ("times", "totals")
+    __slots__ = ("_lows", "times", "totals")
 
     def __init__(self, times: list[Instant], totals: list[int]) -> None:
         self.times = times
         self.totals = totals
+        self._lows: list[int] = []
+
+    def throughout(self, until: Instant) -> int:
+        """Return how much is free from now until an instant."""
+        if not self._lows:
+            self._lows = list(accumulate(self.totals, min))
+        return self._lows[bisect_left(self.times, until, 1) - 1]
 
     def starts(self, amount: int, length: Span, after: Instant) -> Iterator[Instant]:
         """Yield the instants after ``after`` from which ``amount`` is free for so long."""
