@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from haizea.config.reference import reference
 from haizea.core.reactions import REACTIONS, Desired, Reaction
-from haizea.core.states import diagram
+from haizea.core.states import TRANSITIONS, diagram
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
 
@@ -66,8 +66,20 @@ def state_numbers() -> str:
 
 
 def lease_states() -> str:
-    """Return which state of a lease may follow which, as a diagram."""
-    return f"```mermaid\n{diagram()}```\n"
+    """Return which state of a lease may follow which: as a diagram, and in words where lines would hide the rest."""
+    broken_off = {LeaseState.CANCELLED: "cancelled", LeaseState.FAILED: "failed"}
+    lines = [
+        line
+        for line in diagram().splitlines()
+        if not line.endswith(tuple(f"--> {name}" for name in broken_off.values()))
+    ]
+    told = []
+    for end, name in broken_off.items():
+        exceptions = [state.label for state in LeaseState if not state.final and end not in TRANSITIONS[state]]
+        but = f" but {' and '.join(exceptions)}" if exceptions else ""
+        told.append(f"*{name}* may follow every state that is not final{but}")
+    drawn = "\n".join(lines)
+    return f"```mermaid\n{drawn}\n```\n\nNot drawn: {'; '.join(told)}.\n"
 
 
 def reactions() -> str:

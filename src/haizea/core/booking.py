@@ -1,7 +1,7 @@
-"""Turning requests into stays: best effort, immediate and exact; giving way; moving up.
+"""Turning requests into stays as soon as possible; giving way; moving up.
 
-Deadline leases are in :mod:`haizea.core.deadlines`, the order in which the queue is looked at in
-:mod:`haizea.core.backfilling`.
+Reservations are in :mod:`haizea.core.reservations`, deadline leases in :mod:`haizea.core.deadlines`, the order in
+which the queue is looked at in :mod:`haizea.core.backfilling`.
 """
 
 from collections.abc import Sequence
@@ -93,8 +93,14 @@ class Booking:
 
         Returns whether the images can be there in time; if they cannot, nothing is booked.
         """
+        if not self.prepare(stay):
+            return False
+        self.book(stay)
+        return True
+
+    def prepare(self, stay: Stay) -> bool:
+        """Plan what has to be copied for a stay; return whether it can be there in time."""
         desk, lease = self._desk, stay.lease
-        preparing = False
         if stay.resuming:
             self._plan_copies(stay)
         elif desk.images is not None and lease.terms.software is not None:
@@ -103,18 +109,27 @@ class Booking:
                 return False
             for transfer in transfers:
                 desk.arm_transfer(transfer)
-            preparing = desk.images.pending(lease)
+        return True
+
+    def unprepare(self, lease: Lease) -> None:
+        """Take back what was planned to be copied for a lease."""
+        if self._desk.images is not None:
+            self._desk.images.cancel(lease)
+
+    def book(self, stay: Stay) -> None:
+        """Book a stay that has been prepared; start it if it is to begin now."""
+        desk, lease = self._desk, stay.lease
+        preparing = desk.images is not None and lease.terms.software is not None and desk.images.pending(lease)
         desk.keep(stay)
-        if stay.resuming:
-            if lease.state is not LeaseState.SUSPENDED_SCHEDULED and stay.start > desk.now:
+        if stay.start > desk.now or preparing:
+            if not stay.resuming:
+                desk.enter(lease, LeaseState.SCHEDULED if preparing else LeaseState.READY)
+            elif lease.state is not LeaseState.SUSPENDED_SCHEDULED:
                 desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
-        elif stay.start > desk.now or preparing:
-            desk.enter(lease, LeaseState.SCHEDULED if preparing else LeaseState.READY)
         if stay.start <= desk.now:
             self._execution.begin(stay)
         else:
             desk.arm(stay)
-        return True
 
     def _plan_copies(self, stay: Stay) -> None:
         desk, lease = self._desk, stay.lease
@@ -123,46 +138,16 @@ class Booking:
         begin = desk.now + desk.options.non_schedulable
         stay.copies = image_copies(lease, hosts_of(stay, desk.table), begin, desk.options, self.disk(lease))
 
-    def exact(self, lease: Lease) -> Reason | None:
-        """Book an advance reservation for exactly when it was asked for; return why that is not possible, if so."""
-        desk = self._desk
-        start = lease.terms.start
-        if start is None:
-            raise AssertionError(f"lease {lease.id} has no start; this is a bug in Haizea")
-        if start < desk.now + desk.options.non_schedulable:
-            return reasons.start_is_past(start, desk.now)
-        planner = desk.planner
-        end = min(start + lease.left + planner.shutdown(lease), FAR_FUTURE)
-        states = desk.table.window(start, end)
-        usable = desk.hosts.usable(lease.terms.constraints)
-        placement = planner.place(lease, states, usable, start, end)
-        victims: tuple[Lease, ...] = ()
-        if placement is None:
-            found = desk.preemption.find(lease, self.may_give_way(start, end), start, end)
-            if found is None:
-                return reasons.no_room_at(desk, lease, start, end)
-            placement, victims = found
-        refusal = self.price(lease, victims)
-        if refusal is not None:
-            return refusal
-        stay = planner.stay(lease, placement, start, end)
-        if stay is None:
-            raise AssertionError(f"lease {lease.id} has no time to run; this is a bug in Haizea")
-        desk.table.begin()
-        for victim in victims:
-            self.give_way(victim, start)
-        desk.table.keep()
-        if not self.confirm(stay):
-            return reasons.NOT_PREPARED
-        return None
-
     def may_give_way(self, start: Instant, end: Instant) -> list[Lease]:
         """Return the leases whose stay between two instants can still be cut short."""
         found = []
         for lease in self._desk.leases.values():
             if lease.stays and lease.terms.preemptible:
                 stay = overlapping(lease, start, end)
-                if stay is not None and stay.phase is not Phase.ENDING:
+                if stay is None or stay.phase is Phase.ENDING:
+                    continue
+                # Where only shutting down is left at that time, giving way would throw away all that has run.
+                if stay.suspending or stay.run_end > start:
                     found.append(lease)
         return found
 
@@ -187,6 +172,10 @@ class Booking:
         stay.suspending = True
         if stay.phase in (Phase.RUNNING, Phase.PLANNED):
             desk.arm(stay)
+        # What begins or even ends at once has to, before whoever needs the capacity begins.
+        for phase, due in ((Phase.RUNNING, stay.run_end), (Phase.ENDING, stay.end)):
+            if stay.phase is phase and due <= desk.now:
+                self._execution.move(stay)
 
     def rebook(self, lease: Lease) -> None:
         """Give up a lease's reservation in the future for the earliest there is now."""
@@ -194,8 +183,7 @@ class Booking:
         stay = lease.stays[0]
         desk.drop(stay)
         desk.unreserve(lease)
-        if desk.images is not None:
-            desk.images.cancel(lease)
+        self.unprepare(lease)
         desk.enter(lease, LeaseState.SUSPENDED_QUEUED if stay.resuming else LeaseState.QUEUED)
         if self.asap(lease, future=True) is not None:
             desk.enqueue(lease)

@@ -6,43 +6,29 @@ leases that have not begun are planned anew, those with the least slack first. W
 doing so is tried in an overlay first, and kept only if every one of them still meets its own deadline.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
-
 from haizea.core import reasons
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
-from haizea.model.lease import LeaseState, LeaseType
+from haizea.core.room import Change, Room
+from haizea.model.lease import LeaseType
 from haizea.model.reason import Reason
-from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay
-from haizea.plan.operations import hosts_of
 from haizea.plan.planner import Point
-from haizea.plan.preemption import Victims, overlapping
 
 URGENT_RATIO = 2
 """A lease whose window is at most so many times its duration tries to start at once, whoever is in the way."""
 
 
-class Change(NamedTuple):
-    """How one lease's stays are to change: one is cut short by a suspension, some go, one comes."""
-
-    lease: Lease
-    cut: Stay | None
-    at: Instant
-    dropped: tuple[Stay, ...]
-    added: Stay | None
-
-
 class Deadlines:
-    """Books deadline leases, and plans how they give way."""
+    """Books deadline leases."""
 
-    def __init__(self, desk: Desk, booking: Booking, execution: Execution) -> None:
+    def __init__(self, desk: Desk, booking: Booking, execution: Execution, room: Room) -> None:
         self._desk = desk
         self._booking = booking
         self._execution = execution
+        self._room = room
 
     def book(self, lease: Lease) -> Reason | None:
         """Book a deadline lease, or say why it cannot be kept."""
@@ -82,7 +68,7 @@ class Deadlines:
         changes: list[Change] = []
         victims: tuple[Lease, ...] = ()
         if placement is None:
-            found = self.make_room(lease, start, end, changes)
+            found = self._room.make(lease, start, end, changes)
             if found is None:
                 return False
             placement, victims = found
@@ -91,86 +77,8 @@ class Deadlines:
         stay = desk.planner.stay(lease, placement, start, end)
         if stay is None:
             return False
-        self.carry_out(victims, changes, start)
+        self._room.carry_out(victims, changes, start)
         return self._booking.confirm(stay)
-
-    def make_room(self, lease: Lease, start: Instant, end: Instant, changes: list[Change]) -> Victims | None:
-        """Find who must give way to a lease, and how deadline leases among them go on; nothing is changed yet."""
-        desk = self._desk
-
-        def give_way(victim: Lease) -> bool:
-            if victim.type is not LeaseType.DEADLINE:
-                for stay in victim.stays:
-                    if stay.end > start:
-                        desk.table.release(max(start, stay.start), stay.end, stay.placement.held)
-                return True
-            change = self._draft(victim, start, end)
-            if change is None:
-                return False
-            changes.append(change)
-            return True
-
-        return desk.preemption.find(lease, self._booking.may_give_way(start, end), start, end, give_way)
-
-    def carry_out(self, victims: tuple[Lease, ...], changes: list[Change], at: Instant) -> None:
-        """Have leases give way as planned."""
-        for victim in victims:
-            if victim.type is not LeaseType.DEADLINE:
-                self._booking.give_way(victim, at)
-        for change in changes:
-            change.lease.preemptions += 1
-            self._apply(change)
-
-    def _draft(self, victim: Lease, start: Instant, end: Instant) -> Change | None:
-        """Plan how a deadline lease frees its hosts during an interval and still meets its deadline."""
-        desk = self._desk
-        if desk.images is not None and victim.terms.software is not None:
-            return None
-        first = overlapping(victim, start, end)
-        if first is None:
-            return None
-        kept = victim.stays[: victim.stays.index(first)]
-        dropped = victim.stays[len(kept) :]
-        cut: Stay | None = None
-        left = victim.left - sum(stay.runs for stay in kept)
-        images = hosts_of(kept[-1], desk.table) if kept else victim.images
-        if desk.preemption.can_suspend(victim, first, start, desk.now) and first.start < start:
-            cut, dropped = first, dropped[1:]
-            left -= start - desk.preemption.suspension(victim, first) - first.run_start
-            images = hosts_of(first, desk.table)
-        elif first.phase is Phase.RUNNING:
-            left, images = victim.terms.duration or FAR_FUTURE, None
-        elif first.phase is not Phase.PLANNED:
-            return None
-        if cut is not None:
-            desk.table.release(start, cut.end, cut.placement.held)
-        for stay in dropped:
-            desk.table.release(max(desk.now, stay.start), stay.end, stay.placement.held)
-        added = self._rest(victim, max(end, victim.terms.start or 0), left, images)
-        if added is None:
-            return None
-        desk.table.hold(added.start, added.end, added.placement.held)
-        return Change(victim, cut, start, tuple(dropped), added)
-
-    def _rest(self, lease: Lease, after: Instant, left: Span, images: tuple[int, ...] | None) -> Stay | None:
-        """Plan a stay for what will be left of a lease, from an instant on, so that it meets its deadline."""
-        with _as_of(lease, left, images):
-            return self._desk.planner.asap(lease, [Point(after)], future=True)
-
-    def _apply(self, change: Change) -> None:
-        desk, lease = self._desk, change.lease
-        for stay in change.dropped:
-            if stay.phase is Phase.RUNNING:
-                self._execution.abandon(stay)
-            else:
-                desk.drop(stay)
-        if change.cut is not None:
-            self._booking.suspend_by(change.cut, change.at)
-        if change.added is not None:
-            desk.keep(change.added)
-            desk.arm(change.added)
-        if lease.state is LeaseState.ACTIVE and lease.stays[0].phase is Phase.PLANNED:
-            desk.enter(lease, LeaseState.SCHEDULED)
 
     def _plan_anew(self, lease: Lease, after: Instant) -> bool:
         """Plan all deadline leases that have not begun anew, together with a new one."""
@@ -240,15 +148,3 @@ class Deadlines:
                     self._execution.begin(new)
                 else:
                     desk.arm(new)
-
-
-@contextmanager
-def _as_of(lease: Lease, left: Span, images: tuple[int, ...] | None) -> Iterator[None]:
-    """See a lease as it will be: with so much left, and its memory images on these hosts."""
-    before = lease.left, lease.images
-    lease.left, lease.images = left, images
-    try:
-        yield
-    finally:
-        lease.left, lease.images = before
-

@@ -17,6 +17,8 @@ from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
 from haizea.core.execution import Execution
 from haizea.core.reactions import Reactions
 from haizea.core.repair import Repair
+from haizea.core.reservations import Reservations
+from haizea.core.room import Room
 from haizea.model.effects import Effect
 from haizea.model.events import (
     CancelRequested,
@@ -62,7 +64,9 @@ class Scheduler:
         self._execution = Execution(desk)
         self._booking = Booking(desk, self._execution)
         self._backfilling = Backfilling(desk, self._booking)
-        self._deadlines = Deadlines(desk, self._booking, self._execution)
+        room = Room(desk, self._booking, self._execution)
+        self._reservations = Reservations(desk, self._booking, room)
+        self._deadlines = Deadlines(desk, self._booking, self._execution, room)
         self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking))
         self._arrived: list[Lease] = []
         self._order = 0
@@ -153,7 +157,7 @@ class Scheduler:
         if desk.freed_until is not None:
             self._backfilling.move_up()
         if lease.type is LeaseType.ADVANCE_RESERVATION:
-            refusal = self._booking.exact(lease)
+            refusal = self._reservations.book(lease)
         elif lease.type is LeaseType.DEADLINE:
             desk.has_deadlines = True
             refusal = self._deadlines.book(lease)

@@ -65,7 +65,7 @@ class Verifier:
         self._signatures: dict[int, Signature] = {}
         self._real: dict[int, Span] = {}
         self._now = desk.now
-        self._finished = False
+        self._finished = self._decided = False
 
     def tell(self, lease: int, real_duration: Span) -> None:
         """Be told how long the VMs of a lease will really run."""
@@ -108,6 +108,7 @@ class Verifier:
             else:
                 self._changed(effect)
         decided = isinstance(event, TimePassed)
+        self._decided = decided
         self._check_leases(self._desk.leases.values(), decided=decided)
         if self._sendings is not None:
             self._sendings.after(self._now)
@@ -144,18 +145,6 @@ class Verifier:
         self._stories.command(story, command, _copies(lease, event.at), event)
         if command.verb is Verb.START and self._sendings is not None and isinstance(event, TimePassed):
             self._sendings.started(story, lease, command.hosts(), event.at)
-        if command.verb in (Verb.START, Verb.RESUME):
-            self._in_order(story, event)
-
-    def _in_order(self, story: Story, event: Event) -> None:
-        """Without backfilling nobody starts before one who was submitted earlier."""
-        desk = self._desk
-        if desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT and isinstance(event, TimePassed):
-            for other in desk.queue:
-                if other.submitted >= story.submitted:
-                    break
-                if other.type is LeaseType.BEST_EFFORT:
-                    self._stories.wrong(story, event.at, f"overtakes lease {other.id}, without backfilling,")
 
     def _changed(self, change: LeaseChanged) -> None:
         if change.at != self._now:
@@ -218,7 +207,8 @@ class Verifier:
         rows = list(operations(lease, self._desk.table, self._desk.options.exclusion))
         busy: dict[int, list[OperationRow]] = {}
         for row in rows:
-            if row.end < row.start or row.start < story.submitted or row.end > at:
+            before = row.start < story.submitted and row.kind != "transfer"
+            if row.end < row.start or before or row.end > at:
                 self._stories.wrong(story, at, f"has a row {row.kind} from {row.start} to {row.end}")
             for vm in _numbers(row.vms):
                 busy.setdefault(vm, []).append(row)
@@ -279,6 +269,8 @@ class Verifier:
             if story is None:
                 self._violation(f"Lease {lease.id} was never asked for, or is over, and has a plan.")
                 continue
+            if not story.accepted or (known is None and decided):
+                self._in_order(story)
             story.accepted = True
             touched |= self._occupancy.replace(lease.id, [self._held(story, stay) for stay in stays])
             self._check_plan(story, lease, decided=decided)
@@ -293,6 +285,16 @@ class Verifier:
                 for s in stays
             ]
         )
+
+    def _in_order(self, story: Story) -> None:
+        """Without backfilling nobody is planned while one who was submitted earlier waits."""
+        desk = self._desk
+        if desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT:
+            for other in desk.queue:
+                if other.submitted >= story.submitted:
+                    break
+                if other.type is LeaseType.BEST_EFFORT:
+                    self._stories.wrong(story, self._now, f"overtakes lease {other.id}, without backfilling,")
 
     def _held(self, story: Story, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Any]]:
         return stay.start, stay.end, hosts_of(stay, self._desk.table), story.demands
@@ -376,6 +378,7 @@ class Verifier:
             self._violation(f"The slot table is wrong, {text}, at {instant(self._now)}.")
         self._check_table()
         self._check_queue()
+        self._check_idle()
         for number in self._live.keys() ^ desk.leases.keys():
             self._violation(f"Lease {number} is lost at {instant(self._now)}.")
         if self._sendings is not None:
@@ -415,6 +418,32 @@ class Verifier:
                 self._violation(f"Lease {lease.id} {text} at {now}.")
             if waits is not (lease.state in _WAITING):
                 self._violation(f"Lease {lease.id} is {lease.state.label} and {'' if waits else 'not '}in the queue, at {now}.")
+
+    def _check_idle(self) -> None:
+        """Check that no lease waits that could run from now to its end; without backfilling, of the one in front."""
+        desk, options = self._desk, self._desk.options
+        if not self._decided or options.non_schedulable:
+            return
+        for lease in list(desk.queue)[: 1 if options.reservations_max == 0 else None]:
+            terms = lease.terms
+            plain = len(set(self._live[lease.id].demands)) == 1 and not (terms.constraints.spread or terms.constraints.together)
+            prepared = desk.images is None or terms.software is None
+            if plain and prepared and not lease.images and lease.state is LeaseState.QUEUED and self._room(lease):
+                self._stories.wrong(self._live[lease.id], self._now, "waits though it could run from now to its end")
+
+    def _room(self, lease: Lease) -> bool:
+        """Whether all VMs of a lease have room from now until it would be over, on hosts that it may use."""
+        desk, now = self._desk, self._now
+        demand = self._live[lease.id].demands[0]
+        overhead = desk.options.shutdown_time + desk.options.enactment_overhead * lease.terms.node_count
+        end = FAR_FUTURE if lease.terms.duration is None else now + lease.terms.duration + overhead
+        found = 0
+        for host, spec in enumerate(desk.site.hosts):
+            if not desk.hosts.allowed(host, spec, lease.terms.constraints):
+                continue
+            free = [self._occupancy.free(host, at) for at in self._occupancy.instants(host, now) if at < end]
+            found += min(min(at[name] // amount for name, amount in demand.items()) for at in free)
+        return found >= lease.terms.node_count
 
 
 def _copies(lease: Lease, at: Instant) -> tuple[Copy, ...]:

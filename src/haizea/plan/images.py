@@ -117,7 +117,7 @@ class Images:
             if self._hosts.allowed(host, spec, lease.terms.constraints):
                 times[host] = arrival
         if not times:
-            return {host: arrival for host in range(len(self._table.site.hosts))} if not any(allowed) else times
+            return dict.fromkeys(range(len(self._table.site.hosts)), arrival) if not any(allowed) else times
         if self._options.avoid_redundant:
             for transfer in self.transfers:
                 if transfer.image == image.id:

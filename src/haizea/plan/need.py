@@ -4,7 +4,6 @@ from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import Span, whole_seconds
 from haizea.plan.options import Options
-from haizea.plan.packing import Shape
 from haizea.plan.slottable import SlotTable
 
 

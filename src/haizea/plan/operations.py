@@ -130,12 +130,6 @@ def migration_bound(lease: Lease, options: Options, disk: int) -> Span:
     """Bound from above how long bringing all images of a lease to other hosts takes, one after the other."""
     if options.migration is not Migration.YES:
         return 0
-    bandwidth = options.migration_bandwidth
-    memory: dict[int, int] = {}
-    first = 0
-    for count, demand in zip(lease.need.counts, lease.need.demands, strict=True):
-        for host in (lease.images or ())[first : first + count]:
-            memory[host] = memory.get(host, 0) + demand[MEMORY]
-        first += count
-    bound = sum(transfer_time(size, bandwidth) for size in memory.values())
-    return bound + (transfer_time(disk, bandwidth) * lease.need.vms if disk else 0)
+    bandwidth, need = options.migration_bandwidth, lease.need
+    bound = sum(n * transfer_time(d[MEMORY], bandwidth) for n, d in zip(need.counts, need.demands, strict=True))
+    return bound + (transfer_time(disk, bandwidth) * need.vms if disk else 0)

@@ -181,7 +181,7 @@ class Planner:
             stay = Stay(lease, placement, at, run_start, FAR_FUTURE, FAR_FUTURE)
         else:
             run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion)
-            if run_end <= run_start:
+            if not run_start < run_end < run_start + lease.left:
                 return None
             stay = Stay(lease, placement, at, run_start, run_end, end)
             stay.suspending = True

@@ -1,0 +1,50 @@
+"""Advance reservations: exactly when they were asked for, or not at all."""
+
+from haizea.core import reasons
+from haizea.core.booking import Booking
+from haizea.core.desk import Desk
+from haizea.core.room import Change, Room
+from haizea.model.reason import Reason
+from haizea.model.units import FAR_FUTURE
+from haizea.plan.lease import Lease
+
+
+class Reservations:
+    """Books advance reservations."""
+
+    def __init__(self, desk: Desk, booking: Booking, room: Room) -> None:
+        self._desk = desk
+        self._booking = booking
+        self._room = room
+
+    def book(self, lease: Lease) -> Reason | None:
+        """Book a reservation for exactly when it was asked for; return why that is not possible, if so."""
+        desk, booking, planner = self._desk, self._booking, self._desk.planner
+        start = lease.terms.start
+        if start is None:
+            raise AssertionError(f"lease {lease.id} has no start; this is a bug in Haizea")
+        if start < desk.now + desk.options.non_schedulable:
+            return reasons.start_is_past(start, desk.now)
+        end = min(start + lease.left + planner.shutdown(lease), FAR_FUTURE)
+        usable = desk.hosts.usable(lease.terms.constraints)
+        placement = planner.place(lease, desk.table.window(start, end), usable, start, end)
+        victims: tuple[Lease, ...] = ()
+        changes: list[Change] = []
+        if placement is None:
+            found = self._room.make(lease, start, end, changes)
+            if found is None:
+                return reasons.no_room_at(desk, lease, start, end)
+            placement, victims = found
+        stay = planner.stay(lease, placement, start, end)
+        if stay is None:
+            raise AssertionError(f"lease {lease.id} has no time to run; this is a bug in Haizea")
+        # Nobody gives way, and no price is agreed upon, for a lease whose images come too late.
+        if not booking.prepare(stay):
+            return reasons.NOT_PREPARED
+        refusal = booking.price(lease, victims)
+        if refusal is not None:
+            booking.unprepare(lease)
+            return refusal
+        self._room.carry_out(victims, changes, start)
+        booking.book(stay)
+        return None
