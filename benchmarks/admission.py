@@ -16,6 +16,7 @@ from haizea.model.lease import LeaseTerms
 from haizea.plan.lease import Lease
 
 REQUESTS: Final = 500
+STARTS: Final = 200
 WARM_UP: Final = 20
 SIZES: Final = ((100, 10_000), (1_000, 10_000), (1_000, 100_000), (10_000, 10_000), (10_000, 100_000))
 
@@ -194,7 +195,7 @@ def start(runs: int, quick: bool) -> Result:
     """Measure finding the earliest start of best-effort leases."""
     hosts, reservations = (100, 1_000) if quick else (1_000, 10_000)
     tell(f"start: {hosts:,} hosts, {reservations:,} reservations")
-    found = median_of(runs, lambda: isolated(earliest, hosts, reservations, 300 if quick else REQUESTS))
+    found = median_of(runs, lambda: isolated(earliest, hosts, reservations, STARTS))
     rows: list[Row] = []
     for kind, times in found.times.items():
         size, preemptible = kind.split()

@@ -100,7 +100,11 @@ def draw(result: Result, folder: Path = IMAGES) -> list[Path]:
         for label, points in _series(result.rows, growing).items():
             axes.plot(*zip(*points, strict=True), marker="o", label=label)
         axes.set(xscale="log", yscale="log", xlabel=growing, ylabel="µs of CPU time per lease")
-        axes.set_ylim(*_decades([row for row in result.rows if row["growing"] == growing]))
+        shown = [row for row in result.rows if row["growing"] == growing]
+        axes.set_ylim(*_decades(shown))
+        sizes = sorted({size for row in shown if isinstance(size := row["size"], int)})
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+        axes.set_xticks([], minor=True)
         axes.grid(visible=True, which="both", linewidth=0.3)
         axes.legend()
         path = folder / f"growth-{growing}.svg"

@@ -43,7 +43,11 @@ def lublin() -> Trace:
 
 
 def generated(jobs: int, processors: int) -> Path:
-    """Return a workload after Lublin and Feitelson; it is made once and kept."""
+    """Return a workload after Lublin and Feitelson; it is made once and kept.
+
+    Raises:
+        SystemExit: the command that makes it failed.
+    """
     path = GENERATED / f"lublin-{jobs}-on-{processors}.swf.gz"
     if not path.exists():
         tell(f"generating {jobs} leases for {processors} processors")
@@ -51,6 +55,10 @@ def generated(jobs: int, processors: int) -> Path:
         partial = path.with_name(f"partial-{path.name}")
         what = ["--model", "lublin", "--jobs", str(jobs), "--processors", str(processors), "--seed", str(SEED)]
         more = ["--load", LOAD, "--memory", "1024", "--output", str(partial)]
-        subprocess.run([*haizea(), "workload", "generate", *what, *more], check=True)
+        done = subprocess.run(
+            [*haizea(), "workload", "generate", *what, *more], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"benchmarks: no workload was generated: {done.stderr}")
         partial.rename(path)
     return path

@@ -42,7 +42,8 @@ def _purpose(package: str) -> str:
     docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
     if not docstring:
         raise SystemExit(f"{source.relative_to(ROOT)}: expected a docstring that says what the package holds")
-    return " ".join(docstring.split("\n\n")[0].split())
+    purpose = " ".join(docstring.split("\n\n")[0].split())
+    return re.sub(r":\w+:`([^`]+)`", r"`\1`", purpose)
 
 
 def layers() -> str:

@@ -5,9 +5,27 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from haizea.core.desk import Policies
-from haizea.model.lease import Constraints, DiskImage, LeaseRequest, LeaseTerms, NodeSet
+from haizea.model.events import (
+    CancelRequested,
+    Event,
+    HostObserved,
+    InstanceObserved,
+    Observed,
+    OperationOutcome,
+    OperationReported,
+)
+from haizea.model.lease import (
+    Constraints,
+    DiskImage,
+    LeaseRequest,
+    LeaseTerms,
+    NodeSet,
+    OnFailure,
+    OnGuestShutdown,
+    Reactions,
+)
 from haizea.model.resources import Capacity
-from haizea.model.site import Host, Site
+from haizea.model.site import Host, HostState, Site
 from haizea.model.units import SECOND
 from haizea.plan.options import Exclusion, Mechanism, Migration, Options, Suspension, TransferOptions
 from tests.simulation.running import policies
@@ -160,3 +178,43 @@ def worlds(draw: st.DrawFn, leases_max: int = 15) -> World:
     site = draw(sites())
     asked = [draw(requests(number + 1, len(site.hosts))) for number in range(count)]
     return World(site, draw(rules()), names, asked)
+
+
+@st.composite
+def faults(draw: st.DrawFn, hosts: int, leases: int) -> list[Event]:
+    """Reports of what nobody planned, and cancellations."""
+    found: list[Event] = []
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, 160)) * 15 * SECOND
+        kind = draw(st.sampled_from(["host", "host", "vm", "operation", "cancel"]))
+        lease = draw(st.integers(1, leases))
+        if kind == "host":
+            found.append(HostObserved(at, draw(st.integers(0, hosts - 1)), draw(st.sampled_from(HostState))))
+        elif kind == "vm":
+            found.append(InstanceObserved(at, lease, draw(st.integers(0, 2)), draw(st.sampled_from(Observed))))
+        elif kind == "operation":
+            outcome = draw(st.sampled_from(OperationOutcome))
+            operation = draw(st.sampled_from(["suspend", "resume", "shutdown", "boot", "transfer"]))
+            until = at + draw(st.integers(1, 40)) * 5 * SECOND
+            found.append(OperationReported(at, lease, operation, outcome, until))
+        else:
+            found.append(CancelRequested(at, lease, "its owner"))
+    return found
+
+
+@st.composite
+def faulty_worlds(draw: st.DrawFn) -> tuple[World, list[Event]]:
+    """A world in which things go wrong, with leases of all kinds of wishes for that."""
+    world = draw(worlds(8))
+    asked = [
+        request._replace(
+            terms=request.terms._replace(
+                reactions=Reactions(
+                    draw(rarely(OnGuestShutdown.END, draw(st.sampled_from(OnGuestShutdown)), 4)),
+                    draw(st.sampled_from(OnFailure)),
+                )
+            )
+        )
+        for request in world.requests
+    ]
+    return world._replace(requests=asked), draw(faults(len(world.site.hosts), len(asked)))

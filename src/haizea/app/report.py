@@ -1,6 +1,5 @@
 """The report of a run: its rows as curves and pictures."""
 
-from pathlib import Path
 from typing import Any
 
 from haizea.app.compose import Scenario
@@ -11,7 +10,7 @@ from haizea.report.page import write_report
 
 
 def report(
-    path: Path, found: Scenario, summary: dict[str, Any], leases: list[dict[str, Any]], operations: list[OperationRow]
+    path: str, found: Scenario, summary: dict[str, Any], leases: list[dict[str, Any]], operations: list[OperationRow]
 ) -> None:
     """Write the report of a run as one page."""
     from haizea.report.data import ReportData

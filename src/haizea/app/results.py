@@ -1,7 +1,6 @@
 """Where the results of a simulation go: rows to files as leases end, figures to the summary, both to the report."""
 
 import os
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
@@ -45,15 +44,15 @@ class Results:
     def __enter__(self) -> "Results":
         """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
         if self._request.output is not None:
-            folder = Path(self._request.output)
-            folder.mkdir(parents=True, exist_ok=True)
-            self._leases_file = (folder / "leases.csv").open("w", encoding="utf-8", newline="")
+            os.makedirs(self._request.output, exist_ok=True)
+            self._leases_file = self._open("leases.csv")
             self._leases_file.write(LEASE_COLUMNS + "\n")
             if self._operations:
-                self._operations_file = (folder / "reservations.csv").open("w", encoding="utf-8", newline="")
+                self._operations_file = self._open("reservations.csv")
                 self._operations_file.write(RESERVATION_COLUMNS + "\n")
-            elif (folder / "reservations.csv").exists():
-                (folder / "reservations.csv").unlink()
+            elif os.path.exists(self._path("reservations.csv")):
+                # One of an earlier run would be taken for this one's.
+                os.unlink(self._path("reservations.csv"))
         return self
 
     def __exit__(
@@ -64,6 +63,12 @@ class Results:
         for file in (self._leases_file, self._operations_file):
             if file is not None:
                 file.close()
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._request.output or os.curdir, name)
+
+    def _open(self, name: str) -> IO[str]:
+        return open(self._path(name), "w", encoding="utf-8", newline="")
 
     def changed(self, change: LeaseChanged | Notice, /) -> None:
         """A simulation keeps no record of changes on the way."""
@@ -120,11 +125,12 @@ class Results:
         if self._request.output is not None:
             import json
 
-            folder = Path(self._request.output)
-            (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
             from haizea.config.write import effective_toml
 
-            (folder / "haizea.toml").write_text(effective_toml(self._found.settings), encoding="utf-8")
+            with self._open("summary.json") as file:
+                file.write(json.dumps(summary, indent=2) + "\n")
+            with self._open("haizea.toml") as file:
+                file.write(effective_toml(self._found.settings))
         if self._request.report:
             self._report(summary)
         return summary
@@ -132,8 +138,7 @@ class Results:
     def _report(self, summary: dict[str, Any]) -> None:
         from haizea.app.report import report
 
-        folder = Path(self._request.output or os.curdir)
-        report(folder / "report.html", self._found, summary, self._report_leases, self._for_report)
+        report(self._path("report.html"), self._found, summary, self._report_leases, self._for_report)
 
 
 def _vms(text: str) -> str:

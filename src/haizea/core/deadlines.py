@@ -64,7 +64,7 @@ class Deadlines:
         if start < desk.now or (lease.terms.deadline is not None and end > lease.terms.deadline):
             return False
         usable = desk.hosts.usable(lease.terms.constraints)
-        placement = desk.planner.place(lease, desk.table.window(start, end), usable, start, end)
+        placement = desk.planner.find(lease, start, end, usable)
         changes: list[Change] = []
         victims: tuple[Lease, ...] = ()
         if placement is None:

@@ -1,5 +1,6 @@
 """Putting into words, with counts, why a lease waits or was refused."""
 
+from itertools import islice
 from typing import Final
 
 from haizea.core.desk import Desk
@@ -16,7 +17,7 @@ NO_ROOM: Final = Reason(Cause.RESERVED, "There is no room for it at the moment."
 NOT_PREPARED: Final = Reason(Cause.PREPARATION, "Its disk images cannot be at the hosts in time.")
 
 _LEASES_NAMED = 5
-_PROBES_MAX = 2_000
+_PROBES_MAX = 200
 
 
 def instant(at: Instant) -> str:
@@ -91,10 +92,11 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
         return Reason(Cause.UNKNOWN_RESOURCE, text)
     if any(not len(demand) for demand in need.demands):
         return Reason(Cause.UNKNOWN_RESOURCE, "It has VMs that need nothing at all; say how much CPU and memory they need.")
-    chosen = {i for i, host in enumerate(site.hosts) if labelled(host, constraints)}
     full = [t.packing.full for t in desk.table.timelines]
-    if desk.planner.mapper.place(need, full, desk.table.masks(chosen), constraints) is not None:
+    labelled_hosts = desk.hosts.labelled(constraints)
+    if desk.planner.mapper.place(need, full, labelled_hosts, constraints) is not None:
         return None
+    chosen = {i for i, host in enumerate(site.hosts) if labelled(host, constraints)}
     fitting = sum(1 for i in chosen if any(demand.fits_in(site.hosts[i].capacity) for demand in need.demands))
     counts = ((Cause.LABELS, len(site.hosts) - len(chosen)), (Cause.TOO_SMALL, len(chosen) - fitting))
     text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(site.hosts)} hosts have no room for that"
@@ -170,13 +172,10 @@ def _blocking(desk: Desk, lease: Lease, start: Instant, end: Instant) -> tuple[l
 def nearest_start(desk: Desk, lease: Lease, after: Instant, length: Span) -> Instant | None:
     """Return the next instant from which a lease would fit for so long without preempting anyone, if one is found."""
     usable = desk.hosts.usable(lease.terms.constraints)
-    for probes, (at, free) in enumerate(desk.table.rises(after)):
-        if probes > _PROBES_MAX:
-            return None
-        if free >= lease.need.key:
-            states = desk.table.window(at, at + length)
-            if desk.planner.place(lease, states, usable, at, at + length) is not None:
-                return at
+    starts = desk.table.profile().starts(lease.need.key, length, after)
+    for at in islice(starts, _PROBES_MAX):
+        if desk.planner.find(lease, at, at + length, usable) is not None:
+            return at
     return None
 
 

@@ -51,7 +51,7 @@ class Repair:
     def _elsewhere(self, lease: Lease, start: Instant, end: Instant) -> Stay | None:
         desk = self._desk
         usable = desk.hosts.usable(lease.terms.constraints)
-        placement = desk.planner.place(lease, desk.table.window(start, end), usable, start, end)
+        placement = desk.planner.find(lease, start, end, usable)
         if placement is None:
             return None
         run_end = end - desk.planner.shutdown(lease) if end < FAR_FUTURE else end
@@ -92,7 +92,7 @@ class Repair:
             return
         desk.table.release(stay.start, stay.end, stay.placement.held)
         usable = desk.hosts.usable(lease.terms.constraints)
-        placement = desk.planner.place(lease, desk.table.window(stay.start, stay.end), usable, stay.start, stay.end)
+        placement = desk.planner.find(lease, stay.start, stay.end, usable)
         if placement is not None:
             stay.placement, stay.vm_hosts = placement, None
         else:

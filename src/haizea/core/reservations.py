@@ -27,7 +27,7 @@ class Reservations:
             return reasons.start_is_past(start, desk.now)
         end = min(start + lease.left + planner.shutdown(lease), FAR_FUTURE)
         usable = desk.hosts.usable(lease.terms.constraints)
-        placement = planner.place(lease, desk.table.window(start, end), usable, start, end)
+        placement = planner.find(lease, start, end, usable)
         victims: tuple[Lease, ...] = ()
         changes: list[Change] = []
         if placement is None:

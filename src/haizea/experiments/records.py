@@ -127,6 +127,14 @@ def seconds(span: Span) -> str:
     return f"{whole}.{milli:03d}".rstrip("0") if milli else str(whole)
 
 
+def bounded_slowdown(turnaround: Span, delivered: Span) -> float:
+    """Return how many times longer a lease took than it ran, very short ones counting as 10 s; at least 1.
+
+    Feitelson et al., "Theory and practice in parallel job scheduling", JSSPP 1997.
+    """
+    return max(1.0, turnaround / max(delivered, SLOWDOWN_BOUND))
+
+
 class Ledger:
     """Takes every lease that is over, keeps the figures, and hands its rows to whoever wants them."""
 
@@ -172,7 +180,7 @@ class Ledger:
             self.waits.append(started - submitted)
             wait = seconds(started - submitted)
             if state is LeaseState.DONE and ended is not None:
-                bounded = (ended - submitted) / (delivered if delivered > SLOWDOWN_BOUND else SLOWDOWN_BOUND)
+                bounded = bounded_slowdown(ended - submitted, delivered)
                 self.slowdowns.append(bounded)
                 slowdown = f"{bounded:.3f}"
                 self.last_best_effort = ended
@@ -217,7 +225,7 @@ class Ledger:
         best_effort = lease.type is LeaseType.BEST_EFFORT
         slowdown = None
         if best_effort and lease.state is LeaseState.DONE and lease.ended is not None:
-            slowdown = round((lease.ended - lease.submitted) / max(lease.delivered, SLOWDOWN_BOUND), 3)
+            slowdown = round(bounded_slowdown(lease.ended - lease.submitted, lease.delivered), 3)
         return {
             "id": lease.id,
             "type": lease.type.value,

@@ -1,10 +1,13 @@
 """Hosts and the site they form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from haizea.model.resources import CPU, MEMORY, Capacity
+
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class HostState(Enum):
@@ -21,17 +24,15 @@ class HostState(Enum):
     DOWN = "down"
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A machine that runs VMs. ``labels`` are matched by the placement constraints of leases."""
 
     name: str
     capacity: Capacity
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = NO_LABELS
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """The hosts that leases are scheduled on; a host's number is its position in ``hosts``, from 0."""
 
     hosts: tuple[Host, ...]

@@ -33,6 +33,12 @@ class Hosts:
                 self._all = known
         return known
 
+    def labelled(self, constraints: Constraints) -> list[Mask]:
+        """Return the hosts that have the labels wanted, up or not, as one mask for each block."""
+        if not constraints.require and not constraints.exclude:
+            return self._table.everything()
+        return self._table.masks({i for i, h in enumerate(self._table.site.hosts) if labelled(h, constraints)})
+
     def allowed(self, number: int, host: Host, constraints: Constraints) -> bool:
         """Whether a host is up and has the labels wanted."""
         return self.states[number] is HostState.UP and labelled(host, constraints)

@@ -98,6 +98,8 @@ class Images:
     def points(self, lease: Lease, now: Instant) -> list[Point]:
         """Return from when on which hosts could have the lease's image, if it was sent as soon as possible."""
         times = self._earliest(lease, now)
+        if not times:
+            return [Point(now, self._table.masks(set()))]
         points = []
         for at in sorted(set(times.values())):
             ready = self._table.masks({host for host, time in times.items() if time <= at})
@@ -111,13 +113,10 @@ class Images:
         arrival = self._next_slot(now, self._bound(lease)) + self._bound(lease)
         if self._options.mechanism is Mechanism.MULTICAST and self._options.avoid_redundant:
             arrival = min([arrival, *(t.end for t in self._open(image.id))])
-        allowed = self._hosts.usable(lease.terms.constraints)
         times = {}
         for host, spec in enumerate(self._table.site.hosts):
             if self._hosts.allowed(host, spec, lease.terms.constraints):
                 times[host] = arrival
-        if not times:
-            return dict.fromkeys(range(len(self._table.site.hosts)), arrival) if not any(allowed) else times
         if self._options.avoid_redundant:
             for transfer in self.transfers:
                 if transfer.image == image.id:

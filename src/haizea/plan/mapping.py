@@ -93,6 +93,47 @@ class Mapper:
             usable ^= mask
         return None
 
+    def place_whole(self, need: Need, roomy: Iterable[Mask]) -> Placement | None:
+        """Place identical VMs of which no host can take two.
+
+        ``roomy`` gives, block by block, the hosts with room for one; no more blocks are asked for than are needed.
+        """
+        count, shapes = need.vms, need.shapes[0]
+        parts: list[Part] = []
+        held: list[Held] = []
+        for block, mask in enumerate(roomy):
+            hosts = mask.bit_count()
+            if not hosts:
+                continue
+            packing, shape = self._packings[block], shapes[block]
+            if hosts > count:
+                mask, hosts = packing.lowest(mask, count), count
+            parts.append(Part(block, 0, 1, mask))
+            held.append(Held(block, packing.held(mask, shape.vector), hosts * shape.key))
+            count -= hosts
+            if not count:
+                return Placement(tuple(parts), tuple(held))
+        return None
+
+    def place_whole_later(self, need: Need, roomy: list[Mask], room_now: list[Mask]) -> Placement | None:
+        """Place as :meth:`place_whole` does, on hosts without room now as far as there are any."""
+        if sum([mask.bit_count() for mask in roomy]) < need.vms:
+            return None
+        count = need.vms
+        chosen: list[Mask] = []
+        for packing, mask, now in zip(self._packings, roomy, room_now, strict=True):
+            preferred = packing.lowest(mask & ~now, min(count, (mask & ~now).bit_count()))
+            count -= preferred.bit_count()
+            chosen.append(preferred)
+        for block, packing in enumerate(self._packings):
+            if not count:
+                break
+            others = roomy[block] & ~chosen[block]
+            others = packing.lowest(others, min(count, others.bit_count()))
+            count -= others.bit_count()
+            chosen[block] |= others
+        return self.place_whole(need, chosen)
+
     def place_later(
         self, need: Need, states: Sequence[int], present: Sequence[int], usable: Sequence[Mask], constraints: Constraints
     ) -> Placement | None:

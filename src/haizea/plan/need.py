@@ -13,14 +13,15 @@ class Need:
     ``shapes[i]`` is the demand of node set ``i`` in every block, ``sequence`` the node sets in the order in which
     they are placed (largest first), ``key`` the amount of the key resource type of all VMs. ``suspend_vm`` and
     ``resume_vm`` are what suspending and resuming one VM of each node set takes, overhead included;
-    ``suspend_time`` and ``resume_time`` bound from above what all VMs take wherever they are placed: one VM
-    after the other.
+    ``suspend_time`` and ``resume_time`` are what all VMs are reckoned to take: one VM after the other, or what the
+    site says instead. ``resume_bound`` bounds from above what resuming takes wherever they are placed.
     """
 
     __slots__ = (
         "counts",
         "demands",
         "key",
+        "resume_bound",
         "resume_time",
         "resume_vm",
         "sequence",
@@ -28,6 +29,7 @@ class Need:
         "suspend_time",
         "suspend_vm",
         "vms",
+        "whole",
     )
 
     def __init__(self, table: SlotTable, options: Options, nodes: tuple[NodeSet, ...]) -> None:
@@ -54,11 +56,13 @@ class Need:
         self.vms = sum(counts)
         self.key = sum(count * demand[table.key] for count, demand in zip(counts, demands, strict=True))
         self.shapes = tuple(table.shapes(demand) for demand in demands)
+        self.whole = len(self.shapes) == 1 and max(shape.per_host_max for shape in self.shapes[0]) == 1
         self.sequence = tuple(sorted(range(len(demands)), key=size, reverse=True))
         self.suspend_vm = tuple(operation(d, options.suspend_rate, options.suspend_time) for d in demands)
         self.resume_vm = tuple(operation(d, options.resume_rate, options.resume_time) for d in demands)
         self.suspend_time = together(self.suspend_vm, options.suspend_time)
         self.resume_time = together(self.resume_vm, options.resume_time)
+        self.resume_bound = together(self.resume_vm, None)
 
 
 class Needs:
@@ -81,8 +85,9 @@ class Needs:
             return seen[1]
         need = self._known.get(nodes)
         if len(self._seen) >= self._KNOWN_MAX:
-            self._known.clear()
             self._seen.clear()
+        if len(self._known) >= self._KNOWN_MAX:
+            self._known.clear()
         if need is None:
             need = self._known[nodes] = Need(self._table, self._options, nodes)
         self._seen[id(nodes)] = (nodes, need)

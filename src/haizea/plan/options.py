@@ -1,7 +1,7 @@
 """How the planner is to plan: the rules a site chooses, in the units of the core."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from haizea.model.units import Span
 
@@ -36,8 +36,7 @@ class Mechanism(Enum):
     MULTICAST = "multicast"
 
 
-@dataclass(frozen=True, slots=True)
-class TransferOptions:
+class TransferOptions(NamedTuple):
     """Image transfer from one repository.
 
     ``bandwidth`` in Mb/s. ``fixed_time`` replaces the computed time of one transfer. ``cache_size`` is what each
@@ -51,8 +50,7 @@ class TransferOptions:
     cache_size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The planner's rules.
 
     ``reservations_max`` is how many best-effort leases may hold a reservation in the future: 0 is no

@@ -100,7 +100,10 @@ class Packing:
 
     def fits(self, state: int, needed: int) -> Mask:
         """Return the hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
-        left = state - needed
+        return self.guarded(state - needed)
+
+    def guarded(self, left: int) -> Mask:
+        """Return the hosts of which every guard bit is set."""
         mask = left & self.every_host
         for shift in self._strides:
             mask &= left >> shift

@@ -91,7 +91,7 @@ class Planner:
     def least_window(self, lease: Lease) -> Span:
         """Return for how long there must at least be room for a lease to start."""
         resuming = bool(lease.images)
-        whole = lease.left + self.shutdown(lease) + (lease.need.resume_time if resuming else 0)
+        whole = lease.left + self.shutdown(lease) + (lease.need.resume_bound if resuming else 0)
         if lease.type is LeaseType.DEADLINE or not self.may_suspend(lease):
             return whole
         return min(whole, max(1, self.threshold(lease, resuming=resuming)))
@@ -106,14 +106,10 @@ class Planner:
         need, terms = lease.need, lease.terms
         length = lease.left + self._shutdown_base + self._shutdown_per_vm * need.vms
         if lease.images:
-            length += need.resume_time
+            length += need.resume_bound
         end = at + length if length < FAR_FUTURE else FAR_FUTURE
         usable = self.hosts.usable(terms.constraints) if hosts is None else hosts
-        states = self.table.window(at, end)
-        if at > self.table.now and self._keeps_room and lease.type is LeaseType.BEST_EFFORT and not lease.images:
-            placement = self.mapper.place_later(need, states, self.table.present(), usable, terms.constraints)
-        else:
-            placement = self.place(lease, states, usable, at, end)
+        placement = self.find(lease, at, end, usable)
         if placement is None:
             if terms.deadline is not None or not self.may_suspend(lease):
                 return None
@@ -127,6 +123,23 @@ class Planner:
         if lease.images and self.options.migration is not Migration.NO:
             stay.vm_hosts = assign_near(self.table, need, placement, lease.images)
         return stay
+
+    def find(self, lease: Lease, start: Instant, end: Instant, usable: Sequence[Mask]) -> Placement | None:
+        """Return hosts on which all VMs of a lease have room throughout ``[start, end)``, or None."""
+        need, table = lease.need, self.table
+        later = start > table.now and self._keeps_room and lease.type is LeaseType.BEST_EFFORT
+        if not lease.images and need.whole and (self.mapper.order is not HostOrder.SCORED):
+            shapes = need.shapes[0]
+            if not later:
+                return self.mapper.place_whole(need, table.roomy(shapes, start, end, usable))
+            roomy = list(table.roomy(shapes, start, end, usable))
+            # Hosts with room now are worth more to those who could start now.
+            room_now = list(table.roomy(shapes, table.now, table.now, usable))
+            return self.mapper.place_whole_later(need, roomy, room_now)
+        states = table.window(start, end)
+        if later and not lease.images:
+            return self.mapper.place_later(need, states, table.present(), usable, lease.terms.constraints)
+        return self.place(lease, states, usable, start, end)
 
     def _gap(
         self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]

@@ -74,7 +74,7 @@ class Preemption:
                     continue
                 table.keep()
                 taken.append(other)
-                placement = planner.place(lease, table.window(start, end), usable, start, end)
+                placement = planner.find(lease, start, end, usable)
                 if placement is not None:
                     break
             if placement is None:
@@ -99,7 +99,7 @@ class Preemption:
             for stay in other.stays:
                 if stay.end > start:
                     table.hold(max(start, stay.start), stay.end, stay.placement.held)
-            without = planner.place(lease, table.window(start, end), usable, start, end)
+            without = planner.find(lease, start, end, usable)
             if without is None:
                 table.undo()
             else:

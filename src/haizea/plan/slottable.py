@@ -6,13 +6,12 @@ tentative changes so that a plan can be undone. Hosts are dealt out to blocks of
 cost of a change and of a question nearly independent of the size of the site.
 """
 
-import heapq
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from haizea.model.resources import Capacity
-from haizea.model.site import Site
+from haizea.model.site import Host, Site
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.packing import Mask, Packing, Shape
 from haizea.plan.profile import Profile
@@ -66,8 +65,12 @@ class SlotTable:
             hosts = site.hosts[first : first + block_hosts]
             packing = Packing(hosts, site.resource_types)
             self.timelines.append(Timeline(packing, sum(h.capacity[self.key] for h in hosts), now))
+        # Where there are several blocks, the key resource type's amounts of all of them together, as of one big host.
+        total = site.total(self.key)
+        whole = Packing((Host("site", Capacity({self.key: total})),), (self.key,))
+        self._total = self.timelines[0] if len(self.timelines) == 1 else Timeline(whole, total, now)
         self._shapes: dict[Capacity, tuple[Shape, ...]] = {}
-        self._journals: list[list[Reservation]] = []
+        self._journals: list[list[tuple[Reservation, int]]] = []
         self._profile: Profile | None = None
         self._profiled = -1
 
@@ -83,26 +86,32 @@ class SlotTable:
         self.now = now
         for timeline in self.timelines:
             timeline.advance(now)
+        if len(self.timelines) > 1:
+            self._total.advance(now)
 
     def free_now(self) -> int:
         """Return how much of the key resource type is free now, over all hosts."""
-        timelines = self.timelines
-        return timelines[0].free if len(timelines) == 1 else sum(t.free for t in timelines)
+        return self._total.free
 
     def hold(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
         """Take capacity during ``[start, end)``."""
-        for block, packed, amount in held:
-            self.timelines[block].change(start, end, packed, amount)
+        self._change(start, end, held, 1)
         if self._journals:
-            self._journals[-1].append(Reservation(start, end, tuple(held)))
+            self._journals[-1].append((Reservation(start, end, tuple(held)), 1))
 
     def release(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
         """Give back capacity that was held during ``[start, end)``, or during more than that."""
-        for block, packed, amount in held:
-            self.timelines[block].change(start, end, -packed, -amount)
+        self._change(start, end, held, -1)
         if self._journals:
-            given = tuple(Held(block, -packed, -amount) for block, packed, amount in held)
-            self._journals[-1].append(Reservation(start, end, given))
+            self._journals[-1].append((Reservation(start, end, tuple(held)), -1))
+
+    def _change(self, start: Instant, end: Instant, held: Sequence[Held], sign: int) -> None:
+        timelines = self.timelines
+        for block, packed, amount in held:
+            timelines[block].change(start, end, sign * packed, sign * amount)
+        if len(timelines) > 1:
+            total = sign * sum([part.amount for part in held])
+            self._total.change(start, end, total, total)
 
     def begin(self) -> None:
         """Begin an overlay: changes from here on are tentative. Overlays nest."""
@@ -116,9 +125,8 @@ class SlotTable:
 
     def undo(self) -> None:
         """End the overlay and undo its changes."""
-        for start, end, held in reversed(self._journals.pop()):
-            for block, packed, amount in held:
-                self.timelines[block].change(start, end, -packed, -amount)
+        for (start, end, held), sign in reversed(self._journals.pop()):
+            self._change(start, end, held, -sign)
 
     def window(self, start: Instant, end: Instant) -> list[int]:
         """Return, for each block, what is free throughout ``[start, end)``."""
@@ -126,6 +134,12 @@ class SlotTable:
         if len(timelines) == 1:
             return [timelines[0].window(start, end)]
         return [t.window(start, end) for t in timelines]
+
+    def roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> Iterator[Mask]:
+        """Yield, block by block, the usable hosts that have room for one VM throughout ``[start, end)``."""
+        for timeline, shape, hosts in zip(self.timelines, shapes, usable, strict=True):
+            fits = shape.per_host_max and hosts
+            yield timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0
 
     def present(self) -> list[int]:
         """Return, for each block, what is free now."""
@@ -140,39 +154,14 @@ class SlotTable:
         found.sort(key=lambda claim: claim[:2])
         return found
 
-    def rises(self, after: Instant) -> Iterator[tuple[Instant, int]]:
-        """Yield every instant after ``after`` at which something changes, with the free amount from then on.
-
-        The amount is of the key resource type over all hosts: a lower bound of what a start then would need to
-        find, which is why it is cheap to look at first.
-        """
-        free = sum(t.free_at(after) for t in self.timelines)
-        pending: Instant | None = None
-        for at, amount in self._changes(after):
-            if pending is not None and at != pending:
-                yield pending, free
-            pending = at
-            free += amount
-        if pending is not None:
-            yield pending, free
-
     def profile(self) -> Profile:
         """Return how much of the key resource type is free over time, from now on, over all hosts."""
-        version = sum([t.version for t in self.timelines])
-        if self._profile is None or version != self._profiled:
-            if len(self.timelines) == 1:
-                times, amounts = self.timelines[0].amounts()
-            else:
-                merged: dict[Instant, int] = {}
-                for at, amount in self._changes(self.now):
-                    merged[at] = merged.get(at, 0) + amount
-                times, amounts = list(merged), list(merged.values())
-            totals = list(accumulate(amounts, initial=self.free_now()))
-            self._profile, self._profiled = Profile([self.now, *times], totals), version
+        total = self._total
+        if self._profile is None or total.version != self._profiled:
+            times, amounts = total.amounts()
+            totals = list(accumulate(amounts, initial=total.free))
+            self._profile, self._profiled = Profile([self.now, *times], totals), total.version
         return self._profile
-
-    def _changes(self, after: Instant) -> Iterator[tuple[Instant, int]]:
-        return heapq.merge(*[t.rises(after) for t in self.timelines])
 
     def host(self, block: int, number: int) -> int:
         """Return the site's number of a block's host."""
