@@ -27,3 +27,9 @@ ADMISSION_TARGET_US: Final[Mapping[tuple[int, int], float]] = {(1_000, 10_000): 
 
 START_US: Final = Goal(5_000, 1_000)
 """Median of finding the earliest start of a best-effort lease, at 1,000 hosts and 10,000 reservations."""
+
+BLUE_FCFS: Final = (39_067.7, 342.428)
+"""Mean wait in seconds and mean bounded slowdown of Blue 60 days without backfilling, on which all simulators agree."""
+
+BLUE_EASY_WAIT_S: Final = 5_320.0
+"""Mean wait of the same under EASY, in a program that only counts processors: ours should be within 1 % of it."""

@@ -14,7 +14,8 @@ from haizea.core.execution import Execution
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
-from haizea.plan.operations import hosts_of
+from haizea.plan.operations import hosts_of, image_copies, migration_bound
+from haizea.plan.options import Migration
 from haizea.plan.planner import Point
 from haizea.plan.preemption import Victims, overlapping
 
@@ -79,10 +80,11 @@ class Room:
         cut: Stay | None = None
         left = victim.left - sum(stay.runs for stay in kept)
         images = hosts_of(kept[-1], desk.table) if kept else victim.images
+        ready = kept[-1].end if kept else desk.now
         if desk.preemption.can_suspend(victim, first, start, desk.now) and first.start < start:
             cut, dropped = first, dropped[1:]
             left -= start - desk.preemption.suspension(victim, first) - first.run_start
-            images = hosts_of(first, desk.table)
+            images, ready = hosts_of(first, desk.table), start
         elif first.phase is Phase.RUNNING:
             left, images = victim.terms.duration or FAR_FUTURE, None
         elif first.phase is not Phase.PLANNED:
@@ -91,16 +93,26 @@ class Room:
             desk.table.release(start, cut.end, cut.placement.held)
         for stay in dropped:
             desk.table.release(max(desk.now, stay.start), stay.end, stay.placement.held)
-        added = self._rest(victim, max(end, victim.terms.start or 0), left, images)
+        with _as_of(victim, left, images):
+            added = self._rest(victim, max(end, victim.terms.start or 0), ready)
         if added is None:
             return None
         desk.table.hold(added.start, added.end, added.placement.held)
         return Change(victim, cut, start, tuple(dropped), added)
 
-    def _rest(self, lease: Lease, after: Instant, left: Span, images: tuple[int, ...] | None) -> Stay | None:
-        """Plan a stay for what will be left of a lease, from an instant on, so that it meets its deadline."""
-        with _as_of(lease, left, images):
-            return self._desk.planner.asap(lease, [Point(after)], future=True)
+    def _rest(self, lease: Lease, after: Instant, ready: Instant) -> Stay | None:
+        """Plan a stay for what will be left of a lease, from an instant on, so that it meets its deadline.
+
+        Its memory images, if it will have any, can be copied to other hosts from ``ready`` on.
+        """
+        desk = self._desk
+        disk = self._booking.disk(lease)
+        if lease.images:
+            after = max(after, ready + migration_bound(lease, desk.options, disk))
+        stay = desk.planner.asap(lease, [Point(after)], future=True)
+        if stay is not None and lease.images and desk.options.migration is not Migration.NO:
+            stay.copies = image_copies(lease, hosts_of(stay, desk.table), ready, desk.options, disk)
+        return stay
 
     def _apply(self, change: Change) -> None:
         desk, lease = self._desk, change.lease

@@ -205,7 +205,7 @@ class SlotTable:
                         if end < FAR_FUTURE:
                             differences[end] = differences.get(end, 0) + packed
             state = packing.full
-            for at in sorted({self.now, *differences}):
+            for at in sorted({self.now, *differences, *timeline.amounts()[0]}):
                 state += differences.get(at, 0)
                 if not packing.sound(state):
                     wrong.append(f"at {at} a host of block {number} is above its capacity or below nothing")
