@@ -169,6 +169,15 @@ typedef struct tuple_T1I {
 } tuple_T1I;
 #endif
 
+#ifndef MYPYC_DECLARED_tuple_T3OII
+#define MYPYC_DECLARED_tuple_T3OII
+typedef struct tuple_T3OII {
+    PyObject *f0;
+    CPyTagged f1;
+    CPyTagged f2;
+} tuple_T3OII;
+#endif
+
 #ifndef MYPYC_DECLARED_tuple_T4OIOI
 #define MYPYC_DECLARED_tuple_T4OIOI
 typedef struct tuple_T4OIOI {
@@ -520,17 +529,8 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     CPyVTableItem *vtable;
-    PyObject *_name;
-    PyObject *_capacity;
-    PyObject *_labels;
-} haizea___model___site___HostObject;
-
-typedef struct {
-    PyObject_HEAD
-    CPyVTableItem *vtable;
-    PyObject *_hosts;
-    PyObject *_resource_types;
-} haizea___model___site___SiteObject;
+    vectorcallfunc vectorcall;
+} haizea___model___site___total_Site_objObject;
 
 typedef struct {
     PyObject_HEAD
@@ -662,11 +662,13 @@ typedef struct {
     CPyTagged _vms;
     CPyTagged _key;
     PyObject *_shapes;
+    char _whole;
     PyObject *_sequence;
     PyObject *_suspend_vm;
     PyObject *_resume_vm;
     CPyTagged _suspend_time;
     CPyTagged _resume_time;
+    CPyTagged _resume_bound;
 } haizea___plan___need___NeedObject;
 
 typedef struct {
@@ -684,6 +686,7 @@ typedef struct {
     CPyVTableItem *vtable;
     PyObject *___mypyc_self__;
     PyObject *_options;
+    char _None;
     char _True;
     PyObject *_counts;
     PyObject *_demands;
@@ -713,36 +716,6 @@ typedef struct {
     vectorcallfunc vectorcall;
     PyObject *___mypyc_env__;
 } haizea___plan___need___together___3_init___3_Need_objObject;
-
-typedef struct {
-    PyObject_HEAD
-    CPyVTableItem *vtable;
-    CPyTagged _bandwidth;
-    PyObject *_mechanism;
-    char _avoid_redundant;
-    PyObject *_fixed_time;
-    PyObject *_cache_size;
-} haizea___plan___options___TransferOptionsObject;
-
-typedef struct {
-    PyObject_HEAD
-    CPyVTableItem *vtable;
-    PyObject *_reservations_max;
-    PyObject *_suspension;
-    PyObject *_exclusion;
-    PyObject *_migration;
-    CPyTagged _suspend_rate;
-    CPyTagged _resume_rate;
-    PyObject *_suspend_time;
-    PyObject *_resume_time;
-    CPyTagged _enactment_overhead;
-    CPyTagged _shutdown_time;
-    CPyTagged _threshold_permille;
-    PyObject *_threshold;
-    CPyTagged _non_schedulable;
-    CPyTagged _migration_bandwidth;
-    PyObject *_transfer;
-} haizea___plan___options___OptionsObject;
 
 typedef struct {
     PyObject_HEAD
@@ -854,11 +827,25 @@ typedef struct {
     CPyTagged _block_hosts;
     PyObject *_key;
     PyObject *_timelines;
+    PyObject *__total;
     PyObject *__shapes;
     PyObject *__journals;
     PyObject *__profile;
     CPyTagged __profiled;
 } haizea___plan___slottable___SlotTableObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    uint32_t mypyc_running;
+    PyObject *___mypyc_generator_frame_attribute__self;
+    PyObject *___mypyc_generator_frame_attribute__shapes;
+    CPyTagged ___mypyc_generator_frame_attribute__start;
+    CPyTagged ___mypyc_generator_frame_attribute__end;
+    PyObject *___mypyc_generator_frame_attribute__usable;
+    int32_t ___mypyc_next_label__;
+    PyObject *___mypyc_temp__2_haizea___plan___slottable___roomy_SlotTable_gen_0;
+} haizea___plan___slottable___roomy_SlotTable_genObject;
 
 typedef struct {
     PyObject_HEAD
@@ -872,19 +859,6 @@ typedef struct {
     vectorcallfunc vectorcall;
     PyObject *___mypyc_env__;
 } haizea___plan___slottable_____mypyc_lambda__0_claims_SlotTable_objObject;
-
-typedef struct {
-    PyObject_HEAD
-    CPyVTableItem *vtable;
-    uint32_t mypyc_running;
-    PyObject *___mypyc_generator_frame_attribute__self;
-    CPyTagged ___mypyc_generator_frame_attribute__after;
-    int32_t ___mypyc_next_label__;
-    CPyTagged ___mypyc_generator_frame_attribute__free;
-    CPyTagged ___mypyc_generator_frame_attribute__at;
-    CPyTagged ___mypyc_generator_frame_attribute__amount;
-    PyObject *___mypyc_temp__2_haizea___plan___slottable___rises_SlotTable_gen_0;
-} haizea___plan___slottable___rises_SlotTable_genObject;
 
 typedef struct {
     PyObject_HEAD
@@ -939,20 +913,6 @@ typedef struct {
     CPyTagged ___mypyc_temp__3_haizea___plan___timeline___walk_Timeline_gen_7;
     PyObject *___mypyc_temp__2_haizea___plan___timeline___walk_Timeline_gen_0;
 } haizea___plan___timeline___walk_Timeline_genObject;
-
-typedef struct {
-    PyObject_HEAD
-    CPyVTableItem *vtable;
-    uint32_t mypyc_running;
-    PyObject *___mypyc_generator_frame_attribute__self;
-    CPyTagged ___mypyc_generator_frame_attribute__after;
-    int32_t ___mypyc_next_label__;
-    int64_t ___mypyc_temp__3_haizea___plan___timeline___rises_Timeline_gen_0;
-    PyObject *___mypyc_generator_frame_attribute__chunk;
-    CPyTagged ___mypyc_temp__3_haizea___plan___timeline___rises_Timeline_gen_2;
-    PyObject *___mypyc_temp__2_haizea___plan___timeline___rises_Timeline_gen_0;
-    CPyTagged ___mypyc_temp__2_haizea___plan___timeline___rises_Timeline_gen_1;
-} haizea___plan___timeline___rises_Timeline_genObject;
 
 typedef struct {
     PyObject_HEAD

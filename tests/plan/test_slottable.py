@@ -1,7 +1,9 @@
 """The slot table answers as a plain list of reservations would, whatever is held, given back, tried and undone."""
 
+from random import Random
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,9 +112,10 @@ class Pair:
         if not self.naive.taken:
             return
         taken = self.naive.taken.pop(which % len(self.naive.taken))
-        end = min(taken.end, 1_000)
+        end = taken.end if taken.end < FAR_FUTURE else taken.start + 1_000
         at = max(self.table.now, taken.start + (end - taken.start) * share // 4)
         if at >= taken.end:
+            self.naive.taken.append(taken)
             return
         self.table.release(at, taken.end, held(self.table, taken.amounts))
         if at > taken.start:
@@ -226,13 +229,10 @@ def test_the_slot_table_agrees_with_a_list_of_reservations(steps: list[tuple], b
     pair.check()
 
 
-@given(st.randoms(use_true_random=False), st.sampled_from([2, 512]))
-@settings(max_examples=5)
-def test_thousands_of_instants_are_kept_in_order(random: object, block_hosts: int) -> None:
+@pytest.mark.parametrize(("seed", "block_hosts"), [(1, 512), (2, 512), (3, 2)])
+def test_thousands_of_instants_are_kept_in_order(seed: int, block_hosts: int) -> None:
     """With so many reservations that chunks split and vanish again, the table still agrees with the naive one."""
-    from random import Random
-
-    assert isinstance(random, Random)
+    random = Random(seed)
     pair = Pair(3, block_hosts)
     for _ in range(700):
         start = random.randrange(100_000)

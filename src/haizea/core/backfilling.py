@@ -16,6 +16,7 @@ from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay, Wait
+from haizea.plan.options import Migration
 
 
 class Backfilling:
@@ -26,6 +27,9 @@ class Backfilling:
         self._booking = booking
         # Whether a lease that can start now needs no more than room now.
         self._unprepared = desk.images is None and not desk.options.non_schedulable
+        # How many leases were left in the queue when it was looked at last, and what the schedule was like then.
+        self._looked_at = 0
+        self._seen: tuple[int, int] | None = None
 
     def settle(self) -> None:
         """Start or reserve whatever can be, after something has changed."""
@@ -79,12 +83,18 @@ class Backfilling:
         """Look at every lease in the queue that may have got a chance."""
         desk, booking, table, planner = self._desk, self._booking, self._desk.table, self._desk.planner
         limit, unprepared, now = desk.options.reservations_max, self._unprepared, self._desk.now
+        migrating = desk.options.migration is Migration.YES
         if self._nobody_fits():
             return
-        # What is booked on the way may have others give way, who then come back to the desk's queue.
-        queue, desk.queue = desk.queue, deque()
-        waiting: deque[Lease] = deque()
+        queue, waiting = desk.queue, deque[Lease]()
         least, free = FAR_FUTURE, table.free_now()
+        if self._only_arrivals(free):
+            # Those in front had no chance before, and nothing has changed for them.
+            least = desk.queue_least
+            queue = deque(reversed([queue.pop() for _ in range(len(queue) - self._looked_at)]))
+            waiting = desk.queue
+        # What is booked on the way may have others give way, who then come back to the desk's queue.
+        desk.queue = deque()
         while queue:
             lease = queue.popleft()
             key = lease.need.key
@@ -94,7 +104,8 @@ class Backfilling:
                     queue.appendleft(lease)
                     least = 0
                     break
-                if key > free or key > table.profile().throughout(now + planner.least_window(lease)):
+                at_once = not (migrating and lease.images)
+                if at_once and (key > free or key > table.profile().throughout(now + planner.least_window(lease))):
                     least = min(least, key)
                     waiting.append(lease)
                     if lease.wait is None:
@@ -113,6 +124,20 @@ class Backfilling:
         desk.queue_least = least
         for lease in requeued:
             desk.enqueue(lease)
+        self._looked_at, self._seen = len(waiting), (table.changes, table.free_now())
+
+    def _only_arrivals(self, free: int) -> bool:
+        """Whether all that has happened since the queue was looked at is that leases have come to its end."""
+        desk = self._desk
+        limit = desk.options.reservations_max
+        return (
+            self._unprepared
+            and desk.options.migration is not Migration.YES
+            and limit is not None
+            and len(desk.reserved) >= limit
+            and self._seen == (desk.table.changes, free)
+            and self._looked_at <= len(desk.queue)
+        )
 
     def _nobody_fits(self) -> bool:
         """Whether it is plain that no lease in the queue can be given anything."""
@@ -120,7 +145,8 @@ class Backfilling:
         limit = desk.options.reservations_max
         if limit is None or len(desk.reserved) < limit or not self._unprepared:
             return False
-        return desk.table.free_now() < max(1, desk.queue_least)
+        least = 1 if desk.options.migration is Migration.YES else max(1, desk.queue_least)
+        return desk.table.free_now() < least
 
     def _too_expensive(self, lease: Lease, refusal: Reason) -> bool:
         if refusal.cause is not Cause.PRICE:

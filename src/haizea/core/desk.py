@@ -37,11 +37,14 @@ class Policies(NamedTuple):
     pricing: PricingPolicy
 
 
-class Retired(NamedTuple):
+class Retired:
     """A lease has reached a final state, and the scheduler has let go of it."""
 
-    at: Instant
-    lease: Lease
+    __slots__ = ("at", "lease")
+
+    def __init__(self, at: Instant, lease: Lease) -> None:
+        self.at = at
+        self.lease = lease
 
 
 class Desk:

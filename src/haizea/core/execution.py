@@ -198,7 +198,9 @@ class Execution:
         self._desk.enter(lease, LeaseState.QUEUED)
 
     def _start_over(self, lease: Lease) -> None:
-        lease.log[:] = [e._replace(outcome="lost") if e.kind == "run" else e for e in lease.log]
+        for entry in lease.log:
+            if entry.kind == "run":
+                entry.outcome = "lost"
         lease.delivered = 0
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
         lease.images = None

@@ -61,7 +61,7 @@ def operations(lease: Lease, table: SlotTable, exclusion: Exclusion) -> Iterator
     for host, vms, start, end in lease.transfers:
         yield OperationRow(lease.id, "transfer", host, ranges(list(vms)), start, end, "done")
     for entry in lease.log:
-        kind, stay, start, end, outcome = entry
+        kind, stay, start, end, outcome = entry.kind, entry.stay, entry.start, entry.end, entry.outcome
         if kind == "migrate":
             for copy in stay.copies:
                 yield OperationRow(lease.id, kind, copy.destination, ranges(list(copy.vms)), copy.start, copy.end, outcome)
@@ -168,13 +168,14 @@ class Ledger:
         by_state[state] = by_state.get(state, 0) + 1
         started, ended, submitted, delivered = lease.started, lease.ended, lease.submitted, lease.delivered
         need, usage = lease.need, self._usage
-        for what, _stay, start, end, outcome in lease.log:
-            if what == "run":
-                usage[need] = usage.get(need, 0) + end - start
-                if outcome == "lost":
-                    self.lost += (end - start) * need.vms
+        for entry in lease.log:
+            length = entry.end - entry.start
+            if entry.kind == "run":
+                usage[need] = usage.get(need, 0) + length
+                if entry.outcome == "lost":
+                    self.lost += length * need.vms
             else:
-                self.overhead[what] += end - start
+                self.overhead[entry.kind] += length
         wait = slowdown = reason = ""
         if kind is LeaseType.BEST_EFFORT and started is not None:
             self.waits.append(started - submitted)

@@ -21,30 +21,36 @@ class Phase(IntEnum):
     PLANNED = 4
 
 
-class Entry(NamedTuple):
+class Entry:
     """What happened to a lease during a stay: ``kind`` is run, suspend, migrate, resume or shutdown.
 
     ``outcome`` is done, lost (the work was thrown away) or cancelled (the operation was broken off).
     """
 
-    kind: str
-    stay: "Stay"
-    start: Instant
-    end: Instant
-    outcome: str
+    __slots__ = ("end", "kind", "outcome", "start", "stay")
+
+    def __init__(self, kind: str, stay: "Stay", start: Instant, end: Instant, outcome: str) -> None:
+        self.kind = kind
+        self.stay = stay
+        self.start = start
+        self.end = end
+        self.outcome = outcome
 
 
-class Wait(NamedTuple):
+class Wait:
     """Why a best-effort lease did not start when it was looked at last.
 
     ``free`` is how much of the key resource type was free then, ``ahead`` the lease whose reservation was in the
     way or, without backfilling, the one in front; 0 where the site itself was too full.
     """
 
-    cause: Cause
-    at: Instant
-    free: int
-    ahead: int
+    __slots__ = ("ahead", "at", "cause", "free")
+
+    def __init__(self, cause: Cause, at: Instant, free: int, ahead: int) -> None:
+        self.cause = cause
+        self.at = at
+        self.free = free
+        self.ahead = ahead
 
 
 class Copy(NamedTuple):

@@ -180,10 +180,11 @@ class Mapper:
             parts = self._fill(i, need.counts[i], need.shapes[i], left, allowed, int(constraints.spread), scorer)
             if parts is None:
                 return None
-            for block, _nodes, per_host, mask in parts:
-                left[block] -= self._packings[block].held(mask, need.shapes[i][block].vector * per_host)
+            for part in parts:
+                block = part.block
+                left[block] -= self._packings[block].held(part.mask, need.shapes[i][block].vector * part.per_host)
                 if constraints.spread:
-                    allowed[block] &= ~mask
+                    allowed[block] &= ~part.mask
             chosen += parts
         return Placement(tuple(chosen), self._held(need, chosen))
 
@@ -204,11 +205,11 @@ class Mapper:
     def _held(self, need: Need, parts: Iterable[Part]) -> tuple[Held, ...]:
         packed: dict[int, int] = {}
         amounts: dict[int, int] = {}
-        for block, i, per_host, mask in parts:
-            shape = need.shapes[i][block]
-            held = self._packings[block].held(mask, shape.vector * per_host)
+        for part in parts:
+            block, shape = part.block, need.shapes[part.nodes][part.block]
+            held = self._packings[block].held(part.mask, shape.vector * part.per_host)
             packed[block] = packed.get(block, 0) + held
-            amounts[block] = amounts.get(block, 0) + mask.bit_count() * per_host * shape.key
+            amounts[block] = amounts.get(block, 0) + part.mask.bit_count() * part.per_host * shape.key
         return tuple([Held(block, held, amounts[block]) for block, held in packed.items()])
 
     def _fill(
@@ -326,7 +327,7 @@ class Mapper:
             mask = self._packings[block].mask_of([host - block * self._table.block_hosts])
             last = parts[-1] if parts else None
             if last and last.block == block and last.per_host == here and scorer is None:
-                parts[-1] = last._replace(mask=last.mask | mask)
+                parts[-1] = Part(block, nodes, here, last.mask | mask)
             else:
                 parts.append(Part(block, nodes, here, mask))
             count -= here
@@ -343,10 +344,10 @@ def _take(parts: list[Part], packing: Packing, offer: Part, count: int) -> int:
     whole, rest = divmod(count, level)
     chosen = packing.lowest(mask, whole) if whole else 0
     if chosen:
-        parts.append(offer._replace(mask=chosen))
+        parts.append(Part(offer.block, offer.nodes, level, chosen))
     if rest:
         others = mask ^ chosen
-        parts.append(offer._replace(per_host=rest, mask=others & -others))
+        parts.append(Part(offer.block, offer.nodes, rest, others & -others))
     return 0
 
 

@@ -13,9 +13,9 @@ from haizea.plan.slottable import Placement, SlotTable
 def assign(table: SlotTable, need: Need, placement: Placement) -> tuple[int, ...]:
     """Return the host of every VM: node set by node set, in the order in which they were placed."""
     hosts: list[list[int]] = [[] for _ in need.counts]
-    for block, nodes, per_host, mask in placement.parts:
-        for number in table.timelines[block].packing.members(mask):
-            hosts[nodes] += [table.host(block, number)] * per_host
+    for part in placement.parts:
+        for number in table.timelines[part.block].packing.members(part.mask):
+            hosts[part.nodes] += [table.host(part.block, number)] * part.per_host
     return tuple([host for chosen in hosts for host in chosen])
 
 

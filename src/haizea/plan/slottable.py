@@ -20,28 +20,37 @@ from haizea.plan.timeline import Timeline
 BLOCK_HOSTS = 512
 
 
-class Part(NamedTuple):
+class Part:
     """``per_host`` VMs of node set ``nodes`` on every host of ``mask`` in a block."""
 
-    block: int
-    nodes: int
-    per_host: int
-    mask: Mask
+    __slots__ = ("block", "mask", "nodes", "per_host")
+
+    def __init__(self, block: int, nodes: int, per_host: int, mask: Mask) -> None:
+        self.block = block
+        self.nodes = nodes
+        self.per_host = per_host
+        self.mask = mask
 
 
-class Held(NamedTuple):
+class Held:
     """What a placement holds in one block: the packed difference and its amount of the key resource type."""
 
-    block: int
-    packed: int
-    amount: int
+    __slots__ = ("amount", "block", "packed")
+
+    def __init__(self, block: int, packed: int, amount: int) -> None:
+        self.block = block
+        self.packed = packed
+        self.amount = amount
 
 
-class Placement(NamedTuple):
+class Placement:
     """Where the VMs of a lease are. ``parts`` are in the order in which VMs were placed."""
 
-    parts: tuple[Part, ...]
-    held: tuple[Held, ...]
+    __slots__ = ("held", "parts")
+
+    def __init__(self, parts: tuple[Part, ...], held: tuple[Held, ...]) -> None:
+        self.parts = parts
+        self.held = held
 
 
 class Reservation(NamedTuple):
@@ -70,6 +79,8 @@ class SlotTable:
         whole = Packing((Host("site", Capacity({self.key: total})),), (self.key,))
         self._total = self.timelines[0] if len(self.timelines) == 1 else Timeline(whole, total, now)
         self._shapes: dict[Capacity, tuple[Shape, ...]] = {}
+        # Counts what was held or given back, but not what ended by itself.
+        self.changes = 0
         self._journals: list[list[tuple[Reservation, int]]] = []
         self._profile: Profile | None = None
         self._profiled = -1
@@ -106,9 +117,10 @@ class SlotTable:
             self._journals[-1].append((Reservation(start, end, tuple(held)), -1))
 
     def _change(self, start: Instant, end: Instant, held: Sequence[Held], sign: int) -> None:
+        self.changes += 1
         timelines = self.timelines
-        for block, packed, amount in held:
-            timelines[block].change(start, end, sign * packed, sign * amount)
+        for part in held:
+            timelines[part.block].change(start, end, sign * part.packed, sign * part.amount)
         if len(timelines) > 1:
             total = sign * sum([part.amount for part in held])
             self._total.change(start, end, total, total)
@@ -170,10 +182,10 @@ class SlotTable:
     def hosts_of(self, placement: Placement) -> dict[int, int]:
         """Return how many VMs a placement has on each host, by the site's host numbers, ascending."""
         count: dict[int, int] = {}
-        for block, _nodes, per_host, mask in placement.parts:
-            for number in self.timelines[block].packing.members(mask):
-                host = block * self.block_hosts + number
-                count[host] = count.get(host, 0) + per_host
+        for part in placement.parts:
+            for number in self.timelines[part.block].packing.members(part.mask):
+                host = part.block * self.block_hosts + number
+                count[host] = count.get(host, 0) + part.per_host
         return dict(sorted(count.items()))
 
     def masks(self, hosts: "set[int] | frozenset[int]") -> list[Mask]:
@@ -198,12 +210,12 @@ class SlotTable:
             packing = timeline.packing
             differences: dict[Instant, int] = {}
             for start, end, held in reservations:
-                for block, packed, _amount in held:
-                    if block == number and end > self.now:
+                for part in held:
+                    if part.block == number and end > self.now:
                         at = max(start, self.now)
-                        differences[at] = differences.get(at, 0) - packed
+                        differences[at] = differences.get(at, 0) - part.packed
                         if end < FAR_FUTURE:
-                            differences[end] = differences.get(end, 0) + packed
+                            differences[end] = differences.get(end, 0) + part.packed
             state = packing.full
             for at in sorted({self.now, *differences, *timeline.amounts()[0]}):
                 state += differences.get(at, 0)
@@ -230,8 +242,8 @@ class SlotTable:
 
     def has_room(self, states: Sequence[int], held: Sequence[Held]) -> bool:
         """Whether exactly this can be held where no more than ``states`` is free."""
-        for block, packed, _amount in held:
-            guards = self.timelines[block].packing.guards
-            if (states[block] - packed) & guards != guards:
+        for part in held:
+            guards = self.timelines[part.block].packing.guards
+            if (states[part.block] - part.packed) & guards != guards:
                 return False
         return True
