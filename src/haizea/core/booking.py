@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from haizea.core import reasons
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
+from haizea.model.effects import Verb
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Reason
 from haizea.model.units import FAR_FUTURE, Instant
@@ -137,6 +138,8 @@ class Booking:
             return
         begin = desk.now + desk.options.non_schedulable
         stay.copies = image_copies(lease, hosts_of(stay, desk.table), begin, desk.options, self.disk(lease))
+        if stay.copies:
+            desk.command(Verb.MIGRATE, stay, max(copy.end for copy in stay.copies))
 
     def may_give_way(self, start: Instant, end: Instant) -> list[Lease]:
         """Return the leases whose stay between two instants can still be cut short."""

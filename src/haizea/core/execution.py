@@ -44,12 +44,9 @@ class Execution:
         """Boot or resume the VMs of a stay."""
         desk, lease = self._desk, stay.lease
         if stay.resuming:
-            for copy in stay.copies:
-                lease.migrations += len(copy.vms)
             if stay.copies:
-                first, last = stay.copies[0].start, max(copy.end for copy in stay.copies)
-                desk.log("migrate", stay, first, last)
-                desk.command(Verb.MIGRATE, stay, stay.start)
+                lease.migrations += 1
+                desk.log("migrate", stay, stay.copies[0].start, max(copy.end for copy in stay.copies))
             stay.phase = Phase.RESUMING
             desk.enter(lease, LeaseState.RESUMING)
             desk.command(Verb.RESUME, stay, stay.run_start)

@@ -1,5 +1,6 @@
 """Putting into words, with counts, why a lease waits or was refused."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -7,16 +8,17 @@ from haizea.core.desk import Desk
 from haizea.model.lease import LeaseTerms
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import describe
-from haizea.model.site import HostState
 from haizea.model.units import DAY, HOUR, MINUTE, SECOND, Instant, Span
 from haizea.plan.hosts import labelled
 from haizea.plan.lease import Lease
 from haizea.plan.mapping import room
+from haizea.plan.packing import Mask
 
 NO_ROOM: Final = Reason(Cause.RESERVED, "There is no room for it at the moment.")
 NOT_PREPARED: Final = Reason(Cause.PREPARATION, "Its disk images cannot be at the hosts in time.")
 
 _LEASES_NAMED = 5
+_LEASES_LOOKED_AT = 20_000
 _PROBES_MAX = 200
 
 
@@ -123,15 +125,16 @@ def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason
         for i, (packing, shape, state) in enumerate(zip(packings, shapes, states, strict=True)):
             if shape.per_host_max:
                 fit_masks[i] |= packing.fits(state, shape.multiples[1])
-    usable = desk.hosts.usable(constraints)
-    fits = sum((mask & hosts).bit_count() for mask, hosts in zip(fit_masks, usable, strict=True))
-    unlabelled = sum(1 for host in site.hosts if not labelled(host, constraints))
-    down = sum(1 for i, h in enumerate(site.hosts) if desk.hosts.states[i] is not HostState.UP and labelled(h, constraints))
-    small = sum(
-        1
-        for i, host in enumerate(site.hosts)
-        if desk.hosts.allowed(i, host, constraints) and not any(d.fits_in(host.capacity) for d in need.demands)
-    )
+    usable, labelled_hosts = desk.hosts.usable(constraints), desk.hosts.labelled(constraints)
+    roomy_empty = [0] * len(packings)
+    for shapes in need.shapes:
+        for i, (packing, shape) in enumerate(zip(packings, shapes, strict=True)):
+            if shape.per_host_max:
+                roomy_empty[i] |= packing.fits(packing.full, shape.multiples[1])
+    fits = _count(fit_masks, usable)
+    unlabelled = len(site.hosts) - _count(labelled_hosts)
+    down = _count(labelled_hosts) - _count(usable)
+    small = _count(usable) - _count(usable, roomy_empty)
     reserved = len(site.hosts) - fits - unlabelled - down - small
     blocking, until = _blocking(desk, lease, start, end)
     text = f"It needs {wanted(lease.terms)} from {instant(start)} to {instant(end)}; {_fit_phrase(desk, lease, states, fits)}"
@@ -148,6 +151,13 @@ def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason
     return Reason(Cause.RESERVED, text, tuple(c for c in causes if c[1]), tuple(blocking), nearest)
 
 
+def _count(masks: Sequence[Mask], within: Sequence[Mask] | None = None) -> int:
+    """Count the hosts in the masks of all blocks, or those that are in two such lists of masks."""
+    if within is None:
+        return sum([mask.bit_count() for mask in masks])
+    return sum([(mask & other).bit_count() for mask, other in zip(masks, within, strict=True)])
+
+
 def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int) -> str:
     hosts = len(desk.site.hosts)
     if len(lease.need.shapes) != 1:
@@ -160,7 +170,7 @@ def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int) -> str:
 def _blocking(desk: Desk, lease: Lease, start: Instant, end: Instant) -> tuple[list[int], Instant | None]:
     """Return the leases that hold something between two instants, and when the first of them lets go."""
     found, until = [], None
-    for other in desk.leases.values():
+    for other in islice(desk.leases.values(), _LEASES_LOOKED_AT):
         for stay in other.stays:
             if other is not lease and stay.start < end and stay.end > start:
                 found.append(other.id)

@@ -18,6 +18,7 @@ from haizea.plan.profile import Profile
 from haizea.plan.timeline import Timeline
 
 BLOCK_HOSTS = 512
+_PRIME = (1 << 61) - 1
 
 
 class Part:
@@ -74,7 +75,7 @@ class SlotTable:
             hosts = site.hosts[first : first + block_hosts]
             packing = Packing(hosts, site.resource_types)
             self.timelines.append(Timeline(packing, sum(h.capacity[self.key] for h in hosts), now))
-        # Where there are several blocks, the key resource type's amounts of all of them together, as of one big host.
+        # Where there are several blocks, how much of the key resource type all of them have together.
         total = site.total(self.key)
         whole = Packing((Host("site", Capacity({self.key: total})),), (self.key,))
         self._total = self.timelines[0] if len(self.timelines) == 1 else Timeline(whole, total, now)
@@ -122,8 +123,11 @@ class SlotTable:
         for part in held:
             timelines[part.block].change(start, end, sign * part.packed, sign * part.amount)
         if len(timelines) > 1:
-            total = sign * sum([part.amount for part in held])
-            self._total.change(start, end, total, total)
+            # The instants of all blocks are kept, also those at which amounts cancel out but hosts change hands: what
+            # takes the place of the packed difference here is next to never 0 where any of those is not.
+            total = sum([part.amount for part in held])
+            fingerprint = sum([(part.packed % _PRIME) * (part.block + 1) for part in held])
+            self._total.change(start, end, sign * fingerprint, sign * total)
 
     def begin(self) -> None:
         """Begin an overlay: changes from here on are tentative. Overlays nest."""
