@@ -250,6 +250,8 @@ typedef struct {
     PyObject *__desk;
     PyObject *__booking;
     char __unprepared;
+    CPyTagged __looked_at;
+    PyObject *__seen;
 } haizea___core___backfilling___BackfillingObject;
 
 typedef struct {
@@ -295,6 +297,13 @@ typedef struct {
     vectorcallfunc vectorcall;
     PyObject *___mypyc_env__;
 } haizea___core___deadlines_____mypyc_lambda__1_move_up_Deadlines_objObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    CPyTagged _at;
+    PyObject *_lease;
+} haizea___core___desk___RetiredObject;
 
 typedef struct {
     PyObject_HEAD
@@ -601,6 +610,25 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     CPyVTableItem *vtable;
+    PyObject *_kind;
+    PyObject *_stay;
+    CPyTagged _start;
+    CPyTagged _end;
+    PyObject *_outcome;
+} haizea___plan___lease___EntryObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    PyObject *_cause;
+    CPyTagged _at;
+    CPyTagged _free;
+    CPyTagged _ahead;
+} haizea___plan___lease___WaitObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
     char _suspending;
     char _resuming;
     PyObject *_phase;
@@ -822,6 +850,30 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     CPyVTableItem *vtable;
+    CPyTagged _block;
+    CPyTagged _nodes;
+    CPyTagged _per_host;
+    CPyTagged _mask;
+} haizea___plan___slottable___PartObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    CPyTagged _block;
+    CPyTagged _packed;
+    CPyTagged _amount;
+} haizea___plan___slottable___HeldObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    PyObject *_parts;
+    PyObject *_held;
+} haizea___plan___slottable___PlacementObject;
+
+typedef struct {
+    PyObject_HEAD
+    CPyVTableItem *vtable;
     PyObject *_site;
     CPyTagged _now;
     CPyTagged _block_hosts;
@@ -829,6 +881,7 @@ typedef struct {
     PyObject *_timelines;
     PyObject *__total;
     PyObject *__shapes;
+    CPyTagged _changes;
     PyObject *__journals;
     PyObject *__profile;
     CPyTagged __profiled;

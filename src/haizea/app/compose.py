@@ -70,7 +70,10 @@ def scenario(request: SimulateRequest) -> Scenario:
     Raises:
         ValueError: a file, the configuration or an option is wrong; the message says which, where and how.
     """
-    given = (("simulation.starttime", request.starttime, "--starttime"), ("simulation.resources", request.site, "--site"))
+    given = (
+        ("simulation.starttime", request.starttime, "--starttime"),
+        ("simulation.resources", request.site, "--site"),
+    )
     overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
     settings = load_settings(request.config, sets=request.sets, overrides=overrides)
     trace = settings.tracefile

@@ -81,7 +81,7 @@ def _keep_going(
         conditions.append(_progress(request.progress, results))
     if not conditions:
         return None
-    return lambda at: all([condition(at) for condition in conditions])
+    return lambda at: False not in [condition(at) for condition in conditions]
 
 
 def _progress(tell: Callable[[int, int], None], results: Results) -> Callable[[Instant], bool]:
@@ -95,4 +95,3 @@ def _progress(tell: Callable[[int, int], None], results: Results) -> Callable[[I
         return True
 
     return condition
-

@@ -159,4 +159,3 @@ class Backfilling:
         desk = self._desk
         ahead = desk.reserved[0].id if desk.reserved else 0
         lease.wait = Wait(Cause.RESERVED, desk.now, free, ahead)
-

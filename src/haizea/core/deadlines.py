@@ -108,7 +108,8 @@ class Deadlines:
         for new in moved:
             desk.keep(new)
             desk.arm(new)
-        return all([self._booking.confirm(new) for new in found if new.lease is lease])
+        confirmed = [self._booking.confirm(new) for new in found if new.lease is lease]
+        return all(confirmed)
 
     def _same_place(self, lease: Lease) -> Stay | None:
         """Return a lease's stay as it is, if its hosts are still free then."""

@@ -53,7 +53,8 @@ class Desk:
     ``queue`` holds the best-effort leases that wait, in order of submission; none of them is known to need less of
     the key resource type than ``queue_least``. ``reserved`` are those that hold a
     reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
-    the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
+    the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a
+    deadline lease.
     """
 
     def __init__(
@@ -221,5 +222,3 @@ class Desk:
 
 def _place(lease: Lease) -> Instant:
     return lease.submitted
-
-

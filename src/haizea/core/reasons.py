@@ -8,7 +8,7 @@ from haizea.core.desk import Desk
 from haizea.model.lease import LeaseTerms
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import describe
-from haizea.model.units import DAY, HOUR, MINUTE, SECOND, Instant, Span
+from haizea.model.units import DAY, FAR_FUTURE, HOUR, MINUTE, SECOND, Instant, Span
 from haizea.plan.hosts import labelled
 from haizea.plan.lease import Lease
 from haizea.plan.mapping import room
@@ -71,8 +71,14 @@ def deadline_not_met(desk: Desk, lease: Lease) -> Reason:
     """There is no place for the lease before its deadline that leaves all promises kept."""
     start, deadline = max(lease.terms.start or desk.now, desk.now), lease.terms.deadline or desk.now
     at_once = no_room_at(desk, lease, start, start + lease.left)
-    ends = "" if at_once.retry_at is None else f" The nearest end it could have is {instant(at_once.retry_at + lease.left)}."
-    text = f"It cannot end by {instant(deadline)} without another lease missing what it was promised.{ends} {at_once.text}"
+    ends = (
+        ""
+        if at_once.retry_at is None
+        else f" The nearest end it could have is {instant(at_once.retry_at + lease.left)}."
+    )
+    text = (
+        f"It cannot end by {instant(deadline)} without another lease missing what it was promised.{ends} {at_once.text}"
+    )
     return Reason(Cause.DEADLINE, text, at_once.hosts, at_once.leases, at_once.retry_at)
 
 
@@ -93,7 +99,9 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
         text = f"It asks for {', '.join(unknown)}, which this site does not have; it has {kinds}."
         return Reason(Cause.UNKNOWN_RESOURCE, text)
     if any(not len(demand) for demand in need.demands):
-        return Reason(Cause.UNKNOWN_RESOURCE, "It has VMs that need nothing at all; say how much CPU and memory they need.")
+        return Reason(
+            Cause.UNKNOWN_RESOURCE, "It has VMs that need nothing at all; say how much CPU and memory they need."
+        )
     full = [t.packing.full for t in desk.table.timelines]
     labelled_hosts = desk.hosts.labelled(constraints)
     if desk.planner.mapper.place(need, full, labelled_hosts, constraints) is not None:
@@ -101,7 +109,8 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
     chosen = {i for i, host in enumerate(site.hosts) if labelled(host, constraints)}
     fitting = sum(1 for i in chosen if any(demand.fits_in(site.hosts[i].capacity) for demand in need.demands))
     counts = ((Cause.LABELS, len(site.hosts) - len(chosen)), (Cause.TOO_SMALL, len(chosen) - fitting))
-    text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(site.hosts)} hosts have no room for that"
+    text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(site.hosts)} hosts have no "
+    text += "room for that"
     details = []
     if counts[0][1]:
         details.append(f"{counts[0][1]} do not have the labels wanted")
@@ -111,44 +120,49 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
         details.append("its VMs must be on one host" + (" and on different ones" if constraints.spread else ""))
     elif constraints.spread:
         details.append("its VMs must be on different hosts")
-    return Reason(Cause.TOO_SMALL, text + (": " + ", ".join(details) if details else "") + ".", tuple(c for c in counts if c[1]))
+    return Reason(
+        Cause.TOO_SMALL, text + (": " + ", ".join(details) if details else "") + ".", tuple(c for c in counts if c[1])
+    )
 
 
 def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason:
     """Say why a reservation does not fit, who is in the way until when, and when it would fit."""
-    table, site, need = desk.table, desk.site, lease.need
-    constraints = lease.terms.constraints
-    states = table.window(start, end)
-    packings = [t.packing for t in table.timelines]
-    fit_masks = [0] * len(packings)
-    for shapes in need.shapes:
-        for i, (packing, shape, state) in enumerate(zip(packings, shapes, states, strict=True)):
-            if shape.per_host_max:
-                fit_masks[i] |= packing.fits(state, shape.multiples[1])
-    usable, labelled_hosts = desk.hosts.usable(constraints), desk.hosts.labelled(constraints)
-    roomy_empty = [0] * len(packings)
-    for shapes in need.shapes:
-        for i, (packing, shape) in enumerate(zip(packings, shapes, strict=True)):
-            if shape.per_host_max:
-                roomy_empty[i] |= packing.fits(packing.full, shape.multiples[1])
-    fits = _count(fit_masks, usable)
-    unlabelled = len(site.hosts) - _count(labelled_hosts)
-    down = _count(labelled_hosts) - _count(usable)
-    small = _count(usable) - _count(usable, roomy_empty)
-    reserved = len(site.hosts) - fits - unlabelled - down - small
+    constraints, hosts = lease.terms.constraints, len(desk.site.hosts)
+    states = desk.table.window(start, end)
+    usable, with_labels = desk.hosts.usable(constraints), desk.hosts.labelled(constraints)
+    fits = _count(_roomy(desk, lease, states), usable)
+    unlabelled = hosts - _count(with_labels)
+    down = _count(with_labels) - _count(usable)
+    small = _count(usable) - _count(_roomy(desk, lease, [t.packing.full for t in desk.table.timelines]), usable)
+    reserved = hosts - fits - unlabelled - down - small
     blocking, until = _blocking(desk, lease, start, end)
-    text = f"It needs {wanted(lease.terms)} from {instant(start)} to {instant(end)}; {_fit_phrase(desk, lease, states, fits)}"
+    to = f"to {instant(end)}" if end < FAR_FUTURE else "on, without end"
+    parts = [f"It needs {wanted(lease.terms)} from {instant(start)} {to}", _fit_phrase(desk, lease, states, fits)]
     if reserved:
-        names = ", ".join(map(str, blocking[:_LEASES_NAMED])) + (" and others" if len(blocking) > _LEASES_NAMED else "")
-        text += f"; {reserved} are reserved by lease{'s' if len(blocking) > 1 else ''} {names}" if blocking else f"; {reserved} are reserved"
-        text += f" until {instant(until)}" if until is not None else ""
-    for number, words in ((small, "are too small"), (down, "are not up"), (unlabelled, "do not have the labels wanted")):
-        if number:
-            text += f"; {number} {words}"
+        by = f" by lease{'s' if len(blocking) > 1 else ''} {_names(blocking)}" if blocking else ""
+        parts.append(f"{reserved} are reserved{by}" + ("" if until is None else f" until {instant(until)}"))
+    counts = ((small, "are too small"), (down, "are not up"), (unlabelled, "do not have the labels wanted"))
+    parts += [f"{number} {words}" for number, words in counts if number]
     nearest = nearest_start(desk, lease, start, end - start)
-    text += f". The nearest start at which it would fit is {instant(nearest)}." if nearest is not None else "."
+    advice = "" if nearest is None else f" The nearest start at which it would fit is {instant(nearest)}."
     causes = ((Cause.RESERVED, reserved), (Cause.TOO_SMALL, small), (Cause.NOT_UP, down), (Cause.LABELS, unlabelled))
-    return Reason(Cause.RESERVED, text, tuple(c for c in causes if c[1]), tuple(blocking), nearest)
+    counted = tuple(cause for cause in causes if cause[1])
+    return Reason(Cause.RESERVED, "; ".join(parts) + "." + advice, counted, tuple(blocking), nearest)
+
+
+def _names(leases: list[int]) -> str:
+    named = ", ".join(map(str, leases[:_LEASES_NAMED]))
+    return f"{named} and others" if len(leases) > _LEASES_NAMED else named
+
+
+def _roomy(desk: Desk, lease: Lease, states: Sequence[int]) -> list[Mask]:
+    """Return the hosts that have room for any one of a lease's VMs."""
+    masks = [0] * len(states)
+    for shapes in lease.need.shapes:
+        for i, (timeline, shape) in enumerate(zip(desk.table.timelines, shapes, strict=True)):
+            if shape.per_host_max:
+                masks[i] |= timeline.packing.fits(states[i], shape.multiples[1])
+    return masks
 
 
 def _count(masks: Sequence[Mask], within: Sequence[Mask] | None = None) -> int:

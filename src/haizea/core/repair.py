@@ -78,9 +78,9 @@ class Repair:
         mine = set(hosts_of(stay, desk.table))
         for lease in list(desk.leases.values()):
             for other in list(lease.stays):
-                if other.phase is Phase.PLANNED and other.start < until and other.end > stay.end:
-                    if mine & set(hosts_of(other, desk.table)):
-                        self._make_way(other, until)
+                collides = other.phase is Phase.PLANNED and other.start < until and other.end > stay.end
+                if collides and mine & set(hosts_of(other, desk.table)):
+                    self._make_way(other, until)
         desk.table.hold(stay.end, until, stay.placement.held)
         stay.end = until
 

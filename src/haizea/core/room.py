@@ -139,4 +139,3 @@ def _as_of(lease: Lease, left: Span, images: tuple[int, ...] | None) -> Iterator
         yield
     finally:
         lease.left, lease.images = before
-

@@ -32,7 +32,7 @@ from haizea.model.events import (
 from haizea.model.lease import Constraints, LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import Site
-from haizea.model.units import Instant
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
 from haizea.plan.need import Need
 from haizea.plan.options import Options
@@ -164,8 +164,7 @@ class Scheduler:
         else:
             refusal = self._booking.asap(lease, future=False)
             if refusal is reasons.NO_ROOM:
-                end = min(desk.now + lease.left, desk.now + (1 << 50))
-                refusal = reasons.no_room_at(desk, lease, desk.now, end)
+                refusal = reasons.no_room_at(desk, lease, desk.now, min(desk.now + lease.left, FAR_FUTURE))
         if refusal is not None:
             by_user = refusal.cause is Cause.PRICE
             desk.retire(lease, LeaseState.REJECTED_BY_USER if by_user else LeaseState.REJECTED, refusal)

@@ -35,7 +35,9 @@ class Occupancy:
         self._where: dict[int, set[int]] = {}
         self._over: set[tuple[int, Instant]] = set()
 
-    def replace(self, lease: int, stays: Sequence[tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]]) -> set[int]:
+    def replace(
+        self, lease: int, stays: Sequence[tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]]
+    ) -> set[int]:
         """Note what a lease holds now, instead of what it held; return the hosts on which it holds something.
 
         Args:

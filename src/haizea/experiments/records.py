@@ -17,7 +17,8 @@ from haizea.plan.slottable import SlotTable
 from haizea.policy.money import money_text
 
 LEASE_COLUMNS = (
-    "id,type,state,submitted,started,ended,delivered_s,price,wait_s,bounded_slowdown,suspensions,migrations,nodes,reason"
+    "id,type,state,submitted,started,ended,delivered_s,price,"
+    "wait_s,bounded_slowdown,suspensions,migrations,nodes,reason"
 )
 RESERVATION_COLUMNS = "lease,kind,host,vms,start,end,outcome"
 SLOWDOWN_BOUND: Span = 10 * SECOND
@@ -64,7 +65,9 @@ def operations(lease: Lease, table: SlotTable, exclusion: Exclusion) -> Iterator
         kind, stay, start, end, outcome = entry.kind, entry.stay, entry.start, entry.end, entry.outcome
         if kind == "migrate":
             for copy in stay.copies:
-                yield OperationRow(lease.id, kind, copy.destination, ranges(list(copy.vms)), copy.start, copy.end, outcome)
+                yield OperationRow(
+                    lease.id, kind, copy.destination, ranges(list(copy.vms)), copy.start, copy.end, outcome
+                )
             continue
         hosts = hosts_of(stay, table)
         vms_of = vms_by_host(hosts)
@@ -256,4 +259,3 @@ class Ledger:
 
 def _price(lease: Lease) -> str:
     return "" if lease.price is None else money_text(lease.price) if lease.price else "0"
-

@@ -43,7 +43,9 @@ class Sendings:
         if self._busy is not None and self._busy[1] > at:
             self._report(f"The repository sends {image.id} for lease {story.id} while it is busy, at {instant(at)}.")
         if until - at < (least := self._time(image.size, len(hosts))):
-            self._report(f"Sending {image.id} for lease {story.id} takes {until - at} ms, not {least}, at {instant(at)}.")
+            self._report(
+                f"Sending {image.id} for lease {story.id} takes {until - at} ms, not {least}, at {instant(at)}."
+            )
         self._busy = (at, until, image.id)
         self._sent[self._busy] = hosts
 

@@ -222,7 +222,9 @@ class Stories:
         if start is not None and at < start:
             self.wrong(story, at, f"starts before {instant(start)}, when it was wanted,")
         if story.type is LeaseType.ADVANCE_RESERVATION and not story.excused and (at != start or story.starts):
-            self.wrong(story, at, f"starts for the {story.starts + 1}. time; it was promised {instant(start or 0)}, once,")
+            self.wrong(
+                story, at, f"starts for the {story.starts + 1}. time; it was promised {instant(start or 0)}, once,"
+            )
         if story.type is LeaseType.IMMEDIATE and not story.starts and not terms.software and not story.excused:
             wanted = story.submitted + self._rules.options.non_schedulable
             if at != wanted:
@@ -334,4 +336,3 @@ class Stories:
                     story.doing, story.images, story.delivered = Doing.ABSENT, None, 0
             if story.doing is not Doing.ABSENT and event.host in story.hosts:
                 story.excused = True
-

@@ -94,7 +94,9 @@ class Verifier:
         """Check what an event has led to; to be called before its effects are acted upon."""
         self.events += 1
         if event.at < self._now:
-            self._violation(f"The event {type(event).__name__} of {instant(event.at)} comes after {instant(self._now)}.")
+            self._violation(
+                f"The event {type(event).__name__} of {instant(event.at)} comes after {instant(self._now)}."
+            )
         self._now = event.at
         self._take_in(event)
         for effect in effects:
@@ -134,7 +136,9 @@ class Verifier:
         if lease is None:
             lease = next((e.lease for e in effects if isinstance(e, Retired) and e.lease.id == command.lease), None)
         if story is None or lease is None:
-            self._violation(f"Lease {command.lease} is told to {command.verb.value} at {instant(event.at)}, but is over.")
+            self._violation(
+                f"Lease {command.lease} is told to {command.verb.value} at {instant(event.at)}, but is over."
+            )
             return
         if command.verb is Verb.TRANSFER:
             if self._sendings is None:
@@ -148,7 +152,9 @@ class Verifier:
 
     def _changed(self, change: LeaseChanged) -> None:
         if change.at != self._now:
-            self._violation(f"Lease {change.lease} changed at {instant(change.at)}, which was not {instant(self._now)}.")
+            self._violation(
+                f"Lease {change.lease} changed at {instant(change.at)}, which was not {instant(self._now)}."
+            )
 
     # Leases that are over ------------------------------------------------------------------------------------
 
@@ -200,7 +206,9 @@ class Verifier:
         if story.type is LeaseType.ADVANCE_RESERVATION and start < at and not story.starts:
             self._stories.wrong(story, at, f"is cancelled; it should have started at {instant(start)}, and had not")
         if terms.deadline is not None and at > terms.deadline:
-            self._stories.wrong(story, at, f"is cancelled; it should have ended by {instant(terms.deadline)}, and had not")
+            self._stories.wrong(
+                story, at, f"is cancelled; it should have ended by {instant(terms.deadline)}, and had not"
+            )
 
     def _check_rows(self, story: Story, lease: Lease, at: Instant) -> None:
         """Compare the rows of results with the story, and with each other."""
@@ -246,7 +254,9 @@ class Verifier:
             working.sort(key=lambda row: row.start)
             for one, other in zip(working, working[1:], strict=False):
                 if other.start < one.end:
-                    self._stories.wrong(story, at, f"has two hosts {one.kind} at a time, at {instant(other.start)}, as said")
+                    self._stories.wrong(
+                        story, at, f"has two hosts {one.kind} at a time, at {instant(other.start)}, as said"
+                    )
 
     # Plans ---------------------------------------------------------------------------------------------------
 
@@ -281,7 +291,17 @@ class Verifier:
         table = self._desk.table
         return tuple(
             [
-                (s.start, s.run_start, s.run_end, s.end, s.suspending, s.resuming, s.phase, s.placement, hosts_of(s, table))
+                (
+                    s.start,
+                    s.run_start,
+                    s.run_end,
+                    s.end,
+                    s.suspending,
+                    s.resuming,
+                    s.phase,
+                    s.placement,
+                    hosts_of(s, table),
+                )
                 for s in stays
             ]
         )
@@ -404,12 +424,16 @@ class Verifier:
         for what, leases in (("queue", list(desk.queue)), ("reserved", list(desk.reserved))):
             for one, other in zip(leases, leases[1:], strict=False):
                 if one.submitted > other.submitted:
-                    self._violation(f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}.")
+                    self._violation(
+                        f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}."
+                    )
             if len({lease.id for lease in leases}) < len(leases):
                 self._violation(f"A lease is twice in {what} at {now}.")
         limit = desk.options.reservations_max
         if limit is not None and len(desk.reserved) > limit:
-            self._violation(f"{len(desk.reserved)} leases hold reservations in the future, not at most {limit}, at {now}.")
+            self._violation(
+                f"{len(desk.reserved)} leases hold reservations in the future, not at most {limit}, at {now}."
+            )
         queued = {lease.id for lease in desk.queue}
         for lease in desk.leases.values():
             waits = lease.id in queued
@@ -417,7 +441,9 @@ class Verifier:
                 text = "both waits and is planned" if waits else "neither waits nor is planned"
                 self._violation(f"Lease {lease.id} {text} at {now}.")
             if waits is not (lease.state in _WAITING):
-                self._violation(f"Lease {lease.id} is {lease.state.label} and {'' if waits else 'not '}in the queue, at {now}.")
+                self._violation(
+                    f"Lease {lease.id} is {lease.state.label} and {'' if waits else 'not '}in the queue, at {now}."
+                )
 
     def _check_idle(self) -> None:
         """Check that no lease waits that could run from now to its end; without backfilling, of the one in front."""
@@ -426,7 +452,9 @@ class Verifier:
             return
         for lease in list(desk.queue)[: 1 if options.reservations_max == 0 else None]:
             terms = lease.terms
-            plain = len(set(self._live[lease.id].demands)) == 1 and not (terms.constraints.spread or terms.constraints.together)
+            plain = len(set(self._live[lease.id].demands)) == 1 and not (
+                terms.constraints.spread or terms.constraints.together
+            )
             prepared = desk.images is None or terms.software is None
             if plain and prepared and not lease.images and lease.state is LeaseState.QUEUED and self._room(lease):
                 self._stories.wrong(self._live[lease.id], self._now, "waits though it could run from now to its end")

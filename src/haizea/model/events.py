@@ -85,6 +85,4 @@ class CancelRequested(NamedTuple):
     by: str = ""
 
 
-Event = (
-    LeaseRequested | TimePassed | InstanceObserved | OperationReported | HostObserved | CancelRequested
-)
+Event = LeaseRequested | TimePassed | InstanceObserved | OperationReported | HostObserved | CancelRequested

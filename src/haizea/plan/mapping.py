@@ -135,7 +135,12 @@ class Mapper:
         return self.place_whole(need, chosen)
 
     def place_later(
-        self, need: Need, states: Sequence[int], present: Sequence[int], usable: Sequence[Mask], constraints: Constraints
+        self,
+        need: Need,
+        states: Sequence[int],
+        present: Sequence[int],
+        usable: Sequence[Mask],
+        constraints: Constraints,
     ) -> Placement | None:
         """Find hosts for VMs that are to start later, so that as few as possible of them have room now.
 
@@ -303,9 +308,7 @@ class Mapper:
                     parts.append(Part(block, nodes, level, rest))
         return parts
 
-    def _one_by_one(
-        self, nodes: int, count: int, levels: list[list[Mask]], scorer: Scorer | None
-    ) -> list[Part]:
+    def _one_by_one(self, nodes: int, count: int, levels: list[list[Mask]], scorer: Scorer | None) -> list[Part]:
         """Fill host after host, by score where there is one, else by number."""
         rooms: list[tuple[int, int, int, int]] = []
         found = 0

@@ -97,5 +97,3 @@ class Needs:
 def transfer_time(size: int, bandwidth: int) -> Span:
     """How long ``size`` MiB take at ``bandwidth`` Mb/s, rounded up to a whole second."""
     return whole_seconds(size * 8, bandwidth)
-
-

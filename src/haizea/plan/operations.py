@@ -69,7 +69,9 @@ def length(table: SlotTable, need: Need, placement: Placement, per_vm: Sequence[
     return max(per_host(need, assign(table, need, placement), per_vm).values())
 
 
-def spans(times: dict[int, Span], start: Instant, exclusion: Exclusion, *, until: Instant) -> list[tuple[int, Instant, Instant]]:
+def spans(
+    times: dict[int, Span], start: Instant, exclusion: Exclusion, *, until: Instant
+) -> list[tuple[int, Instant, Instant]]:
     """Return when each host works on its VMs, as ``(host, from, to)``.
 
     Local: every host in parallel, so as to end at ``until`` where that is later than ``start`` (a suspension
@@ -89,9 +91,7 @@ def spans(times: dict[int, Span], start: Instant, exclusion: Exclusion, *, until
     return found
 
 
-def image_copies(
-    lease: Lease, hosts: Sequence[int], begin: Instant, options: Options, disk: int
-) -> tuple[Copy, ...]:
+def image_copies(lease: Lease, hosts: Sequence[int], begin: Instant, options: Options, disk: int) -> tuple[Copy, ...]:
     """Plan the copies that bring each VM's images to the host it resumes on.
 
     Copies that share a host go one after the other, others in parallel: each round takes every copy whose two
@@ -105,7 +105,11 @@ def image_copies(
         return tuple(Copy(a, b, (vm + 1,), begin, begin) for vm, a, b in moves)
     copies: list[Copy] = []
     at = begin
-    memory = [demand[MEMORY] for count, demand in zip(lease.need.counts, lease.need.demands, strict=True) for _ in range(count)]
+    memory = [
+        demand[MEMORY]
+        for count, demand in zip(lease.need.counts, lease.need.demands, strict=True)
+        for _ in range(count)
+    ]
     for kind_of_image in ("disk", "memory"):
         if kind_of_image == "disk" and not disk:
             continue

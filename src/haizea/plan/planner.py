@@ -141,9 +141,7 @@ class Planner:
             return self.mapper.place_later(need, states, table.present(), usable, lease.terms.constraints)
         return self.place(lease, states, usable, start, end)
 
-    def _gap(
-        self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]
-    ) -> tuple[Placement, Instant] | None:
+    def _gap(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> tuple[Placement, Instant] | None:
         """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
         least = self.threshold(lease, resuming=bool(lease.images))
         earliest, latest = at + least, end - self.shutdown(lease)
@@ -225,7 +223,11 @@ class Planner:
                         undisturbed = at - start
                         break
                     before = then
-            leases = 0 if not used else -(-used * spec.capacity[table.key] // 1000 // max(1, lease.need.demands[0][table.key]))
+            leases = (
+                0
+                if not used
+                else -(-used * spec.capacity[table.key] // 1000 // max(1, lease.need.demands[0][table.key]))
+            )
             return self.selection.score(
                 HostView(host, spec.name, spec.labels, spec.capacity, room, used, leases, undisturbed), lease, start
             )
