@@ -67,14 +67,13 @@ def _request(schedule: Schedule, draw: Callable[[], LeaseTerms]) -> tuple[int, b
 
 
 def _plan(schedule: Schedule) -> tuple[int, bool]:
-    """Time the planner alone: what is free, which hosts, and holding them; then give them back."""
+    """Time the planner alone: finding hosts that are free, and holding them; then give them back."""
     desk = schedule.scheduler.desk
     terms = schedule.reservation()
     start, end = terms.start or 0, (terms.start or 0) + (terms.duration or 0)
     lease = Lease(0, terms, desk.needs.of(terms), desk.now, 0)
     before = time.process_time_ns()
-    states = desk.table.window(start, end)
-    placement = desk.planner.place(lease, states, desk.hosts.usable(terms.constraints), start, end)
+    placement = desk.planner.find(lease, start, end, desk.hosts.usable(terms.constraints))
     if placement is not None:
         desk.table.hold(start, end, placement.held)
     taken = time.process_time_ns() - before
@@ -137,7 +136,7 @@ def admission(runs: int, quick: bool) -> Result:
     notes = (
         "Half the hosts are reserved at any time; a request is for 1 to 2 % of the hosts, which are chosen.",
         "whole: a VM is a host (2 resource types); quarter: 4 VMs share one (5 resource types).",
-        "median, p99: Scheduler.handle, request to booking. planner: window, mapping and holding only.",
+        "median, p99: Scheduler.handle, request to booking. planner: finding hosts and holding them only.",
     )
     return Result("admission", "Admitting one advance reservation", COLUMNS, rows, notes)
 

@@ -97,6 +97,10 @@ class Play:
         """The hosts on which a lease's VMs are, or will be first."""
         return hosts_of(self.lease(number).stays[0], self.scheduler.desk.table)
 
+    def lost(self, number: int) -> float:
+        """For how many minutes a lease has run in vain."""
+        return sum(e.end - e.start for e in self.lease(number).log if e.kind == "run" and e.outcome == "lost") / MINUTE
+
     def _note(self, effect: Effect | Retired) -> None:
         if isinstance(effect, Retired):
             self.over[effect.lease.id] = effect.lease

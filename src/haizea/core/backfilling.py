@@ -50,14 +50,16 @@ class Backfilling:
         """
         desk = self._desk
         until, desk.freed_until = desk.freed_until or desk.now, None
+        profile = desk.table.profile()
         for lease in list(desk.reserved):
-            if not lease.reserved or lease.state is LeaseState.PREPARING:
-                continue
             stay = lease.stays[0]
+            if lease.need.key > profile.peak(min(stay.start, until)) or lease.state is LeaseState.PREPARING:
+                continue
             if stay.phase is Phase.PLANNED and self._may_start_earlier(stay, until):
                 self._booking.rebook(lease)
                 if not lease.stays or lease.stays[0].start < stay.start:
                     until = max(until, stay.end)
+                profile = desk.table.profile()
 
     def _may_start_earlier(self, stay: Stay, before: Instant) -> bool:
         desk, lease = self._desk, stay.lease

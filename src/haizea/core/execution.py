@@ -171,7 +171,7 @@ class Execution:
             if lease.state is not LeaseState.SUSPENDED_QUEUED:
                 desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
         else:
-            self._start_over(lease)
+            self.start_over(lease)
             if lease.state is not LeaseState.QUEUED:
                 desk.enter(lease, LeaseState.QUEUED)
         desk.enqueue(lease)
@@ -183,7 +183,7 @@ class Execution:
             desk.log("run", stay, stay.run_start, desk.now, "lost")
         desk.command(Verb.DESTROY, stay, desk.now)
         desk.drop(stay)
-        self._start_over(stay.lease)
+        self.start_over(stay.lease)
 
     def lose_images(self, lease: Lease) -> None:
         """Have a lease whose memory images are gone start over."""
@@ -191,10 +191,11 @@ class Execution:
             lease.images = None
             self.requeue(lease)
             return
-        self._start_over(lease)
+        self.start_over(lease)
         self._desk.enter(lease, LeaseState.QUEUED)
 
-    def _start_over(self, lease: Lease) -> None:
+    def start_over(self, lease: Lease) -> None:
+        """Forget what a lease has been given: all of it is left to deliver."""
         for entry in lease.log:
             if entry.kind == "run":
                 entry.outcome = "lost"

@@ -21,7 +21,6 @@ from haizea.model.events import (
 )
 from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
-from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Stay
 
@@ -110,7 +109,7 @@ class Reactions:
     def instance_observed(self, event: InstanceObserved) -> None:
         """React to the state that a VM, or all VMs, of a lease were seen in."""
         lease = self._desk.leases.get(event.lease)
-        if lease is None:
+        if lease is None or not 0 <= event.vm <= lease.need.vms:
             return
         reaction = REACTIONS[desired(lease), event.observed]
         if reaction is Reaction.SHUTDOWN:
@@ -145,13 +144,13 @@ class Reactions:
             self._desk.free_early(FAR_FUTURE)
             self._desk.retire(lease, LeaseState.DONE)
 
-    def failed(self, lease: Lease, reason: Reason) -> None:
+    def failed(self, lease: Lease, reason: Reason, *, lost: bool = False) -> None:
         """Do as the lease wishes for when a VM of it fails."""
         desk = self._desk
         wish = lease.terms.reactions.on_failure
         restarts = self._restarts.get(lease.id, 0)
         stay = lease.stays[0]
-        if wish is OnFailure.RESTART and restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING:
+        if wish is OnFailure.RESTART and not lost and restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING:
             self._restarts[lease.id] = restarts + 1
             desk.command(Verb.START, stay, desk.now)
             desk.notify(lease, f"A VM of lease {lease.id} failed and is restarted.")
@@ -177,7 +176,7 @@ class Reactions:
             return
         if event.outcome is OperationOutcome.LATE:
             if event.until is not None:
-                self._repair.extend(stay, event.until)
+                self._repair.extend(stay, event.until, Reason(Cause.FAILED, f"A {event.kind} took longer than planned."))
         else:
             self.failed(lease, Reason(Cause.FAILED, f"Its {event.kind} failed."))
 
@@ -188,9 +187,11 @@ class Reactions:
             return
         desk.hosts.set_state(event.host, event.state)
         desk.free_early(FAR_FUTURE)
-        if event.state is HostState.DOWN:
-            name = desk.site.hosts[event.host].name
-            self._repair.evacuate(event.host, Reason(Cause.HOST_LOST, f"Host {name} went down."), self.failed)
+        self._repair.react(event.host, event.state, self._lost)
+
+    def _lost(self, lease: Lease, reason: Reason) -> None:
+        """Do as a lease wishes for whose host is lost: nothing can be restarted there."""
+        self.failed(lease, reason, lost=True)
 
     def cancel_requested(self, event: CancelRequested) -> None:
         """Cancel a lease, whatever it is doing."""

@@ -93,25 +93,27 @@ class Room:
             desk.table.release(start, cut.end, cut.placement.held)
         for stay in dropped:
             desk.table.release(max(desk.now, stay.start), stay.end, stay.placement.held)
-        with _as_of(victim, left, images):
-            added = self._rest(victim, max(end, victim.terms.start or 0), ready)
+        added = self.rest(victim, max(end, victim.terms.start or 0), left, images, ready)
         if added is None:
             return None
         desk.table.hold(added.start, added.end, added.placement.held)
         return Change(victim, cut, start, tuple(dropped), added)
 
-    def _rest(self, lease: Lease, after: Instant, ready: Instant) -> Stay | None:
-        """Plan a stay for what will be left of a lease, from an instant on, so that it meets its deadline.
+    def rest(
+        self, lease: Lease, after: Instant, left: Span, images: tuple[int, ...] | None, ready: Instant
+    ) -> Stay | None:
+        """Plan a stay for what will be ``left`` of a lease, from an instant on, so that it meets its deadline.
 
-        Its memory images, if it will have any, can be copied to other hosts from ``ready`` on.
+        Its memory images will be on these hosts, and can be copied to others from ``ready`` on.
         """
         desk = self._desk
         disk = self._booking.disk(lease)
-        if lease.images:
-            after = max(after, ready + migration_bound(lease, desk.options, disk))
-        stay = desk.planner.asap(lease, [Point(after)], future=True)
-        if stay is not None and lease.images and desk.options.migration is not Migration.NO:
-            stay.copies = image_copies(lease, hosts_of(stay, desk.table), ready, desk.options, disk)
+        with _as_of(lease, left, images):
+            if images:
+                after = max(after, ready + migration_bound(lease, desk.options, disk))
+            stay = desk.planner.asap(lease, [Point(after)], future=True)
+            if stay is not None and images and desk.options.migration is not Migration.NO:
+                stay.copies = image_copies(lease, hosts_of(stay, desk.table), ready, desk.options, disk)
         return stay
 
     def _apply(self, change: Change) -> None:

@@ -67,7 +67,7 @@ class Scheduler:
         room = Room(desk, self._booking, self._execution)
         self._reservations = Reservations(desk, self._booking, room)
         self._deadlines = Deadlines(desk, self._booking, self._execution, room)
-        self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking))
+        self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking, room))
         self._arrived: list[Lease] = []
         self._order = 0
         self._possible: dict[tuple[Need, Constraints], Reason | None] = {}

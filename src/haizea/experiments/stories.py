@@ -42,7 +42,8 @@ class Story:
     """One lease, as the verifier knows it.
 
     ``since`` is when all VMs run from, which may be still to come (they boot or resume until then); ``images`` the
-    host of every VM's memory image, complete from ``images_at`` on. ``excused`` are leases that something unplanned
+    host of every VM's memory image, complete from ``images_at`` on, ``planned_on`` the hosts it was to be on when that
+    was looked at last. ``excused`` are leases that something unplanned
     has happened to: promises about their times no longer bind. ``demands`` are those of its VMs in order.
     """
 
@@ -57,6 +58,7 @@ class Story:
         "id",
         "images",
         "images_at",
+        "planned_on",
         "real",
         "since",
         "starts",
@@ -81,6 +83,7 @@ class Story:
         self.images: tuple[int, ...] | None = None
         self.images_at: Instant = 0
         self.starts = self.suspensions = 0
+        self.planned_on: set[int] = set()
 
     def expected(self) -> Span | None:
         """How long its VMs have to run in all; None where that cannot be said."""
@@ -189,13 +192,17 @@ class Stories:
         story.delivered += max(0, at - story.since)
 
     def places(self, story: Story, hosts: Sequence[int], at: Instant, *, new: bool) -> None:
-        """Check that VMs may be on these hosts."""
+        """Check that VMs may be on these hosts; where that is new, the hosts must be up.
+
+        Who was to be on a host before nothing was heard of it any more may still try.
+        """
         constraints, terms = story.terms.constraints, story.terms
         if len(hosts) != terms.node_count:
             self.wrong(story, at, f"has {len(hosts)} VMs placed, not {terms.node_count},")
         for host in sorted(set(hosts)):
             spec = self._site.hosts[host]
-            if new and self._states[host] is not HostState.UP:
+            tries = self._states[host] is HostState.SUSPECT and host in story.planned_on
+            if new and self._states[host] is not HostState.UP and not tries:
                 self.wrong(story, at, f"starts VMs on host {spec.name}, which is {self._states[host].value},")
             for required, labels in ((True, constraints.require), (False, constraints.exclude)):
                 for name, value in labels:
@@ -211,9 +218,8 @@ class Stories:
         at, hosts, terms = command.at, command.hosts(), story.terms
         if story.doing is Doing.RUNNING and not isinstance(event, TimePassed):
             # A guest that is restarted where it is: the lease goes on.
-            self.places(story, hosts, at, new=True)
-            if hosts != story.hosts:
-                self.wrong(story, at, "is restarted elsewhere")
+            if hosts != story.hosts or any(self._states[host] is HostState.DOWN for host in hosts):
+                self.wrong(story, at, "is restarted elsewhere, or on a host that is down,")
             return
         if story.doing is not Doing.ABSENT:
             self.wrong(story, at, f"is started while it is {story.doing.value}")

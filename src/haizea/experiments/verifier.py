@@ -326,6 +326,7 @@ class Verifier:
                 wrong(story, now, f"has one stay until {instant(one.end)} and another from {instant(other.start)} on")
         for i, stay in enumerate(stays):
             self._check_stay(story, stay, decided=decided, first=i == 0)
+        story.planned_on = {host for stay in stays for host in hosts_of(stay, self._desk.table)}
         if not story.excused:
             self._check_promise(story, lease)
         self._check_length(story, lease)

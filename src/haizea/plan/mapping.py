@@ -149,26 +149,30 @@ class Mapper:
         """
         if len(need.counts) != 1 or constraints is not NO_CONSTRAINTS:
             return self.place(need, states, usable, constraints)
-        count = need.vms
-        parts: list[Part] = []
-        roomy = [
-            packing.fits(now, shape.multiples[1]) if shape.per_host_max else 0
-            for packing, shape, now in zip(self._packings, need.shapes[0], present, strict=True)
+        shapes = need.shapes[0]
+        deepest = max([shape.per_host_max for shape in shapes])
+        levels = [
+            _levels(packing, state, shape, hosts, deepest)
+            for packing, state, shape, hosts in zip(self._packings, states, shapes, usable, strict=True)
         ]
-        full_first = [hosts & ~mask for hosts, mask in zip(usable, roomy, strict=True)]
-        roomy_last = [hosts & mask for hosts, mask in zip(usable, roomy, strict=True)]
-        for wanted in (full_first, roomy_last):
-            for level in range(max([shape.per_host_max for shape in need.shapes[0]]), 0, -1):
+        count = need.vms
+        if sum([mask.bit_count() for masks in levels for mask in masks[1:]]) < count:
+            return None
+        parts: list[Part] = []
+        free = [masks[1] for masks in levels]
+        with_room = [
+            packing.fits(now, shape.multiples[1]) if shape.per_host_max else 0
+            for packing, shape, now in zip(self._packings, shapes, present, strict=True)
+        ]
+        for spare in (with_room, [0] * len(levels)):
+            for level in range(deepest, 0, -1):
                 for block, packing in enumerate(self._packings):
-                    shape = need.shapes[0][block]
-                    if level > shape.per_host_max:
-                        continue
-                    mask = packing.fits(states[block], shape.multiples[level]) & wanted[block]
+                    mask = levels[block][level] & free[block] & ~spare[block]
                     if mask:
                         count = _take(parts, packing, Part(block, 0, level, mask), count)
                         if not count:
                             return Placement(tuple(parts), self._held(need, parts))
-                        wanted[block] ^= mask
+                        free[block] ^= mask
         return None
 
     def _place_sets(

@@ -14,18 +14,25 @@ from haizea.model.units import Instant, Span
 class Profile:
     """Free amounts: ``totals[i]`` from ``times[i]`` to ``times[i + 1]``, the last one for ever."""
 
-    __slots__ = ("_lows", "times", "totals")
+    __slots__ = ("_lows", "_peaks", "times", "totals")
 
     def __init__(self, times: list[Instant], totals: list[int]) -> None:
         self.times = times
         self.totals = totals
         self._lows: list[int] = []
+        self._peaks: list[int] = []
 
     def throughout(self, until: Instant) -> int:
         """Return how much is free from now until an instant."""
         if not self._lows:
             self._lows = list(accumulate(self.totals, min))
         return self._lows[bisect_left(self.times, until, 1) - 1]
+
+    def peak(self, until: Instant) -> int:
+        """Return how much is free at most, from now until an instant."""
+        if not self._peaks:
+            self._peaks = list(accumulate(self.totals, max))
+        return self._peaks[bisect_left(self.times, until, 1) - 1]
 
     def starts(self, amount: int, length: Span, after: Instant) -> Iterator[Instant]:
         """Yield the instants after ``after`` from which ``amount`` is free for so long."""
@@ -52,8 +59,6 @@ class Profile:
         times, totals = self.times, self.totals
         start, stop = own
         until = bisect_left(times, min(start, before))
-        if max(totals[:until], default=0) < amount:
-            return False
         first, last = bisect_left(times, start), bisect_left(times, stop)
         for i in range(until):
             if totals[i] >= amount:
