@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from benchmarks.machine import megabytes
 from benchmarks.tables import Row, tell
 
-LIMIT_S: Final = 900
+LIMIT_S: Final = 300
 """CPU seconds after which a run is given up."""
 
 

@@ -12,6 +12,7 @@ from benchmarks.tables import Column, Result, Row
 from benchmarks.traces import BACKFILLING
 
 LEASES: Final = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+CONSERVATIVE_MAX: Final = 300_000
 HOSTS: Final = (36, 144, 576, 2_304, 9_216)
 RESERVATIONS: Final = (1_000, 3_000, 10_000, 30_000, 100_000)
 PER_SITE: Final = 30_000

@@ -181,8 +181,8 @@ def worlds(draw: st.DrawFn, leases_max: int = 15) -> World:
 
 
 @st.composite
-def faults(draw: st.DrawFn, hosts: int, leases: int) -> list[Event]:
-    """Reports of what nobody planned, and cancellations."""
+def faults(draw: st.DrawFn, hosts: int, leases: int, seen: list[Observed]) -> list[Event]:
+    """Reports of what nobody planned, of VMs in states out of ``seen``, and cancellations."""
     found: list[Event] = []
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, 160)) * 15 * SECOND
@@ -191,7 +191,7 @@ def faults(draw: st.DrawFn, hosts: int, leases: int) -> list[Event]:
         if kind == "host":
             found.append(HostObserved(at, draw(st.integers(0, hosts - 1)), draw(st.sampled_from(HostState))))
         elif kind == "vm":
-            found.append(InstanceObserved(at, lease, draw(st.integers(0, 2)), draw(st.sampled_from(Observed))))
+            found.append(InstanceObserved(at, lease, draw(st.integers(0, 2)), draw(st.sampled_from(seen))))
         elif kind == "operation":
             outcome = draw(st.sampled_from(OperationOutcome))
             operation = draw(st.sampled_from(["suspend", "resume", "shutdown", "boot", "transfer"]))
@@ -217,4 +217,10 @@ def faulty_worlds(draw: st.DrawFn) -> tuple[World, list[Event]]:
         )
         for request in world.requests
     ]
-    return world._replace(requests=asked), draw(faults(len(world.site.hosts), len(asked)))
+    seen = list(Observed)
+    if draw(st.booleans()):
+        # How long guests really run is known only where nobody else reports that they are over.
+        seen = [observed for observed in seen if observed not in (Observed.GUEST_SHUTDOWN, Observed.STOPPED)]
+    else:
+        asked = [request._replace(real_duration=None) for request in asked]
+    return world._replace(requests=asked), draw(faults(len(world.site.hosts), len(asked), seen))
