@@ -27,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what Haizea costs.")
     parser.add_argument("what", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--quick", action="store_true", help="small sizes, one run each: shows that it works")
-    parser.add_argument("--runs", type=int, metavar="N", help="report the median of N runs (3; quick: 1)")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        metavar="N",
+        help="report the median of N runs (3; quick: 1); what takes over a minute is run once",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
     parser.add_argument("--plots", action="store_true", help="growth: draw docs/img/growth-*.svg (extra: plots)")
     given = parser.parse_args(arguments)

@@ -43,8 +43,9 @@ def growth(runs: int, quick: bool) -> Result:
 
 def _leases(runs: int, quick: bool) -> list[Row]:
     rows: list[Row] = []
-    counts = LEASES[:2] if quick else LEASES
     for backfilling in BACKFILLING:
+        most = CONSERVATIVE_MAX if backfilling == "conservative" else LEASES[-1]
+        counts = [n for n in (LEASES[:2] if quick else LEASES) if n <= most]
         rows += _sloped([_simulated("leases", n, backfilling, runs, generated(n, 144 * CORES), 144) for n in counts])
     return rows
 

@@ -17,8 +17,11 @@ _MAXRSS_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 
 
 def machine() -> dict[str, str | int | float]:
-    """Return what figures depend on: the interpreter, the processors, and how busy they are by now."""
+    """Return what figures depend on: interpreter, processors and how busy they are, whether Haizea is compiled."""
+    from haizea.core import scheduler
+
     return {
+        "haizea": "interpreted" if str(scheduler.__file__).endswith(".py") else "compiled",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count() or 1,

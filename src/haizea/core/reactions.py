@@ -22,7 +22,9 @@ from haizea.model.events import (
 from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE
+from haizea.model.site import HostState
 from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.operations import hosts_of
 
 RESTARTS_MAX: Final = 3
 
@@ -125,7 +127,7 @@ class Reactions:
         """Do as the lease wishes for when a guest shuts itself down; it is over when all of its VMs are."""
         wish = lease.terms.reactions.on_guest_shutdown
         stay = lease.stays[0]
-        if wish is OnGuestShutdown.RESTART and stay.phase is Phase.RUNNING:
+        if wish is OnGuestShutdown.RESTART and stay.phase is Phase.RUNNING and self._can_restart(stay):
             self._desk.command(Verb.START, stay, self._desk.now)
             return
         if wish is OnGuestShutdown.HOLD:
@@ -144,13 +146,19 @@ class Reactions:
             self._desk.free_early(FAR_FUTURE)
             self._desk.retire(lease, LeaseState.DONE)
 
+    def _can_restart(self, stay: Stay) -> bool:
+        """Whether the hosts of a stay are still there."""
+        states = self._desk.hosts.states
+        return all(states[host] is not HostState.DOWN for host in hosts_of(stay, self._desk.table))
+
     def failed(self, lease: Lease, reason: Reason, *, lost: bool = False) -> None:
         """Do as the lease wishes for when a VM of it fails."""
         desk = self._desk
         wish = lease.terms.reactions.on_failure
         restarts = self._restarts.get(lease.id, 0)
         stay = lease.stays[0]
-        if wish is OnFailure.RESTART and not lost and restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING:
+        may_restart = restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING and not lost and self._can_restart(stay)
+        if wish is OnFailure.RESTART and may_restart:
             self._restarts[lease.id] = restarts + 1
             desk.command(Verb.START, stay, desk.now)
             desk.notify(lease, f"A VM of lease {lease.id} failed and is restarted.")

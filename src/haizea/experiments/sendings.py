@@ -40,6 +40,7 @@ class Sendings:
             self._report(f"Lease {story.id} is sent an image that it does not have, at {instant(at)}.")
             return
         hosts = command.hosts()
+        self._break_off(at)
         if self._busy is not None and self._busy[1] > at:
             self._report(f"The repository sends {image.id} for lease {story.id} while it is busy, at {instant(at)}.")
         if until - at < (least := self._time(image.size, len(hosts))):
@@ -48,6 +49,13 @@ class Sendings:
             )
         self._busy = (at, until, image.id)
         self._sent[self._busy] = hosts
+
+    def _break_off(self, now: Instant) -> None:
+        """Take note where nobody wants any more what is being sent: the repository is free from now on."""
+        if self._busy is not None and self._busy[1] > now:
+            start, end, image = self._busy
+            if not any((t.start, t.end, t.image) == self._busy for t in self._images.transfers):
+                self._busy = (start, min(end, now), image)
 
     def _time(self, size: int, hosts: int) -> Span:
         options = self._options
@@ -63,9 +71,7 @@ class Sendings:
         if seen == self._seen:
             return
         self._seen = seen
-        if self._busy is not None and self._busy[1] > now and not any(t.start == self._busy[0] for t in transfers):
-            # Nobody wants it any more: it was broken off.
-            self._busy = (self._busy[0], now, self._busy[2])
+        self._break_off(now)
         for one, other in zip(transfers, transfers[1:], strict=False):
             if one.end > other.start:
                 self._report(f"Transfers of {one.image} and {other.image} overlap at {instant(other.start)}.")

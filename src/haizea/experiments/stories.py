@@ -308,8 +308,9 @@ class Stories:
             self.wrong(story, at, "is preempted though it must not be")
         if isinstance(event, TimePassed) and story.type in (LeaseType.ADVANCE_RESERVATION,) and not story.excused:
             self.wrong(story, at, "is preempted though it was promised its time")
-        resuming = story.doing is Doing.RUNNING and story.images is not None and at < story.since
-        if resuming:
+        resuming = story.doing is Doing.RUNNING and story.images is not None and at <= story.since
+        gone = isinstance(event, HostObserved) and event.host in (story.images or ())
+        if resuming and not gone:
             story.doing = Doing.SUSPENDED
         elif story.doing is Doing.SUSPENDED and at >= story.images_at:
             return

@@ -80,7 +80,7 @@ class SlotTable:
         whole = Packing((Host("site", Capacity({self.key: total})),), (self.key,))
         self._total = self.timelines[0] if len(self.timelines) == 1 else Timeline(whole, total, now)
         self._shapes: dict[Capacity, tuple[Shape, ...]] = {}
-        # Counts what was held or given back, but not what ended by itself.
+        # Counts what was held or given back, and every time at which something began or ended as planned.
         self.changes = 0
         self._journals: list[list[tuple[Reservation, int]]] = []
         self._profile: Profile | None = None
@@ -97,7 +97,8 @@ class SlotTable:
         """Make ``now`` the present. Not within an overlay."""
         self.now = now
         for timeline in self.timelines:
-            timeline.advance(now)
+            if timeline.advance(now):
+                self.changes += 1
         if len(self.timelines) > 1:
             self._total.advance(now)
 

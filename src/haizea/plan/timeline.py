@@ -128,14 +128,16 @@ class Timeline:
         elif not chunk.times and number:
             del self._chunks[number], self._starts[number]
 
-    def advance(self, now: Instant) -> None:
-        """Make ``now`` the present; what lies before it is forgotten."""
+    def advance(self, now: Instant) -> bool:
+        """Make ``now`` the present; what lies before it is forgotten. Return whether anything has changed since then."""
+        changed = False
         self.now = now
         self.version += 1
         chunk = self._chunks[0]
         while True:
             times = chunk.times
             if times and times[0] <= now:
+                changed = True
                 passed = bisect_right(times, now)
                 for delta, amount, claim in chunk.steps[:passed]:
                     chunk.base += delta
@@ -145,7 +147,7 @@ class Timeline:
                 if self._lows:
                     self._lows = [low for low in self._lows if low[0] > now]
             if times or len(self._chunks) == 1:
-                return
+                return changed
             chunk = self._chunks[1]
             del self._chunks[0], self._starts[0]
             self._starts[0] = -FAR_FUTURE
