@@ -30,6 +30,7 @@ STANDARD_LIBRARY = {
     "abc",
     "bisect",
     "collections",
+    "contextlib",
     "dataclasses",
     "enum",
     "fractions",

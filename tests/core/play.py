@@ -63,7 +63,7 @@ class Play:
             self._note(effect)
 
     def go(self, minutes: float | None = None) -> list[str]:
-        """Let time pass until an instant, by default for no time at all; return what has happened since the last time."""
+        """Let time pass until an instant, by default for no time at all; return what has happened since last time."""
         now = self.scheduler.desk.now
         until = now if minutes is None else round(minutes * MINUTE)
         for at in (now, until):

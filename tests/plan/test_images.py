@@ -50,6 +50,13 @@ class World:
         assert placement is not None
         return self.images.plan(lease, Stay(lease, placement, start, start, start + HOUR, start + HOUR), self.table.now)
 
+    def sent(self, lease: Lease, start: Instant, hosts: set[int] | None = None) -> Transfer:
+        """The one transfer that is planned for a lease."""
+        planned = self.plan(lease, start, hosts)
+        assert planned is not None
+        assert len(planned) == 1
+        return planned[0]
+
     def advance(self, now: Instant) -> None:
         """Let time pass; transfers begin and end."""
         for transfer in list(self.images.transfers):
@@ -135,14 +142,14 @@ def test_images_for_best_effort_leases_are_sent_in_the_order_they_are_asked_for(
     world = World(MULTICAST)
     for image, expected in ((IMAGES[0], (0, 40)), (IMAGES[1], (40, 104)), (IMAGES[2], (104, 128))):
         lease = world.lease(image, 2)
-        (transfer,) = world.plan(lease, world.images.points(lease, 0)[-1].at) or ()
+        transfer = world.sent(lease, world.images.points(lease, 0)[-1].at)
         assert (transfer.start, transfer.end) == (expected[0] * SECOND, expected[1] * SECOND)
 
 
 def test_unicast_serves_one_host_after_the_other() -> None:
     """Without multicast an image takes as often as long as there are hosts to bring it to."""
-    world = World(MULTICAST.__class__(100, Mechanism.UNICAST))
-    (transfer,) = world.plan(world.lease(IMAGES[0], 4, 600 * SECOND), 600 * SECOND) or ()
+    world = World(TransferOptions(100, Mechanism.UNICAST))
+    transfer = world.sent(world.lease(IMAGES[0], 4, 600 * SECOND), 600 * SECOND)
     assert transfer.end - transfer.start == 2 * 40 * SECOND
     assert transfer.destinations() == (0, 1)
 
@@ -150,7 +157,7 @@ def test_unicast_serves_one_host_after_the_other() -> None:
 def test_a_lease_rides_on_a_transfer_of_the_same_image() -> None:
     """A second lease on the same host needs no transfer of its own; with multicast not on another host either."""
     world = World(MULTICAST)
-    (first,) = world.plan(world.lease(IMAGES[0], 2, 600 * SECOND), 600 * SECOND, {0}) or ()
+    first = world.sent(world.lease(IMAGES[0], 2, 600 * SECOND), 600 * SECOND, {0})
     assert world.plan(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}) == []
     assert world.plan(world.lease(IMAGES[0], 2, 700 * SECOND), 700 * SECOND, {3}) == []
     assert first.destinations() == (0, 3)
@@ -160,14 +167,14 @@ def test_every_lease_has_its_own_transfer_where_redundant_ones_are_not_avoided()
     """Where riding is turned off, the same image is sent to the same host twice."""
     world = World(TransferOptions(100, avoid_redundant=False))
     for _ in range(2):
-        assert len(world.plan(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}) or ()) == 1
+        assert world.sent(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}).destinations() == (0,)
 
 
 def test_a_transfer_that_nobody_wants_any_more_is_dropped() -> None:
     """Cancelling one of two leases keeps their transfer; cancelling the other drops it."""
     world = World(MULTICAST)
     one, other = world.lease(IMAGES[0], 1, 600 * SECOND), world.lease(IMAGES[0], 1, 600 * SECOND)
-    (transfer,) = world.plan(one, 600 * SECOND, {0}) or ()
+    transfer = world.sent(one, 600 * SECOND, {0})
     world.plan(other, 600 * SECOND, {0})
     assert world.images.cancel(one) == []
     assert world.images.transfers == [transfer]

@@ -86,7 +86,13 @@ def fit(free: Capacity, demand: Capacity) -> int:
 
 ORDERS = st.sampled_from(HostOrder)
 CONSTRAINTS = st.sampled_from(
-    [NO_CONSTRAINTS, NO_CONSTRAINTS, Constraints(spread=True), Constraints(together=True), Constraints(require=(("a", "b"),))]
+    [
+        NO_CONSTRAINTS,
+        NO_CONSTRAINTS,
+        Constraints(spread=True),
+        Constraints(together=True),
+        Constraints(require=(("a", "b"),)),
+    ]
 )
 
 
@@ -95,7 +101,7 @@ CONSTRAINTS = st.sampled_from(
 def test_a_placement_is_whole_and_within_what_is_free(
     question: Question, order: HostOrder, constraints: Constraints
 ) -> None:
-    """Every VM gets one usable host, no host gives more than it has free, and the VMs are apart or together as asked."""
+    """Every VM gets one usable host, no host gives more than it has free, VMs are apart or together as asked."""
     asked = prepare(question)
     placement = place(asked, order, constraints)
     if placement is None:

@@ -83,7 +83,9 @@ def test_copies_that_share_a_host_go_one_after_the_other(
     copies = image_copies(lease, hosts, begin, options, disk)
     memory = [d[MEMORY] for count, d in zip(lease.need.counts, lease.need.demands, strict=True) for _ in range(count)]
     moving = [vm for vm, (a, b) in enumerate(zip(images, hosts, strict=True)) if a != b]
-    assert sorted(vm for copy in copies for vm in copy.vms) == sorted((vm + 1 for vm in moving for _ in range(1 + bool(disk))))
+    assert sorted(vm for copy in copies for vm in copy.vms) == sorted(
+        vm + 1 for vm in moving for _ in range(1 + bool(disk))
+    )
     for vm in moving:
         mine = [copy for copy in copies if copy.vms == (vm + 1,)]
         assert {(copy.origin, copy.destination) for copy in mine} == {(images[vm], hosts[vm])}
@@ -135,7 +137,7 @@ def test_vms_are_suspended_one_at_a_time(exclusion: Exclusion, hosts: tuple[int,
 def test_an_operation_takes_memory_over_rate_rounded_up_and_the_overhead(
     options: Options, suspend: int, resume: int
 ) -> None:
-    """A VM of 500 MiB is suspended in 500 / rate seconds, rounded up, plus the enactment overhead; or in what is set."""
+    """A VM of 500 MiB takes 500 / rate seconds, rounded up, plus the enactment overhead; or what is set."""
     _table, lease = prepare((NodeSet(1, SMALL),), options)
     assert (lease.need.suspend_vm, lease.need.resume_vm) == ((suspend * SECOND,), (resume * SECOND,))
 

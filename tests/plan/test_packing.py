@@ -8,9 +8,13 @@ from haizea.model.site import Host
 from haizea.plan.packing import Packing
 
 TYPES = ("CPU", "Memory", "GPU")
-AMOUNTS = st.fixed_dictionaries({"CPU": st.integers(0, 800), "Memory": st.integers(0, 70_000), "GPU": st.integers(0, 3)})
+AMOUNTS = st.fixed_dictionaries(
+    {"CPU": st.integers(0, 800), "Memory": st.integers(0, 70_000), "GPU": st.integers(0, 3)}
+)
 BLOCKS = st.lists(AMOUNTS, min_size=1, max_size=9)
-DEMANDS = st.fixed_dictionaries({"CPU": st.integers(0, 300), "Memory": st.integers(0, 30_000), "GPU": st.integers(0, 2)})
+DEMANDS = st.fixed_dictionaries(
+    {"CPU": st.integers(0, 300), "Memory": st.integers(0, 30_000), "GPU": st.integers(0, 2)}
+)
 
 
 def packing_of(capacities: list[dict[str, int]]) -> Packing:
@@ -36,9 +40,7 @@ def unpacked(packing: Packing, state: int) -> list[dict[str, int]]:
 def blocks_and_free(draw: st.DrawFn, states: int = 1) -> tuple[list[dict[str, int]], list[list[dict[str, int]]]]:
     """Capacities of a block's hosts, and several times what might be free on them."""
     capacities = draw(BLOCKS)
-    found = [
-        [{name: draw(st.integers(0, host[name])) for name in TYPES} for host in capacities] for _ in range(states)
-    ]
+    found = [[{name: draw(st.integers(0, host[name])) for name in TYPES} for host in capacities] for _ in range(states)]
     return capacities, found
 
 

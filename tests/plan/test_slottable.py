@@ -170,7 +170,9 @@ class Pair:
             at
             for at in found
             for host in range(self.hosts)
-            if any(now > then for now, then in zip(self.naive.free(host, at), self.naive.free(host, at - 1), strict=True))
+            if any(
+                now > then for now, then in zip(self.naive.free(host, at), self.naive.free(host, at - 1), strict=True)
+            )
         }
 
     def _falling(self, start: Instant, end: Instant) -> set[Instant]:
@@ -179,12 +181,19 @@ class Pair:
             at
             for at in found
             for host in range(self.hosts)
-            if any(now < then for now, then in zip(self.naive.free(host, at), self.naive.free(host, at - 1), strict=True))
+            if any(
+                now < then for now, then in zip(self.naive.free(host, at), self.naive.free(host, at - 1), strict=True)
+            )
         }
 
     def check(self) -> None:
         """Verify from zero."""
-        assert self.table.check([Reservation(t.start, t.end, tuple(held(self.table, t.amounts))) for t in self.naive.taken]) == []
+        assert (
+            self.table.check(
+                [Reservation(t.start, t.end, tuple(held(self.table, t.amounts))) for t in self.naive.taken]
+            )
+            == []
+        )
 
 
 STEPS = st.lists(

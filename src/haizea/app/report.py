@@ -10,7 +10,12 @@ from haizea.report.page import write_report
 
 
 def report(
-    path: str, found: Scenario, summary: dict[str, Any], leases: list[dict[str, Any]], operations: list[OperationRow]
+    path: str,
+    found: Scenario,
+    summary: dict[str, Any],
+    leases: list[dict[str, Any]],
+    operations: list[OperationRow],
+    runs: list[tuple[Instant, Instant, int]],
 ) -> None:
     """Write the report of a run as one page."""
     from haizea.report.data import ReportData
@@ -22,7 +27,7 @@ def report(
             hosts=[host.name for host in found.site.hosts],
             leases=leases,
             reservations=operations,
-            utilisation=utilisation(found, operations),
+            utilisation=utilisation(found, runs),
             queue=queue(leases),
             summary=summary,
             config={f"{name}": value for name, value, _origin in effective(found.settings)},
@@ -30,28 +35,16 @@ def report(
     )
 
 
-def utilisation(found: Scenario, operations: list[OperationRow]) -> list[tuple[Instant, int]]:
-    """Return the steps of how many permille of the site's hosts have VMs running on them."""
+def utilisation(found: Scenario, runs: list[tuple[Instant, Instant, int]]) -> list[tuple[Instant, int]]:
+    """Return the steps of how many permille of the site's first resource type run.
+
+    ``runs`` are spans with the amount that runs then.
+    """
     steps: dict[Instant, int] = {}
-    busy: dict[int, list[tuple[Instant, Instant]]] = {}
-    for row in operations:
-        if row.kind == "run" and row.end > row.start:
-            busy.setdefault(row.host, []).append((row.start, row.end))
-    for spans in busy.values():
-        for start, end in _union(spans):
-            steps[start] = steps.get(start, 0) + 1
-            steps[end] = steps.get(end, 0) - 1
-    return _curve(steps, 1000, len(found.site.hosts))
-
-
-def _union(spans: list[tuple[Instant, Instant]]) -> list[tuple[Instant, Instant]]:
-    merged: list[tuple[Instant, Instant]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    for start, end, amount in runs:
+        steps[start] = steps.get(start, 0) + amount
+        steps[end] = steps.get(end, 0) - amount
+    return _curve(steps, 1000, max(1, found.site.total(found.site.resource_types[0])))
 
 
 def queue(leases: list[dict[str, Any]]) -> list[tuple[Instant, int]]:

@@ -34,9 +34,10 @@ class Results:
         self._operations = request.detail == "full" and (request.output is not None or request.report)
         self._for_report: list[OperationRow] = []
         self._report_leases: list[dict[str, object]] = []
+        self._runs: list[tuple[Instant, Instant, int]] = []
         self._host_names = [host.name for host in found.site.hosts]
         self.verifier: Any = None
-        if request.verify:
+        if request.verify or found.settings.simulation.sanity_check:
             from haizea.experiments.verifier import Verifier
 
             self.verifier = Verifier(scheduler)
@@ -90,6 +91,7 @@ class Results:
             self._note_operations(retired)
         if self._request.report:
             self._report_leases.append(self.ledger.report_row(lease))
+            self._runs += [(e.start, e.end, lease.need.key) for e in lease.log if e.kind == "run"]
         if len(self._lease_rows) >= FLUSH_ROWS:
             self._flush()
         # A stay and its lease know each other: take them apart, so that both can go.
@@ -118,6 +120,7 @@ class Results:
         """Work out the summary, and write it and all else that was asked for."""
         self._flush()
         summary = summarise(self._found.name, self._found.site, self._found.start, end, self.ledger)
+        summary["attributes"] = {**self._found.workload.attributes, **self._found.settings.accounting.attributes}
         summary["skipped"] = dict(self._found.workload.skipped)
         summary["cpu_s"] = round(cpu, 3)
         summary["leases_per_second"] = round(self.ledger.done / cpu) if cpu else 0
@@ -138,7 +141,7 @@ class Results:
     def _report(self, summary: dict[str, Any]) -> None:
         from haizea.app.report import report
 
-        report(self._path("report.html"), self._found, summary, self._report_leases, self._for_report)
+        report(self._path("report.html"), self._found, summary, self._report_leases, self._for_report, self._runs)
 
 
 def _vms(text: str) -> str:

@@ -88,7 +88,8 @@ def _has_toml_values(text: str) -> bool:
         key, equals, value = line.partition("=")
         if equals and ":" not in key and not key.lstrip().startswith(("#", ";")):
             value = value.strip()
-            if value.startswith(('"', "'", "[", "{")) and value != '""':
+            quoted = len(value) > 2 and value[0] in "\"'" and value.endswith(value[0])
+            if quoted or value.startswith(("[", "{")):
                 return True
     return False
 

@@ -1,6 +1,7 @@
 """Deadline leases: earliest start, latest end, and no other promise broken.
 
-A deadline lease is accepted only if it can end in time. Where it can wait, it takes the earliest place there is;
+A deadline lease is accepted only if it can end in time: its VMs have run for as long as was asked by the deadline, and
+only shutting them down may come after it, as it comes after the time of a reservation. Where it can wait, it takes the earliest place there is;
 where it can hardly wait, it first tries to have others with more slack give way. As a last resort all deadline
 leases that have not begun are planned anew, those with the least slack first. Whatever is planned for others in
 doing so is tried in an overlay first, and kept only if every one of them still meets its own deadline.
@@ -35,8 +36,7 @@ class Deadlines:
         desk, terms = self._desk, lease.terms
         if terms.start is None or terms.deadline is None:
             raise AssertionError(f"lease {lease.id} has no deadline; this is a bug in Haizea")
-        duration = lease.left + desk.planner.shutdown(lease)
-        if max(terms.start, desk.now) + duration > terms.deadline:
+        if max(terms.start, desk.now) + lease.left > terms.deadline:
             return reasons.deadline_too_soon(lease, desk.now)
         points = [Point(max(point.at, terms.start), point.hosts) for point in self._booking.points(lease)]
         urgent = terms.deadline - terms.start <= URGENT_RATIO * lease.left
@@ -61,7 +61,7 @@ class Deadlines:
         """Book a lease for a certain start, having others give way where needed and possible."""
         desk = self._desk
         end = start + lease.left + desk.planner.shutdown(lease)
-        if start < desk.now or (lease.terms.deadline is not None and end > lease.terms.deadline):
+        if start < desk.now or (lease.terms.deadline is not None and start + lease.left > lease.terms.deadline):
             return False
         usable = desk.hosts.usable(lease.terms.constraints)
         placement = desk.planner.find(lease, start, end, usable)

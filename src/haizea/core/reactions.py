@@ -21,8 +21,8 @@ from haizea.model.events import (
 )
 from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
-from haizea.model.units import FAR_FUTURE
 from haizea.model.site import HostState
+from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 
@@ -184,7 +184,9 @@ class Reactions:
             return
         if event.outcome is OperationOutcome.LATE:
             if event.until is not None:
-                self._repair.extend(stay, event.until, Reason(Cause.FAILED, f"A {event.kind} took longer than planned."))
+                self._repair.extend(
+                    stay, event.until, Reason(Cause.FAILED, f"A {event.kind} took longer than planned.")
+                )
         else:
             self.failed(lease, Reason(Cause.FAILED, f"Its {event.kind} failed."))
 

@@ -14,7 +14,7 @@ from haizea.core.states import TRANSITIONS
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
-from haizea.model.units import FAR_FUTURE, Instant
+from haizea.model.units import FAR_FUTURE, SECOND, Instant
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.planner import Point
@@ -151,7 +151,7 @@ class Repair:
                 self._make_way(other, until, reason)
 
     def _clear(self, stay: Stay, until: Instant) -> list[Stay]:
-        """Free the hosts of a stay for longer; return the stays that hold nothing any more, and must be planned anew."""
+        """Free the hosts of a stay for longer; return the stays that hold nothing any more and must be planned anew."""
         desk = self._desk
         mine = set(hosts_of(stay, desk.table))
         moved: list[Stay] = []
@@ -172,14 +172,15 @@ class Repair:
         desk, lease, table = self._desk, stay.lease, self._desk.table
         usable = desk.hosts.usable(lease.terms.constraints)
         start = stay.start
+        exact = lease.type is LeaseType.ADVANCE_RESERVATION
         placement = None
-        if lease.type is LeaseType.ADVANCE_RESERVATION and not (desk.images is not None and lease.terms.software):
+        if exact and not (desk.images is not None and lease.terms.software):
             placement = desk.planner.place(lease, table.window(start, stay.end), usable, start, stay.end)
-        if placement is None and lease.type is LeaseType.ADVANCE_RESERVATION and until < stay.run_end:
-            if table.has_room(table.window(until, stay.end), stay.placement.held):
-                placement, start = stay.placement, until
-                late = (until - stay.start) // 1000
-                desk.notify(lease, f"Lease {lease.id} will start {late} s late: its hosts are not free in time.")
+        late = exact and placement is None and until < stay.run_end
+        if late and table.has_room(table.window(until, stay.end), stay.placement.held):
+            placement, start = stay.placement, until
+            seconds = (until - stay.start) // SECOND
+            desk.notify(lease, f"Lease {lease.id} will start {seconds} s late: its hosts are not free in time.")
         if placement is not None:
             if placement is not stay.placement:
                 stay.placement, stay.vm_hosts = placement, None

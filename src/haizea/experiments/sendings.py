@@ -1,6 +1,7 @@
 """What the image repository sends, as the verifier sees it: one transfer at a time, and there before VMs start."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from haizea.core.reasons import instant
 from haizea.experiments.stories import Story
@@ -40,6 +41,9 @@ class Sendings:
             self._report(f"Lease {story.id} is sent an image that it does not have, at {instant(at)}.")
             return
         hosts = command.hosts()
+        if not hosts:
+            # It was broken off at the instant it began.
+            return
         self._break_off(at)
         if self._busy is not None and self._busy[1] > at:
             self._report(f"The repository sends {image.id} for lease {story.id} while it is busy, at {instant(at)}.")
@@ -72,7 +76,7 @@ class Sendings:
             return
         self._seen = seen
         self._break_off(now)
-        for one, other in zip(transfers, transfers[1:], strict=False):
+        for one, other in pairwise(transfers):
             if one.end > other.start:
                 self._report(f"Transfers of {one.image} and {other.image} overlap at {instant(other.start)}.")
         for transfer in transfers:

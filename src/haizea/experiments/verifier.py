@@ -2,8 +2,9 @@
 
 It shares no arithmetic with the planner. What happened it takes from the commands (:mod:`haizea.experiments.stories`),
 what hosts hold it adds up itself (:mod:`haizea.experiments.occupancy`), transfers it follows in
-:mod:`haizea.experiments.sendings`. From the scheduler it takes only what is to be checked: the stays of leases, and
-what the slot table and the rows of results say.
+:mod:`haizea.experiments.sendings`, leases that are over it looks at in :mod:`haizea.experiments.endings`, the slot
+table and the queue in :mod:`haizea.experiments.audit`. From the scheduler it takes only what is to be checked: the
+stays of leases, and what the slot table and the rows of results say.
 
 After every event the leases that changed are checked, with every host they are on; after every ``full_every`` events,
 and at the end, everything is checked from zero. Suspensions and resumptions are checked to go one at a time within a
@@ -11,13 +12,15 @@ lease; different leases may overlap, which is how the rules plan them.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from haizea.core.desk import Retired
 from haizea.core.reasons import instant
 from haizea.core.scheduler import Scheduler
+from haizea.experiments.audit import Audit
+from haizea.experiments.endings import Endings
 from haizea.experiments.occupancy import Occupancy
-from haizea.experiments.records import OperationRow, operations
 from haizea.experiments.sendings import Sendings
 from haizea.experiments.stories import Doing, Rules, Stories, Story
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
@@ -27,13 +30,10 @@ from haizea.model.reason import Cause
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.lease import Copy, Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
-from haizea.plan.options import Exclusion
-from haizea.plan.slottable import Reservation
 
 VIOLATIONS_MAX: Final = 100
 FULL_EVERY: Final = 1_000
 
-_WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _UNPLANNED: Final = frozenset({Cause.HOST_LOST, Cause.FAILED})
 
 Signature = tuple[object, ...]
@@ -61,6 +61,8 @@ class Verifier:
         if desk.images is not None and desk.options.transfer is not None:
             self._sendings = Sendings(desk.site, desk.options.transfer, desk.images, self._violation)
         self._live: dict[int, Story] = {}
+        self._endings = Endings(desk, self._rules, self._stories)
+        self._audit = Audit(desk, self._occupancy, self._stories, self._live, self._violation)
         self._over: set[int] = set()
         self._signatures: dict[int, Signature] = {}
         self._real: dict[int, Span] = {}
@@ -182,81 +184,10 @@ class Verifier:
         if state is LeaseState.FAILED and not story.excused:
             self._stories.wrong(story, at, "fails though nothing happened to it")
         if state is LeaseState.DONE:
-            self._done(story, lease, at)
+            self._endings.done(story, lease, at)
         elif story.type in (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE) and state is LeaseState.CANCELLED:
-            self._late(story, at)
-        self._check_rows(story, lease, at)
-
-    def _done(self, story: Story, lease: Lease, at: Instant) -> None:
-        expected = story.expected()
-        if story.delivered != lease.delivered:
-            self._stories.wrong(story, at, f"is said to have run {lease.delivered} ms, but did for {story.delivered},")
-        if not story.excused and expected is not None and story.delivered != expected:
-            self._stories.wrong(story, at, f"is done after running {story.delivered} ms, not {expected},")
-        if story.terms.duration is None and not story.guests_over:
-            self._stories.wrong(story, at, "is done though it was to run without end")
-        if story.type is LeaseType.DEADLINE and at > (story.terms.deadline or 0) and not story.excused:
-            self._stories.wrong(story, at, f"ends after its deadline, {instant(story.terms.deadline or 0)},")
-
-    def _late(self, story: Story, at: Instant) -> None:
-        """A promise must not be found broken only when a lease is cancelled."""
-        terms, start = story.terms, story.terms.start or 0
-        if story.excused or not story.accepted:
-            return
-        if story.type is LeaseType.ADVANCE_RESERVATION and start < at and not story.starts:
-            self._stories.wrong(story, at, f"is cancelled; it should have started at {instant(start)}, and had not")
-        if terms.deadline is not None and at > terms.deadline:
-            self._stories.wrong(
-                story, at, f"is cancelled; it should have ended by {instant(terms.deadline)}, and had not"
-            )
-
-    def _check_rows(self, story: Story, lease: Lease, at: Instant) -> None:
-        """Compare the rows of results with the story, and with each other."""
-        rows = list(operations(lease, self._desk.table, self._desk.options.exclusion))
-        busy: dict[int, list[OperationRow]] = {}
-        for row in rows:
-            before = row.start < story.submitted and row.kind != "transfer"
-            if row.end < row.start or before or row.end > at:
-                self._stories.wrong(story, at, f"has a row {row.kind} from {row.start} to {row.end}")
-            for vm in _numbers(row.vms):
-                busy.setdefault(vm, []).append(row)
-        for vm, mine in busy.items():
-            mine.sort(key=lambda row: (row.start, row.end))
-            for one, other in zip(mine, mine[1:], strict=False):
-                if other.start < one.end:
-                    text = f"has VM {vm} in two rows, {one.kind} and {other.kind}, at {instant(other.start)}, as said"
-                    self._stories.wrong(story, at, text)
-        if set(busy) - set(range(1, story.terms.node_count + 1)):
-            self._stories.wrong(story, at, "has rows of VMs that it does not have")
-        ran = sum(row.end - row.start for row in _of_first_vm(rows) if row.kind == "run" and row.outcome == "done")
-        if ran != lease.delivered:
-            self._stories.wrong(story, at, f"has rows of {ran} ms of running, but delivered {lease.delivered},")
-        suspended = sum(1 for entry in lease.log if entry.kind == "suspend" and entry.outcome == "done")
-        if suspended != lease.suspensions:
-            self._stories.wrong(story, at, f"has {suspended} suspensions in its rows, but counts {lease.suspensions},")
-        first = min((row.start for row in rows if row.kind == "run"), default=None)
-        if first is not None and lease.started is not None and first < lease.started:
-            self._stories.wrong(story, at, f"runs from {first} on, before it is said to have started,")
-        self._one_at_a_time(story, rows, at)
-
-    def _one_at_a_time(self, story: Story, rows: Iterable[OperationRow], at: Instant) -> None:
-        """Check how long each host takes to suspend or resume, and that with global exclusion only one does."""
-        working: list[OperationRow] = []
-        for row in rows:
-            if row.kind not in ("suspend", "resume") or row.outcome != "done":
-                continue
-            working.append(row)
-            suspend = row.kind == "suspend"
-            least = sum(self._rules.one(story.demands[vm - 1], suspend=suspend) for vm in _numbers(row.vms))
-            if row.end - row.start < least:
-                self._stories.wrong(story, at, f"has a row {row.kind} of {row.end - row.start} ms, not {least},")
-        if self._desk.options.exclusion is Exclusion.GLOBAL:
-            working.sort(key=lambda row: row.start)
-            for one, other in zip(working, working[1:], strict=False):
-                if other.start < one.end:
-                    self._stories.wrong(
-                        story, at, f"has two hosts {one.kind} at a time, at {instant(other.start)}, as said"
-                    )
+            self._endings.broken_off(story, at)
+        self._endings.rows(story, lease, at)
 
     # Plans ---------------------------------------------------------------------------------------------------
 
@@ -321,7 +252,7 @@ class Verifier:
 
     def _check_plan(self, story: Story, lease: Lease, *, decided: bool) -> None:
         wrong, now, stays = self._stories.wrong, self._now, lease.stays
-        for one, other in zip(stays, stays[1:], strict=False):
+        for one, other in pairwise(stays):
             if one.end > other.start or not one.suspending or not other.resuming:
                 wrong(story, now, f"has one stay until {instant(one.end)} and another from {instant(other.start)} on")
         for i, stay in enumerate(stays):
@@ -363,7 +294,7 @@ class Verifier:
             whole = len(stays) == 1 and not stays[0].suspending
             if not whole or stays[0].start != terms.start or stays[0].run_start != terms.start:
                 self._stories.wrong(story, now, f"is not planned for the time it was promised, {instant(terms.start)},")
-        elif terms.deadline is not None and stays[-1].end > terms.deadline:
+        elif terms.deadline is not None and stays[-1].run_end > terms.deadline:
             self._stories.wrong(story, now, f"is planned to end after its deadline, {instant(terms.deadline)},")
 
     def _check_length(self, story: Story, lease: Lease) -> None:
@@ -389,90 +320,13 @@ class Verifier:
 
     def _check_all(self) -> None:
         """Check everything from zero."""
-        desk = self._desk
         self._signatures.clear()
         for number in list(self._live):
             self._occupancy.replace(number, ())
-        self._check_leases(desk.leases.values(), decided=False)
-        held = [Reservation(s.start, s.end, s.placement.held) for lease in desk.leases.values() for s in lease.stays]
-        for text in desk.table.check(held):
-            self._violation(f"The slot table is wrong, {text}, at {instant(self._now)}.")
-        self._check_table()
-        self._check_queue()
-        self._check_idle()
-        for number in self._live.keys() ^ desk.leases.keys():
-            self._violation(f"Lease {number} is lost at {instant(self._now)}.")
+        self._check_leases(self._desk.leases.values(), decided=False)
+        self._audit.check(self._now, decided=self._decided)
         if self._sendings is not None:
             self._sendings.check(self._now)
-
-    def _check_table(self) -> None:
-        """Compare what the slot table says is free, host by host, with what is."""
-        table = self._desk.table
-        states: dict[tuple[int, Instant], int] = {}
-        for host, spec in enumerate(self._desk.site.hosts):
-            block, number = divmod(host, table.block_hosts)
-            timeline = table.timelines[block]
-            for at in self._occupancy.instants(host, self._now):
-                state = states.get((block, at))
-                if state is None:
-                    state = states[block, at] = timeline.state(at)
-                said, free = timeline.packing.free(state, number), self._occupancy.free(host, at)
-                if said != free:
-                    self._violation(f"Host {spec.name} is said to have {said} free at {instant(at)}; it has {free}.")
-
-    def _check_queue(self) -> None:
-        desk, now = self._desk, instant(self._now)
-        for what, leases in (("queue", list(desk.queue)), ("reserved", list(desk.reserved))):
-            for one, other in zip(leases, leases[1:], strict=False):
-                if one.submitted > other.submitted:
-                    self._violation(
-                        f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}."
-                    )
-            if len({lease.id for lease in leases}) < len(leases):
-                self._violation(f"A lease is twice in {what} at {now}.")
-        limit = desk.options.reservations_max
-        if limit is not None and len(desk.reserved) > limit:
-            self._violation(
-                f"{len(desk.reserved)} leases hold reservations in the future, not at most {limit}, at {now}."
-            )
-        queued = {lease.id for lease in desk.queue}
-        for lease in desk.leases.values():
-            waits = lease.id in queued
-            if lease.state is not LeaseState.NEW and bool(lease.stays) is waits:
-                text = "both waits and is planned" if waits else "neither waits nor is planned"
-                self._violation(f"Lease {lease.id} {text} at {now}.")
-            if waits is not (lease.state in _WAITING):
-                self._violation(
-                    f"Lease {lease.id} is {lease.state.label} and {'' if waits else 'not '}in the queue, at {now}."
-                )
-
-    def _check_idle(self) -> None:
-        """Check that no lease waits that could run from now to its end; without backfilling, of the one in front."""
-        desk, options = self._desk, self._desk.options
-        if not self._decided or options.non_schedulable:
-            return
-        for lease in list(desk.queue)[: 1 if options.reservations_max == 0 else None]:
-            terms = lease.terms
-            plain = len(set(self._live[lease.id].demands)) == 1 and not (
-                terms.constraints.spread or terms.constraints.together
-            )
-            prepared = desk.images is None or terms.software is None
-            if plain and prepared and not lease.images and lease.state is LeaseState.QUEUED and self._room(lease):
-                self._stories.wrong(self._live[lease.id], self._now, "waits though it could run from now to its end")
-
-    def _room(self, lease: Lease) -> bool:
-        """Whether all VMs of a lease have room from now until it would be over, on hosts that it may use."""
-        desk, now = self._desk, self._now
-        demand = self._live[lease.id].demands[0]
-        overhead = desk.options.shutdown_time + desk.options.enactment_overhead * lease.terms.node_count
-        end = FAR_FUTURE if lease.terms.duration is None else now + lease.terms.duration + overhead
-        found = 0
-        for host, spec in enumerate(desk.site.hosts):
-            if not desk.hosts.allowed(host, spec, lease.terms.constraints):
-                continue
-            free = [self._occupancy.free(host, at) for at in self._occupancy.instants(host, now) if at < end]
-            found += min(min(at[name] // amount for name, amount in demand.items()) for at in free)
-        return found >= lease.terms.node_count
 
 
 def _copies(lease: Lease, at: Instant) -> tuple[Copy, ...]:
@@ -481,16 +335,3 @@ def _copies(lease: Lease, at: Instant) -> tuple[Copy, ...]:
         if entry.kind == "migrate" and entry.stay.start == at:
             return entry.stay.copies
     return ()
-
-
-def _numbers(vms: str) -> list[int]:
-    """Read ``1-8,12``."""
-    found: list[int] = []
-    for part in vms.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    return found
-
-
-def _of_first_vm(rows: Iterable[OperationRow]) -> list[OperationRow]:
-    return [row for row in rows if 1 in _numbers(row.vms)]

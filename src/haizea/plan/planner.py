@@ -118,7 +118,7 @@ class Planner:
                 return None
             placement, end = gap
         stay = self.stay(lease, placement, at, end)
-        if stay is None or (terms.deadline is not None and stay.end > terms.deadline):
+        if stay is None or (terms.deadline is not None and stay.run_end > terms.deadline):
             return None
         if lease.images and self.options.migration is not Migration.NO:
             stay.vm_hosts = assign_near(self.table, need, placement, lease.images)

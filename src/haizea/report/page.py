@@ -156,8 +156,13 @@ def _policy(script: str) -> str:
 def _subtitle(data: ReportData) -> str:
     summary = data.summary
     hosts = len(data.hosts)
-    said = [str(summary[key]) for key in ("workload", "site") if summary.get(key)]
+    said = [str(summary["workload"])] if summary.get("workload") else []
     said.append(f"{hosts:,} host" if hosts == 1 else f"{hosts:,} hosts")
+    site = summary.get("site")
+    if isinstance(site, Mapping):
+        said += [f"{name} {amount:,}" for name, amount in site.items() if name != "hosts"]
+    elif site:
+        said.append(str(site))
     start, end = summary.get("start"), summary.get("end")
     if start is not None and end is not None:
         said.append(f"{_moment(start)} to {_moment(end)}")
