@@ -50,6 +50,8 @@ class Backfilling:
         """
         desk = self._desk
         until, desk.freed_until = desk.freed_until or desk.now, None
+        if not desk.reserved:
+            return
         profile = desk.table.profile()
         for lease in list(desk.reserved):
             stay = lease.stays[0]

@@ -6,7 +6,7 @@ from itertools import pairwise
 from haizea.core.desk import Desk
 from haizea.core.reasons import instant
 from haizea.experiments.records import OperationRow, operations
-from haizea.experiments.stories import Rules, Stories, Story
+from haizea.experiments.stories import Doing, Rules, Stories, Story
 from haizea.model.lease import LeaseType
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease
@@ -32,9 +32,9 @@ class Endings:
         if story.terms.duration is None and not story.guests_over:
             self._wrong(story, at, "is done though it was to run without end")
         # Only shutting down may come after the deadline.
-        ran_until = max((entry.end for entry in lease.log if entry.kind == "run"), default=at)
-        if story.type is LeaseType.DEADLINE and ran_until > (story.terms.deadline or 0) and not story.excused:
-            self._wrong(story, at, f"ends after its deadline, {instant(story.terms.deadline or 0)},")
+        deadline = story.terms.deadline
+        if deadline is not None and story.until > deadline and not story.excused:
+            self._wrong(story, at, f"has run until after its deadline, {instant(deadline)},")
 
     def broken_off(self, story: Story, at: Instant) -> None:
         """A promise must not be found broken only when a lease is cancelled."""
@@ -43,7 +43,7 @@ class Endings:
             return
         if story.type is LeaseType.ADVANCE_RESERVATION and start < at and not story.starts:
             self._wrong(story, at, f"is cancelled; it should have started at {instant(start)}, and had not")
-        if terms.deadline is not None and at > terms.deadline and not story.delivered:
+        if terms.deadline is not None and at > terms.deadline and story.doing is not Doing.ENDING:
             self._wrong(story, at, f"is cancelled; it should have ended by {instant(terms.deadline)}, and had not")
 
     def rows(self, story: Story, lease: Lease, at: Instant) -> None:

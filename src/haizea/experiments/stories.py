@@ -41,10 +41,10 @@ class Doing(Enum):
 class Story:
     """One lease, as the verifier knows it.
 
-    ``since`` is when all VMs run from, which may be still to come (they boot or resume until then); ``images`` the
-    host of every VM's memory image, complete from ``images_at`` on, ``planned_on`` the hosts it was to be on when that
-    was looked at last. ``excused`` are leases that something unplanned
-    has happened to: promises about their times no longer bind. ``demands`` are those of its VMs in order.
+    ``since`` is when all VMs run from, which may be still to come (they boot or resume until then), ``until`` when they
+    had run to their end; ``images`` the host of every VM's memory image, complete from ``images_at`` on;
+    ``planned_on`` the hosts it was to be on when that was looked at last. ``excused`` are leases that something
+    unplanned has happened to: promises about their times no longer bind. ``demands`` are those of its VMs in order.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Story:
         "suspensions",
         "terms",
         "type",
+        "until",
     )
 
     def __init__(self, lease: int, terms: LeaseTerms, submitted: Instant, real: Span | None) -> None:
@@ -79,6 +80,7 @@ class Story:
         self.doing = Doing.ABSENT
         self.hosts: tuple[int, ...] = ()
         self.since: Instant = 0
+        self.until: Instant = 0
         self.delivered: Span = 0
         self.images: tuple[int, ...] | None = None
         self.images_at: Instant = 0
@@ -182,7 +184,7 @@ class Stories:
             if story.doing is not Doing.RUNNING:
                 self.wrong(story, command.at, f"is shut down while it is {story.doing.value}")
             self._credit(story, command.at)
-            story.doing = Doing.ENDING
+            story.doing, story.until = Doing.ENDING, command.at
         elif command.verb is Verb.DESTROY:
             self._destroy(story, command, event)
 
@@ -308,6 +310,10 @@ class Stories:
             self.wrong(story, at, "is preempted though it must not be")
         if isinstance(event, TimePassed) and story.type in (LeaseType.ADVANCE_RESERVATION,) and not story.excused:
             self.wrong(story, at, "is preempted though it was promised its time")
+        if story.guests_over and isinstance(event, InstanceObserved):
+            # What they have run before they shut themselves down counts.
+            story.doing = Doing.ABSENT
+            return
         resuming = story.doing is Doing.RUNNING and story.images is not None and at <= story.since
         gone = isinstance(event, HostObserved) and event.host in (story.images or ())
         if resuming and not gone:

@@ -174,6 +174,7 @@ class Verifier:
             self._stories.wrong(story, at, f"ends in state {state.label} and is not let go of")
         if story.doing is Doing.RUNNING and story.guests_over and state is LeaseState.DONE:
             story.delivered += max(0, at - story.since)
+            story.until = at
         refused = state in (LeaseState.REJECTED, LeaseState.REJECTED_BY_USER)
         if refused and story.accepted:
             self._stories.wrong(story, at, f"is {state.label} after it was accepted")

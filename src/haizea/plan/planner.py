@@ -36,7 +36,8 @@ class Planner:
         self.options = options
         self.selection = selection
         self.mapper = Mapper(table, selection.order)
-        self._keeps_room = selection.order is HostOrder.MOST_FREE
+        # Where leases may be suspended, those that start now can use such a host until then all the same.
+        self._keeps_room = selection.order is HostOrder.MOST_FREE and options.suspension is Suspension.NONE
         self._shutdown_base = options.shutdown_time
         self._shutdown_per_vm = options.enactment_overhead
 

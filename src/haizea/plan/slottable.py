@@ -17,7 +17,7 @@ from haizea.plan.packing import Mask, Packing, Shape
 from haizea.plan.profile import Profile
 from haizea.plan.timeline import Timeline
 
-BLOCK_HOSTS = 512
+BLOCK_HOSTS = 256
 _PRIME = (1 << 61) - 1
 
 

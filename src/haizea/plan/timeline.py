@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.packing import Mask, Packing
 
-CHUNK_MAX = 96
+CHUNK_MAX = 32
 
 Step = tuple[int, int, bool]
 """What changes at an instant: the packed difference, its amount of the key resource type, and whether it is a claim."""
