@@ -12,7 +12,7 @@ from haizea.model.reason import Cause
 from haizea.model.site import HostState
 from haizea.model.units import MINUTE, SECOND, Instant
 from haizea.plan.options import Suspension, TransferOptions
-from tests.core.play import Play, site
+from tests.core.play import Play
 
 
 def see(play: Play, observed: Observed, vm: int = 0, number: int = 1) -> None:

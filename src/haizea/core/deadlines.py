@@ -1,10 +1,10 @@
 """Deadline leases: earliest start, latest end, and no other promise broken.
 
 A deadline lease is accepted only if it can end in time: its VMs have run for as long as was asked by the deadline, and
-only shutting them down may come after it, as it comes after the time of a reservation. Where it can wait, it takes the earliest place there is;
-where it can hardly wait, it first tries to have others with more slack give way. As a last resort all deadline
-leases that have not begun are planned anew, those with the least slack first. Whatever is planned for others in
-doing so is tried in an overlay first, and kept only if every one of them still meets its own deadline.
+only shutting them down may come after it, as it comes after the time of a reservation. Where it can wait, it takes the
+earliest place there is; where it can hardly wait, it first tries to have others with more slack give way. As a last
+resort all deadline leases that have not begun are planned anew, those with the least slack first. Whatever is planned
+for others in doing so is tried in an overlay first, and kept only if every one of them still meets its own deadline.
 """
 
 from haizea.core import reasons

@@ -129,7 +129,7 @@ class Timeline:
             del self._chunks[number], self._starts[number]
 
     def advance(self, now: Instant) -> bool:
-        """Make ``now`` the present; what lies before it is forgotten. Return whether anything has changed since then."""
+        """Make ``now`` the present, forgetting what lies before it; return whether anything has changed since."""
         changed = False
         self.now = now
         self.version += 1
