@@ -2,7 +2,7 @@
 
 import pytest
 
-from haizea.core.reasons import instant, waited
+from haizea.core.reasons import instant, waited, wanted
 from haizea.model.events import HostObserved
 from haizea.model.lease import Constraints, LeaseState, NodeSet
 from haizea.model.reason import Cause
@@ -144,9 +144,8 @@ def test_a_lease_that_has_waited_says_for_how_long_and_why() -> None:
     play.ask(2, vms=4, minutes=60)
     play.ask(3, vms=2, minutes=30)
     play.go(500)
-    assert waited(play.lease(1), 4) == ""
-    text = waited(play.lease(3), 4)
-    assert text.startswith("waited 7200 s: needs 2 VMs with 1 core and 1024 MiB; room for 1 of 2")
+    text = waited(play.lease(3), wanted(play.lease(3).terms))
+    assert text.startswith("waited 7200 s: needs 2 VMs with 1 core and 1024 MiB; room for 1 of 2 when")
     assert text.endswith("lease 2 had a reservation")
 
 
@@ -156,8 +155,8 @@ def test_a_lease_behind_others_says_so() -> None:
     for number in (1, 2, 3):
         play.ask(number, minutes=10)
     play.go(500)
-    assert waited(play.lease(2), 1).startswith("waited 600 s: ")
-    assert waited(play.lease(3), 1).startswith("waited 1200 s: ")
+    assert waited(play.lease(2), "a VM") == "waited 600 s: needs a VM; room for 0 of 1 when it was looked at first"
+    assert waited(play.lease(3), "a VM").startswith("waited 1200 s: ")
 
 
 @pytest.mark.parametrize(

@@ -204,13 +204,16 @@ def nearest_start(desk: Desk, lease: Lease, after: Instant, length: Span) -> Ins
 
 
 def waited(lease: Lease, asked_for: str) -> str:
-    """Say why a best-effort lease waited; ``asked_for`` is what :func:`wanted` says of its terms."""
+    """Say why a best-effort lease waited, nothing where it did not.
+
+    ``asked_for`` is what :func:`wanted` says of its terms.
+    """
     until = lease.started if lease.started is not None else lease.ended
     span = until - lease.submitted if until is not None else 0
     time = f"waited {span // SECOND} s" if until is not None else "waits"
     wait = lease.wait
     if wait is None:
-        return f"{time}: others were in front"
+        return f"{time}: others were in front" if span or until is None else ""
     vms = lease.need.vms
     fit = min(vms, wait.free * vms // (lease.need.key or 1))
     text = f"{time}: needs {asked_for}; room for {fit} of {vms} when it was looked at first"
