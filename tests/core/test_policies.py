@@ -1,5 +1,7 @@
 """Admission, prices and placement, as the scheduler applies them."""
 
+from typing import Any
+
 import pytest
 
 from haizea.model.events import InstanceObserved, Observed
@@ -42,7 +44,7 @@ def test_a_lease_has_the_price_that_its_user_agreed_to() -> None:
 
 
 @pytest.mark.parametrize("terms", [{}, {"start": 10}, {"immediate": True}, {"start": 10, "deadline": 300}])
-def test_a_user_who_would_pay_less_is_not_served(terms: dict[str, object]) -> None:
+def test_a_user_who_would_pay_less_is_not_served(terms: dict[str, Any]) -> None:
     """A lease of any type is rejected by its user where it is too expensive, and nothing of it is scheduled."""
     play = priced()
     play.ask(1, extra={"simul_userrate": "0.09"}, **terms)
@@ -132,9 +134,7 @@ def test_vms_that_must_be_together_wait_for_a_host_with_room_for_all() -> None:
 def test_host_selection_decides_where_a_lease_goes() -> None:
     """First fit takes the first host, best fit the fullest, spread the emptiest."""
     for name, expected in (("first-fit", 0), ("best-fit", 1), ("spread", 2)):
-        play = Play(
-            Site((Host("a", VM.plus(VM)), Host("b", VM), Host("c", VM.plus(VM, 3)))), policies(selection=name)
-        )
+        play = Play(Site((Host("a", VM.plus(VM)), Host("b", VM), Host("c", VM.plus(VM, 3)))), policies(selection=name))
         play.ask(1)
         play.go()
         assert play.hosts(1) == (expected,), name

@@ -98,7 +98,9 @@ def test_a_start_in_the_past_is_refused_with_the_present() -> None:
 
 def test_a_lease_too_large_for_the_empty_site_says_what_is_missing() -> None:
     """Hosts that are too small or lack a label are counted, whatever state they are in."""
-    hosts = Site((Host("a", VM, {"ssd": "yes"}), Host("b", Capacity({"CPU": 50, "Memory": 2048}), {"ssd": "yes"}), Host("c", VM)))
+    hosts = Site(
+        (Host("a", VM, {"ssd": "yes"}), Host("b", Capacity({"CPU": 50, "Memory": 2048}), {"ssd": "yes"}), Host("c", VM))
+    )
     play = Play(hosts)
     play.ask(1, vms=2, constraints=Constraints(require=(("ssd", "*"),)))
     play.go()

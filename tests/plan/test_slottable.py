@@ -156,8 +156,7 @@ class Pair:
         profile = table.profile()
         for at, free in zip(profile.times, profile.totals, strict=True):
             assert free == naive.total(at)
-        if len(table.timelines) == 1:
-            assert set(profile.times) >= self._rising(start)
+        assert set(profile.times) >= self._rising(start)
         for at, block, state in table.falls(start, end):
             assert start < at < end
             assert state == table.timelines[block].state(at)

@@ -32,7 +32,8 @@ def workload() -> str:
         start = arrival + 60 + number * 53 % 1800
         deadline = f'<deadline time="{clock(start + duration * 3)}"/>' if kind == "deadline" else ""
         parts.append(
-            f'<lease-request arrival="{clock(arrival)}"><realduration time="{clock(duration * (1 + number % 4) // 4)}"/>'
+            f'<lease-request arrival="{clock(arrival)}">'
+            f'<realduration time="{clock(duration * (1 + number % 4) // 4)}"/>'
             f'<lease id="{number}" preemptible="{"false" if number % 11 == 0 else "true"}"><nodes>'
             f'<node-set numnodes="{1 + number % 7}"><res type="CPU" amount="100"/><res type="Memory" amount="1024"/>'
             f"</node-set></nodes>{STARTS[kind].format(start=clock(start))}"
@@ -48,6 +49,9 @@ def run(folder: Path, trace: Path, seed: str) -> tuple[bytes, bytes]:
     program = "import sys; from haizea.cli.main import main; sys.exit(main())"
     sets = [
         "scheduling.backfilling=conservative",
+        "scheduling.suspension=all",
+        "scheduling.suspend-rate=100",
+        "scheduling.resume-rate=100",
         "scheduling.migration=yes",
         "scheduling.policy-preemption=deadline",
         "general.lease-preparation=imagetransfer",
@@ -79,5 +83,5 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     assert one == other
     leases, operations = one
     assert leases.count(b"\n") == 61
-    for kind in (b",transfer,", b",run,", b",suspend,", b",resume,"):
+    for kind in (b",transfer,", b",run,", b",suspend,", b",resume,", b",migrate,"):
         assert kind in operations
