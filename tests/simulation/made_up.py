@@ -124,6 +124,7 @@ def constraints(draw: st.DrawFn) -> Constraints:
 
 SPANS = st.integers(1, 40).map(lambda n: n * 30 * SECOND)
 KINDS = ["best-effort"] * 4 + ["AR"] * 3 + ["immediate"] + ["deadline"] * 2
+PROMISED = ["deadline"] * 5 + ["AR"] * 4 + ["best-effort"]
 
 
 @st.composite
@@ -137,16 +138,16 @@ def node_sets(draw: st.DrawFn, most: int) -> tuple[NodeSet, ...]:
 
 
 @st.composite
-def requests(draw: st.DrawFn, number: int, hosts: int) -> LeaseRequest:
+def requests(draw: st.DrawFn, number: int, hosts: int, kinds: list[str]) -> LeaseRequest:
     """A lease of any kind; times lie close together, so that leases get in each other's way."""
     arrival = draw(st.integers(0, 40)) * 30 * SECOND
     duration = draw(SPANS)
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(st.sampled_from(kinds))
     start = deadline = None
     if kind in ("AR", "deadline"):
         start = max(0, arrival + draw(st.integers(-1, 60)) * 20 * SECOND)
     if kind == "deadline" and start is not None:
-        deadline = start + duration + draw(st.integers(0, 60)) * 20 * SECOND
+        deadline = start + duration + draw(st.integers(0, 60)) * draw(st.sampled_from([20, 60])) * SECOND
     endless = draw(rarely(False, True, 15)) and deadline is None
     terms = LeaseTerms(
         draw(node_sets(hosts)),
@@ -176,7 +177,11 @@ def worlds(draw: st.DrawFn, leases_max: int = 15) -> World:
         "pricing": draw(rarely("free", draw(st.sampled_from(["constant", "adaptive", "maximum"])), 4)),
     }
     site = draw(sites())
-    asked = [draw(requests(number + 1, len(site.hosts))) for number in range(count)]
+    kinds = KINDS
+    if draw(rarely(False, True, 4)):
+        # Leases that were promised an end give way to those that were promised a start.
+        kinds, names["preemption"] = PROMISED, "deadline"
+    asked = [draw(requests(number + 1, len(site.hosts), kinds)) for number in range(count)]
     return World(site, draw(rules()), names, asked)
 
 
