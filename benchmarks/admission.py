@@ -157,7 +157,7 @@ def admission_row(hosts: int, reservations: int, shared: bool, runs: int, reques
         "planner_us": planner.median,
         "planner_p99_us": planner.p99,
         "floor_us": goals.ADMISSION_FLOOR_US,
-        "target_us": goals.ADMISSION_TARGET_US.get((hosts, reservations)),
+        "target_us": None if shared else goals.ADMISSION_TARGET_US.get((hosts, reservations)),
         "share": whole.share,
         "build_us": found.build_s / reservations * 1e6,
         "memory_mb": found.memory_mb,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from haizea.model.events import InstanceObserved, Observed
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause
 from haizea.model.units import MINUTE, SECOND
@@ -140,8 +141,6 @@ def test_deadline_leases_are_planned_anew_where_they_fit_together_in_another_ord
 
 def test_a_deadline_lease_moves_up_when_hosts_become_free_early() -> None:
     """A deadline lease that waits for its turn starts at once when the one before it is over early."""
-    from haizea.model.events import InstanceObserved, Observed
-
     play = play_with()
     play.ask(1, start=0, minutes=60)
     play.ask(2, start=5, minutes=30, deadline=300)
