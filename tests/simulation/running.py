@@ -17,7 +17,7 @@ from haizea.plan.options import Options
 from haizea.policy.protocols import PolicyContext
 from haizea.policy.registry import resolve
 from haizea.runtime.clocks import SimulatedClock
-from haizea.runtime.loop import Loop
+from haizea.runtime.loop import Direct, Loop
 from haizea.runtime.workload import Arrivals
 
 INSTANTS_MAX = 100_000
@@ -104,7 +104,8 @@ def simulate(
         verifier.tell(lease, real_duration)
 
     arrivals = Arrivals(sorted(requests, key=lambda request: request.arrival), 0, tell)
-    loop = Loop(scheduler, SimulatedClock(), backend, (arrivals, Script(events)), sink, verifier)
+    step = Direct(scheduler, backend, sink, verifier)
+    loop = Loop(scheduler, SimulatedClock(), (backend, arrivals, Script(events)), step)
     instants = 0
 
     def keep_going(_at: Instant) -> bool:
@@ -115,7 +116,7 @@ def simulate(
 
     last = loop.run(keep_going) or 0
     for lease in sorted(scheduler.desk.leases):
-        for effect in loop.handle(CancelRequested(last, lease, "the end of the simulation")):
+        for effect in step.handle(CancelRequested(last, lease, "the end of the simulation")):
             if isinstance(effect, Retired):
                 sink.retired(effect)
     return Outcome(verifier.summary()["violations"], sink.leases, last)

@@ -15,7 +15,7 @@ from haizea.model.events import CancelRequested
 from haizea.model.lease import LeaseType
 from haizea.model.units import Instant, Span
 from haizea.runtime.clocks import SimulatedClock
-from haizea.runtime.loop import Loop
+from haizea.runtime.loop import Direct, Loop
 from haizea.runtime.workload import Arrivals
 
 PROGRESS_EVERY = 512
@@ -51,11 +51,12 @@ def _simulate(request: SimulateRequest, found: Scenario, scheduler: Scheduler, r
         verifier.tell(lease, real_duration)
 
     arrivals = Arrivals(found.requests, found.start, backend.tell if verifier is None else tell)
-    loop = Loop(scheduler, SimulatedClock(), backend, (arrivals,), results, verifier)
+    step = Direct(scheduler, backend, results, verifier)
+    loop = Loop(scheduler, SimulatedClock(), (backend, arrivals), step)
     last = loop.run(_keep_going(request, found, results, arrivals))
     now = scheduler.desk.now if last is None else last
     for lease in sorted(scheduler.desk.leases):
-        for effect in loop.handle(CancelRequested(now, lease, "the end of the simulation")):
+        for effect in step.handle(CancelRequested(now, lease, "the end of the simulation")):
             results.take(effect)
     return now
 

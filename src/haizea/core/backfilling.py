@@ -81,6 +81,7 @@ class Backfilling:
                     continue
             if lease.wait is None:
                 lease.wait = Wait(Cause.RESERVED, desk.now, free, 0)
+                desk.touched.add(lease.id)
             return
 
     def _serve(self) -> None:
@@ -162,4 +163,5 @@ class Backfilling:
         """Remember why a lease waits, the first time it does."""
         desk = self._desk
         ahead = desk.reserved[0].id if desk.reserved else 0
+        desk.touched.add(lease.id)
         lease.wait = Wait(Cause.RESERVED, desk.now, free, ahead)

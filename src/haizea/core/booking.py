@@ -112,6 +112,21 @@ class Booking:
                 desk.arm_transfer(transfer)
         return True
 
+    def can_prepare(self, stay: Stay) -> bool:
+        """Whether what has to be copied for a stay that is only thought of could be there in time."""
+        desk, lease = self._desk, stay.lease
+        if desk.images is None or lease.terms.software is None:
+            return True
+        transfers = desk.images.plan(lease, stay, desk.now + desk.options.non_schedulable)
+        desk.images.cancel(lease)
+        return transfers is not None
+
+    def would_suspend(self, lease: Lease, at: Instant) -> bool:
+        """Whether a lease that has to give way at an instant would be suspended, and not start over."""
+        desk = self._desk
+        stay = overlapping(lease, at, FAR_FUTURE)
+        return stay is not None and stay.start < at and desk.preemption.can_suspend(lease, stay, at, desk.now)
+
     def unprepare(self, lease: Lease) -> None:
         """Take back what was planned to be copied for a lease."""
         if self._desk.images is not None:
@@ -169,6 +184,7 @@ class Booking:
     def suspend_by(self, stay: Stay, at: Instant) -> None:
         """Cut a stay short by a suspension that ends at an instant."""
         desk = self._desk
+        desk.touched.add(stay.lease.id)
         desk.table.release(at, stay.end, stay.placement.held)
         stay.end = at
         stay.run_end = at - desk.preemption.suspension(stay.lease, stay)

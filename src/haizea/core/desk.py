@@ -54,7 +54,8 @@ class Desk:
     the key resource type than ``queue_least``. ``reserved`` are those that hold a
     reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
     the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a
-    deadline lease.
+    deadline lease. ``touched`` are the leases of which the present event has changed anything, for whoever keeps a
+    record of them.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class Desk:
         self.freed_until: Instant | None = None
         self.has_deadlines = False
         self.effects: list[Effect | Retired] = []
-        self._timers: list[tuple[Instant, int, int, int, Stay | Transfer]] = []
-        self._sequence = 0
+        self.touched: set[int] = set()
+        self.due_at = now
+        self.sequence = 0
+        self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
 
     # Effects -------------------------------------------------------------------------------------------------
 
@@ -99,6 +102,7 @@ class Desk:
             story = "; ".join(f"{e.kind} {e.start}-{e.end} {e.outcome}" for e in lease.log) or "nothing happened to it"
             raise ImpossibleTransition(lease.id, lease.state, state, story)
         lease.state = state
+        self.touched.add(lease.id)
         if state in self.announced:
             self.effects.append(LeaseChanged(self.now, lease.id, state, lease.reason))
 
@@ -126,7 +130,13 @@ class Desk:
 
     def arm(self, stay: Stay) -> None:
         """Set the timer for the next thing that is to happen in a stay; older ones no longer count."""
-        stay.version += 1
+        self.sequence += 1
+        stay.timer = self.sequence
+        self.touched.add(stay.lease.id)
+        self.set_timer(stay)
+
+    def set_timer(self, stay: Stay) -> None:
+        """Set the timer of a stay by the number it has."""
         phase = stay.phase
         if phase is Phase.PLANNED:
             at = stay.start
@@ -136,23 +146,30 @@ class Desk:
             at = stay.run_start
         else:
             at = stay.end
-        self._sequence += 1
-        heappush(self._timers, (at, phase, self._sequence, stay.version, stay))
+        heappush(self._timers, (at, phase, stay.timer, stay))
 
     def arm_transfer(self, transfer: Transfer) -> None:
         """Set the timer for the next thing that is to happen in a transfer: ends before starts of VMs."""
-        self._sequence += 1
+        self.sequence += 1
+        transfer.timer = self.sequence
+        self.set_transfer_timer(transfer)
+
+    def set_transfer_timer(self, transfer: Transfer) -> None:
+        """Set the timer of a transfer by the number it has."""
         planned = transfer.state is TransferState.PLANNED
         at = transfer.start if planned else transfer.end
-        heappush(self._timers, (at, _BEFORE_STARTS if planned else Phase.OVER, self._sequence, 0, transfer))
+        heappush(self._timers, (at, _BEFORE_STARTS if planned else Phase.OVER, transfer.timer, transfer))
 
     def due(self) -> Stay | Transfer | None:
-        """Return the next stay or transfer in which something is to happen by now, if there is any."""
+        """Return the next stay or transfer in which something is to happen by now, if there is any.
+
+        ``due_at`` is when it was to happen then.
+        """
         timers = self._timers
         while timers and timers[0][0] <= self.now:
-            _at, _phase, _sequence, version, thing = heappop(timers)
+            self.due_at, _phase, timer, thing = heappop(timers)
             if isinstance(thing, Stay):
-                if thing.version == version and thing.phase is not Phase.OVER:
+                if thing.timer == timer and thing.phase is not Phase.OVER:
                     return thing
             elif thing.state is not TransferState.OVER:
                 return thing
@@ -162,9 +179,9 @@ class Desk:
         """Return when something is to happen next."""
         timers = self._timers
         while timers:
-            at, _phase, _sequence, version, thing = timers[0]
+            at, _phase, timer, thing = timers[0]
             if isinstance(thing, Stay):
-                if thing.version == version and thing.phase is not Phase.OVER:
+                if thing.timer == timer and thing.phase is not Phase.OVER:
                     return at
             elif thing.state is not TransferState.OVER:
                 return at
@@ -176,6 +193,7 @@ class Desk:
     def enqueue(self, lease: Lease) -> None:
         """Put a lease in the queue, at its place by submission; behind those submitted at the same instant."""
         queue = self.queue
+        self._give_place(lease)
         self.queue_least = min(self.queue_least, lease.need.key)
         if not queue or queue[-1].submitted <= lease.submitted:
             queue.append(lease)
@@ -185,6 +203,7 @@ class Desk:
     def reserve(self, lease: Lease) -> None:
         """Note that a lease holds a reservation in the future."""
         lease.reserved = True
+        self._give_place(lease)
         insort(self.reserved, lease, key=_place)
 
     def unreserve(self, lease: Lease) -> None:
@@ -192,6 +211,13 @@ class Desk:
         if lease.reserved:
             lease.reserved = False
             self.reserved.remove(lease)
+            self.touched.add(lease.id)
+
+    def _give_place(self, lease: Lease) -> None:
+        """Number a lease that comes behind those submitted at the same instant."""
+        self.sequence += 1
+        lease.place = self.sequence
+        self.touched.add(lease.id)
 
     def free_early(self, until: Instant) -> None:
         """Note that capacity that was held until an instant is free earlier than planned."""
@@ -204,6 +230,7 @@ class Desk:
         """Hold what a stay needs and add it to its lease."""
         self.table.hold(stay.start, stay.end, stay.placement.held)
         stay.lease.stays.append(stay)
+        self.touched.add(stay.lease.id)
 
     def drop(self, stay: Stay) -> None:
         """Give back what a stay still holds and take it off its lease."""
@@ -214,10 +241,12 @@ class Desk:
         """Take a stay off its lease; it holds nothing any more."""
         stay.phase = Phase.OVER
         stay.lease.stays.remove(stay)
+        self.touched.add(stay.lease.id)
 
     def log(self, kind: str, stay: Stay, start: Instant, end: Instant, outcome: str = "done") -> None:
         """Note what happened during a stay."""
         stay.lease.log.append(Entry(kind, stay, start, end, outcome))
+        self.touched.add(stay.lease.id)
 
 
 def _place(lease: Lease) -> Instant:

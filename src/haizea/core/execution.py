@@ -19,15 +19,6 @@ class Execution:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def run_due(self) -> None:
-        """Do everything that is due by now, ends before starts."""
-        desk = self._desk
-        while (thing := desk.due()) is not None:
-            if isinstance(thing, Transfer):
-                self._move_transfer(thing)
-            else:
-                self.move(thing)
-
     def move(self, stay: Stay) -> None:
         """Bring a stay into its next phase."""
         phase = stay.phase
@@ -199,12 +190,14 @@ class Execution:
         for entry in lease.log:
             if entry.kind == "run":
                 entry.outcome = "lost"
+        self._desk.touched.add(lease.id)
         lease.delivered = 0
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
         lease.images = None
         lease.rested = None
 
-    def _move_transfer(self, transfer: Transfer) -> None:
+    def move_transfer(self, transfer: Transfer) -> None:
+        """Begin a transfer, or end it."""
         desk = self._desk
         images = desk.images
         if images is None:
@@ -223,6 +216,7 @@ class Execution:
         images.finish(transfer)
         for lease, host, vms in transfer.targets:
             lease.transfers = (*lease.transfers, (host, vms, transfer.start, transfer.end))
+            desk.touched.add(lease.id)
         for lease in leases:
             if lease.state in (LeaseState.PREPARING, LeaseState.SCHEDULED) and not images.pending(lease):
                 desk.enter(lease, LeaseState.READY)

@@ -105,8 +105,6 @@ class Reactions:
         self._desk = desk
         self._execution = execution
         self._repair = repair
-        self._restarts: dict[int, int] = {}
-        self._over: dict[int, set[int]] = {}
 
     def instance_observed(self, event: InstanceObserved) -> None:
         """React to the state that a VM, or all VMs, of a lease were seen in."""
@@ -134,11 +132,11 @@ class Reactions:
             self._desk.notify(lease, f"A guest of lease {lease.id} shut itself down; the lease keeps its hosts.")
             return
         if vm and lease.need.vms > 1:
-            over = self._over.setdefault(lease.id, set())
-            over.add(vm)
-            if len(over) < lease.need.vms:
+            lease.over |= {vm}
+            self._desk.touched.add(lease.id)
+            if len(lease.over) < lease.need.vms:
                 return
-        self._over.pop(lease.id, None)
+        lease.over = frozenset()
         if stay.phase is Phase.RUNNING:
             self._execution.end_early(lease)
         else:
@@ -155,18 +153,20 @@ class Reactions:
         """Do as the lease wishes for when a VM of it fails."""
         desk = self._desk
         wish = lease.terms.reactions.on_failure
-        restarts = self._restarts.get(lease.id, 0)
         stay = lease.stays[0]
-        may_restart = restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING and not lost and self._can_restart(stay)
+        may_restart = (
+            lease.restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING and not lost and self._can_restart(stay)
+        )
         if wish is OnFailure.RESTART and may_restart:
-            self._restarts[lease.id] = restarts + 1
+            lease.restarts += 1
+            desk.touched.add(lease.id)
             desk.command(Verb.START, stay, desk.now)
             desk.notify(lease, f"A VM of lease {lease.id} failed and is restarted.")
             return
         if wish is OnFailure.HOLD:
             desk.notify(lease, f"A VM of lease {lease.id} failed; the lease keeps its hosts. {reason.text}")
             return
-        self._restarts.pop(lease.id, None)
+        lease.restarts = 0
         if wish is OnFailure.FAIL:
             self._execution.stop(lease, "lost")
             desk.free_early(FAR_FUTURE)

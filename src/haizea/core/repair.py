@@ -104,6 +104,14 @@ class Repair:
             if stay.suspending:
                 self._plan_rest(stay, reason)
 
+    def run_on(self, stay: Stay, until: Instant, reason: Reason) -> None:
+        """Let a stay whose VMs ran longer than planned hold its hosts until an instant."""
+        stay.end = max(stay.end, self._desk.now)
+        if until > stay.end:
+            self._hold_longer(stay, until, reason)
+        if stay.suspending:
+            self._plan_rest(stay, reason)
+
     def _resume_later(self, stay: Stay, until: Instant, reason: Reason) -> None:
         desk = self._desk
         shift = until - stay.run_start
@@ -164,6 +172,7 @@ class Repair:
                     self._execution.requeue(lease)
                     break
                 desk.table.release(other.start, other.end, other.placement.held)
+                desk.touched.add(lease.id)
                 moved.append(other)
         return moved
 
@@ -202,6 +211,7 @@ class Repair:
             if lease.images and host in lease.images:
                 if lease.type is LeaseType.DEADLINE and lease.stays:
                     lease.images = None
+                    desk.touched.add(lease.id)
                     self.replace(lease, reason)
                 else:
                     self._execution.lose_images(lease)

@@ -1,12 +1,14 @@
 """Advance reservations: exactly when they were asked for, or not at all."""
 
+from typing import NamedTuple
+
 from haizea.core import reasons
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.room import Change, Room
 from haizea.model.reason import Reason
 from haizea.model.units import FAR_FUTURE
-from haizea.plan.lease import Lease
+from haizea.plan.lease import Lease, Stay
 
 
 class Reservations:
@@ -19,7 +21,24 @@ class Reservations:
 
     def book(self, lease: Lease) -> Reason | None:
         """Book a reservation for exactly when it was asked for; return why that is not possible, if so."""
-        desk, booking, planner = self._desk, self._booking, self._desk.planner
+        booking = self._booking
+        draft = self.draft(lease)
+        if isinstance(draft, Reason):
+            return draft
+        # Nobody gives way, and no price is agreed upon, for a lease whose images come too late.
+        if not booking.prepare(draft.stay):
+            return reasons.NOT_PREPARED
+        refusal = booking.price(lease, draft.victims)
+        if refusal is not None:
+            booking.unprepare(lease)
+            return refusal
+        self._room.carry_out(draft.victims, draft.changes, draft.stay.start)
+        booking.book(draft.stay)
+        return None
+
+    def draft(self, lease: Lease) -> "Draft | Reason":
+        """Find out how a reservation could be booked, or why it cannot; nothing is changed."""
+        desk, planner = self._desk, self._desk.planner
         start = lease.terms.start
         if start is None:
             raise AssertionError(f"lease {lease.id} has no start; this is a bug in Haizea")
@@ -38,13 +57,12 @@ class Reservations:
         stay = planner.stay(lease, placement, start, end)
         if stay is None:
             raise AssertionError(f"lease {lease.id} has no time to run; this is a bug in Haizea")
-        # Nobody gives way, and no price is agreed upon, for a lease whose images come too late.
-        if not booking.prepare(stay):
-            return reasons.NOT_PREPARED
-        refusal = booking.price(lease, victims)
-        if refusal is not None:
-            booking.unprepare(lease)
-            return refusal
-        self._room.carry_out(victims, changes, start)
-        booking.book(stay)
-        return None
+        return Draft(stay, victims, changes)
+
+
+class Draft(NamedTuple):
+    """How a reservation could be booked: its stay, who gives way, and how those go on that were promised a time."""
+
+    stay: Stay
+    victims: tuple[Lease, ...]
+    changes: list[Change]

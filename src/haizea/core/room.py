@@ -123,11 +123,12 @@ class Room:
                 self._execution.abandon(stay)
             else:
                 desk.drop(stay)
-        if change.cut is not None:
-            self._booking.suspend_by(change.cut, change.at)
+        # What comes goes first: a suspension that takes no time is over at once, and asks then how the lease goes on.
         if change.added is not None:
             desk.keep(change.added)
             desk.arm(change.added)
+        if change.cut is not None:
+            self._booking.suspend_by(change.cut, change.at)
         if lease.state is LeaseState.ACTIVE and lease.stays[0].phase is Phase.PLANNED:
             desk.enter(lease, LeaseState.SCHEDULED)
 

@@ -6,8 +6,9 @@ that say what happened to VMs and hosts, which are reacted to at once; :class:`~
 ends the instant, carries out what is due and makes the decisions.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from typing import Any, Final
 
 from haizea.core import reasons
 from haizea.core.backfilling import Backfilling
@@ -15,6 +16,9 @@ from haizea.core.booking import Booking
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
 from haizea.core.execution import Execution
+from haizea.core.lateness import Lateness
+from haizea.core.memory import desk_document, lease_document, restore
+from haizea.core.outlook import Prospect
 from haizea.core.reactions import Reactions
 from haizea.core.repair import Repair
 from haizea.core.reservations import Reservations
@@ -29,7 +33,7 @@ from haizea.model.events import (
     OperationReported,
     TimePassed,
 )
-from haizea.model.lease import Constraints, LeaseState, LeaseType
+from haizea.model.lease import Constraints, LeaseState, LeaseTerms, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, Instant
@@ -67,7 +71,10 @@ class Scheduler:
         room = Room(desk, self._booking, self._execution)
         self._reservations = Reservations(desk, self._booking, room)
         self._deadlines = Deadlines(desk, self._booking, self._execution, room)
-        self._reactions = Reactions(desk, self._execution, Repair(desk, self._execution, self._booking, room))
+        repair = Repair(desk, self._execution, self._booking, room)
+        self._reactions = Reactions(desk, self._execution, repair)
+        self._lateness = Lateness(desk, self._execution, repair)
+        self.prospect = Prospect(desk, self._booking, self._reservations, self._refusal, self._rehearse)
         self._arrived: list[Lease] = []
         self._order = 0
         self._possible: dict[tuple[Need, Constraints], Reason | None] = {}
@@ -96,12 +103,42 @@ class Scheduler:
             raise ValueError(f"an event of {at} was handed over after one of {desk.now}")
         effects: list[Effect | Retired] = []
         desk.effects = effects
+        desk.touched.clear()
         self._handlers[type(event)](event)
         return effects
 
     def next_instant(self) -> Instant | None:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""
         return self.desk.next_instant()
+
+    def remember(self) -> dict[str, Any]:
+        """Return what is known beside the leases themselves (see :mod:`haizea.core.memory`)."""
+        return desk_document(self.desk, self._order)
+
+    def recall(self, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+        """Take back what another scheduler of the same site remembered. Only before the first event.
+
+        Raises:
+            haizea.core.memory.Forgotten: it does not go with this site or these rules.
+        """
+        restore(self.desk, leases, rest)
+        self._order = rest["order"]
+
+    def copy(self) -> "Scheduler":
+        """Return a scheduler that knows the same, for trying something on."""
+        desk = self.desk
+        other = Scheduler(desk.site, desk.now, desk.options, deepcopy(desk.policies), desk.announced)
+        other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
+        return other
+
+    def _rehearse(self, terms: LeaseTerms) -> Lease:
+        """Request a lease of a copy of the schedule; return what becomes of it."""
+        other = self.copy()
+        now = other.desk.now
+        other.handle(LeaseRequested(now, 0, terms))
+        lease = other.desk.leases[0]
+        other.handle(TimePassed(now))
+        return lease
 
     def _lease_requested(self, event: LeaseRequested) -> None:
         desk = self.desk
@@ -115,7 +152,7 @@ class Scheduler:
 
     def _time_passed(self, event: TimePassed) -> None:
         desk = self.desk
-        self._execution.run_due()
+        self._lateness.run_due()
         if self._arrived:
             self._admit()
         if desk.freed_until is not None and desk.has_deadlines:

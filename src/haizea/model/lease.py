@@ -96,6 +96,8 @@ class LeaseTerms(NamedTuple):
     extra: Mapping[str, str] = NO_EXTRA
     constraints: Constraints = NO_CONSTRAINTS
     reactions: Reactions = DEFAULT_REACTIONS
+    group: str = ""
+    name: str = ""
 
     @property
     def type(self) -> LeaseType:

@@ -5,8 +5,9 @@ that must be there first is sent first, as late as is safe; for the others whoev
 lease may ride on a transfer that another one causes, and hosts may keep images for later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import Any
 
 from haizea.model.lease import LeaseType
 from haizea.model.units import Instant, Span
@@ -35,7 +36,7 @@ class Transfer:
     ``targets`` are the leases it is for, each with the hosts and the numbers of the VMs there.
     """
 
-    __slots__ = ("end", "image", "size", "start", "state", "targets")
+    __slots__ = ("end", "image", "size", "start", "state", "targets", "timer")
 
     def __init__(self, image: str, size: int, start: Instant, end: Instant) -> None:
         self.image = image
@@ -43,6 +44,7 @@ class Transfer:
         self.start = start
         self.end = end
         self.state = TransferState.PLANNED
+        self.timer = 0
         self.targets: list[tuple[Lease, int, tuple[int, ...]]] = []
 
     @property
@@ -261,6 +263,43 @@ class Images:
                 users = cache.users.get(image.id)
                 if users is not None:
                     users.discard(lease.id)
+
+    def remember(self) -> dict[str, Any]:
+        """Return what is known, as a tree of what JSON has."""
+        return {
+            "transfers": [
+                [t.image, t.size, t.start, t.end, t.state.value, t.timer, [[o.id, h, list(v)] for o, h, v in t.targets]]
+                for t in self.transfers
+            ],
+            "caches": [
+                [[[image, size, sorted(cache.users.get(image, ()))] for image, size in cache.images.items()]]
+                + [
+                    [
+                        [image, sorted(users)]
+                        for image, users in sorted(cache.users.items())
+                        if image not in cache.images
+                    ]
+                ]
+                for cache in self._caches
+            ],
+        }
+
+    def recall(self, remembered: Mapping[str, Any], leases: Mapping[int, Lease]) -> list[Transfer]:
+        """Take back what was known; return the transfers that are not over."""
+        for image, size, start, end, state, timer, targets in remembered["transfers"]:
+            transfer = Transfer(image, size, start, end)
+            transfer.state, transfer.timer = TransferState(state), timer
+            transfer.targets = [(leases[lease], host, tuple(vms)) for lease, host, vms in targets]
+            self.transfers.append(transfer)
+            for lease in dict.fromkeys([lease for lease, _host, _vms in targets]):
+                self._of_lease.setdefault(lease, []).append(transfer)
+        for cache, (kept, expected) in zip(self._caches, remembered["caches"], strict=False):
+            for image, size, users in kept:
+                cache.images[image] = size
+                cache.users[image] = set(users)
+            for image, users in expected:
+                cache.users[image] = set(users)
+        return self.transfers
 
     def cached(self, host: int) -> Sequence[str]:
         """Return the images a host keeps, the least recently used first."""

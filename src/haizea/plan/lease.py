@@ -77,7 +77,7 @@ class Stay:
     phase = Phase.PLANNED
     vm_hosts: tuple[int, ...] | None = None
     copies: tuple[Copy, ...] = ()
-    version = 0
+    timer = 0
 
     def __init__(
         self,
@@ -106,7 +106,9 @@ class Lease:
 
     ``delivered`` counts the time during which all of its VMs have run in stays that are over; ``order`` breaks
     ties among leases submitted at the same instant. ``stays`` are the present stay and those to come, in order of
-    time. ``images`` says on which host each VM's memory image is, while the lease is suspended.
+    time. ``images`` says on which host each VM's memory image is, while the lease is suspended. ``place`` orders those
+    in the queue, or with a reservation in the future, that were submitted at the same instant. ``restarts`` counts
+    VMs started anew after a failure, ``over`` has the VMs that have shut themselves down.
     """
 
     # Defaults are the class's: there are very many leases, and most never change these.
@@ -115,6 +117,7 @@ class Lease:
     images: tuple[int, ...] | None = None
     rested: Placement | None = None
     reserved = False
+    place = 0
     started: Instant | None = None
     ended: Instant | None = None
     price: Money | None = None
@@ -126,6 +129,8 @@ class Lease:
     migrations = 0
     preemptions = 0
     requeued = 0
+    restarts = 0
+    over: frozenset[int] = frozenset()
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id

@@ -211,6 +211,23 @@ class Mapper:
         parts = [Part(block, i, count, mask) for i, count in enumerate(need.counts)]
         return Placement(tuple(parts), self._held(need, parts))
 
+    def on_hosts(self, need: Need, hosts: Sequence[int]) -> Placement:
+        """Return the placement that has each VM, in order of VM numbers, on the host with this number of the site."""
+        size = self._table.block_hosts
+        parts: list[Part] = []
+        first = 0
+        for nodes, count in enumerate(need.counts):
+            vms: dict[int, int] = {}
+            for host in hosts[first : first + count]:
+                vms[host] = vms.get(host, 0) + 1
+            first += count
+            alike: dict[tuple[int, int], list[int]] = {}
+            for host, number in sorted(vms.items()):
+                alike.setdefault((host // size, number), []).append(host % size)
+            for (block, number), members in alike.items():
+                parts.append(Part(block, nodes, number, self._packings[block].mask_of(members)))
+        return Placement(tuple(parts), self._held(need, parts))
+
     def _held(self, need: Need, parts: Iterable[Part]) -> tuple[Held, ...]:
         packed: dict[int, int] = {}
         amounts: dict[int, int] = {}

@@ -56,7 +56,8 @@ class Options(NamedTuple):
     ``reservations_max`` is how many best-effort leases may hold a reservation in the future: 0 is no
     backfilling, 1 aggressive (EASY), None conservative. Rates are MiB of VM memory a second,
     ``migration_bandwidth`` Mb/s. ``threshold_permille`` is the scheduling threshold's factor times 1000.
-    ``transfer`` None means that images are not Haizea's business (unmanaged).
+    ``transfer`` None means that images are not Haizea's business (unmanaged). What is done later than planned by
+    more than ``lateness_max`` is planned anew.
     """
 
     reservations_max: int | None = 1
@@ -74,3 +75,4 @@ class Options(NamedTuple):
     non_schedulable: Span = 0
     migration_bandwidth: int = 100
     transfer: TransferOptions | None = None
+    lateness_max: Span = 5_000

@@ -12,7 +12,7 @@ amount of money accepts none.
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from haizea.model.units import HOUR
 from haizea.policy.money import MONEY_MAX, Money, money, money_text, share
@@ -236,6 +236,19 @@ class AdaptiveRate(Pricing):
     def rate(self) -> Money:
         """The rate at which the next lease is priced."""
         return self._rate
+
+    def remember(self) -> list[object]:
+        """Return the rate and what each user has shown, as a tree of what JSON has."""
+        users = {name: [u.accepted, u.rejected, u.estimate, u.settled] for name, u in self._users.items()}
+        return [self._rate, users]
+
+    def recall(self, remembered: Any, /) -> None:
+        """Take back the rate and what each user has shown."""
+        self._rate, users = remembered
+        for name, (accepted, rejected, estimate, settled) in users.items():
+            user = self._users[name] = _Bounds()
+            user.accepted, user.rejected, user.estimate, user.settled = accepted, rejected, estimate, settled
+        self._estimates = sorted([user.estimate for user in self._users.values()])
 
     def price(self, lease: LeaseView, preempted: Sequence[LeaseView], /) -> Money:
         """Return the price at the present rate, with the surcharge."""

@@ -1,12 +1,13 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from haizea.core.desk import Retired
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice
-from haizea.model.events import Event
+from haizea.model.events import Event, Observed
 from haizea.model.units import Instant
+from haizea.runtime.rows import CommandRow
 
 
 class Clock(Protocol):
@@ -23,15 +24,64 @@ class Source(Protocol):
     def next_at(self) -> Instant:
         """When its next event is known to come; FAR_FUTURE where none is."""
 
-    def due(self, now: Instant, /) -> Iterable[Event]:
-        """Take out and return the events that have come by now, in order."""
+    def due(self, now: Instant, /) -> Iterable[Any]:
+        """Take out and return what has happened by now, in order: events, and whatever else the step understands."""
 
 
-class Backend(Source, Protocol):
-    """A platform that VMs run on. What it has to say comes back as events."""
+class Executor(Protocol):
+    """Carries out the commands of a simulation."""
 
     def execute(self, command: Command, /) -> None:
-        """Begin to carry out a command. Commands are safe to repeat."""
+        """Begin to carry out a command."""
+
+
+class Step(Protocol):
+    """What is done with the events of one instant."""
+
+    def take(self, now: Instant, events: Sequence[Any], /) -> None:
+        """Hand them to the scheduler, and that they are all; see to what they lead to."""
+
+
+class Seen(NamedTuple):
+    """A VM as a platform shows it: its lease, its number there (from 1), its state, the host's number."""
+
+    lease: int
+    vm: int
+    observed: Observed
+    host: int | None
+
+
+class Report(NamedTuple):
+    """How a command went; ``error`` is empty where it went well."""
+
+    command: int
+    verb: str
+    lease: int
+    error: str
+
+
+class Platform(Protocol):
+    """A live platform that VMs run on. Nothing here waits for long: work is done in threads of its own.
+
+    What it has to say is put into the ``tell`` that :meth:`start` is given, from any thread: how commands went, and VMs
+    seen in a state that nobody told it to bring them to.
+    """
+
+    def start(self, tell: Callable[[Report | Seen], None], /) -> None:
+        """Begin to work, and to tell."""
+
+    def submit(self, command: CommandRow, /) -> None:
+        """Begin to carry out a command. The same one may come again, by its id: it is done once."""
+
+    def observe(self) -> Sequence[Seen]:
+        """Return all VMs there are.
+
+        Raises:
+            PlatformUnavailable: it cannot be asked at the moment.
+        """
+
+    def stop(self) -> None:
+        """Let go of the platform; VMs run on."""
 
 
 class Observer(Protocol):

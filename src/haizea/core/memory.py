@@ -1,0 +1,329 @@
+"""What the scheduler knows, as trees of what JSON has, and back.
+
+A scheduler that is given back what another one remembered goes on exactly as that one would have: the same leases in
+the same order, the same reservations, the same next instants. What can be derived is not written down. Hosts are
+named by their numbers in the site, which must stay the same; each VM's host is written as runs, ``[[host, count], …]``
+in order of VM numbers.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from haizea.core.desk import Desk
+from haizea.model.lease import (
+    Constraints,
+    DiskImage,
+    LeaseState,
+    LeaseTerms,
+    NodeSet,
+    OnFailure,
+    OnGuestShutdown,
+    Reactions,
+)
+from haizea.model.reason import Cause, Reason
+from haizea.model.resources import Capacity
+from haizea.model.site import HostState
+from haizea.model.units import FAR_FUTURE
+from haizea.plan.lease import Copy, Entry, Lease, Phase, Stay, Wait
+from haizea.plan.operations import hosts_of
+
+Document = dict[str, Any]
+
+_STATES = {state.label: state for state in LeaseState}
+_WAITING = (LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED)
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A policy that learns, and so has something to remember."""
+
+    def remember(self) -> Any:
+        """Return what it has learnt, as a tree of what JSON has."""
+
+    def recall(self, remembered: Any, /) -> None:
+        """Take back what it had learnt."""
+
+
+class Forgotten(ValueError):
+    """What was remembered does not go with this site or these rules; the message says what is wrong."""
+
+
+# Leases ------------------------------------------------------------------------------------------------------
+
+
+def lease_document(lease: Lease, desk: Desk) -> Document:
+    """Return all that is known of a lease."""
+    return {
+        "id": lease.id,
+        "terms": terms_document(lease.terms),
+        "submitted": lease.submitted,
+        "order": lease.order,
+        "state": lease.state.label,
+        "type": lease.type.value,
+        "left": None if lease.left >= FAR_FUTURE else lease.left,
+        "delivered": lease.delivered,
+        "started": lease.started,
+        "ended": lease.ended,
+        "price": lease.price,
+        "reason": None if lease.reason is None else reason_document(lease.reason),
+        "wait": None if lease.wait is None else _wait_document(lease.wait),
+        "images": None if lease.images is None else runs_of(lease.images),
+        "stays": [_stay_document(stay, desk) for stay in lease.stays],
+        "log": [_entry_document(entry, desk) for entry in lease.log],
+        "transfers": [[host, list(vms), start, end] for host, vms, start, end in lease.transfers],
+        "suspensions": lease.suspensions,
+        "resumptions": lease.resumptions,
+        "migrations": lease.migrations,
+        "preemptions": lease.preemptions,
+        "requeued": lease.requeued,
+        "restarts": lease.restarts,
+        "over": sorted(lease.over),
+        "reserved": lease.reserved,
+        "place": lease.place,
+    }
+
+
+def terms_document(terms: LeaseTerms) -> Document:
+    """Return what was asked for."""
+    constraints, image = terms.constraints, terms.software
+    return {
+        "nodes": [[count, dict(demand.items())] for count, demand in terms.nodes],
+        "duration": terms.duration,
+        "start": terms.start,
+        "immediate": terms.immediate,
+        "deadline": terms.deadline,
+        "preemptible": terms.preemptible,
+        "software": None if image is None else [image.id, image.size],
+        "user": terms.user,
+        "group": terms.group,
+        "name": terms.name,
+        "extra": dict(terms.extra),
+        "require": [list(label) for label in constraints.require],
+        "exclude": [list(label) for label in constraints.exclude],
+        "spread": constraints.spread,
+        "together": constraints.together,
+        "on_guest_shutdown": terms.reactions.on_guest_shutdown.value,
+        "on_failure": terms.reactions.on_failure.value,
+    }
+
+
+def terms_of(found: Mapping[str, Any]) -> LeaseTerms:
+    """Return the terms that a document describes."""
+    image = found["software"]
+    return LeaseTerms(
+        nodes=tuple([NodeSet(count, Capacity(demand)) for count, demand in found["nodes"]]),
+        duration=found["duration"],
+        start=found["start"],
+        immediate=found["immediate"],
+        deadline=found["deadline"],
+        preemptible=found["preemptible"],
+        software=None if image is None else DiskImage(image[0], image[1]),
+        user=found["user"],
+        group=found["group"],
+        name=found["name"],
+        extra=dict(found["extra"]),
+        constraints=Constraints(
+            tuple([(name, value) for name, value in found["require"]]),
+            tuple([(name, value) for name, value in found["exclude"]]),
+            found["spread"],
+            found["together"],
+        ),
+        reactions=Reactions(OnGuestShutdown(found["on_guest_shutdown"]), OnFailure(found["on_failure"])),
+    )
+
+
+def reason_document(reason: Reason) -> Document:
+    """Return why something is as it is."""
+    return {
+        "cause": reason.cause.value,
+        "text": reason.text,
+        "hosts": {cause.value: number for cause, number in reason.hosts},
+        "leases": list(reason.leases),
+        "retry_at": reason.retry_at,
+    }
+
+
+def _reason_of(found: Mapping[str, Any]) -> Reason:
+    hosts = tuple([(Cause(cause), number) for cause, number in found["hosts"].items()])
+    return Reason(Cause(found["cause"]), found["text"], hosts, tuple(found["leases"]), found["retry_at"])
+
+
+def _wait_document(wait: Wait) -> list[Any]:
+    return [wait.cause.value, wait.at, wait.free, wait.ahead]
+
+
+def runs_of(hosts: Sequence[int]) -> list[list[int]]:
+    """Write the host of every VM as runs."""
+    runs: list[list[int]] = []
+    for host in hosts:
+        if runs and runs[-1][0] == host:
+            runs[-1][1] += 1
+        else:
+            runs.append([host, 1])
+    return runs
+
+
+def hosts_from(runs: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """Read the host of every VM from runs."""
+    hosts: list[int] = []
+    for host, count in runs:
+        hosts += [host] * count
+    return tuple(hosts)
+
+
+def _stay_document(stay: Stay, desk: Desk) -> Document:
+    return {
+        "phase": stay.phase.name.lower(),
+        "start": stay.start,
+        "run_start": stay.run_start,
+        "run_end": stay.run_end,
+        "end": stay.end,
+        "suspending": stay.suspending,
+        "resuming": stay.resuming,
+        "hosts": runs_of(hosts_of(stay, desk.table)),
+        "copies": [[c.origin, c.destination, list(c.vms), c.start, c.end] for c in stay.copies],
+        "timer": stay.timer,
+    }
+
+
+def _stay_of(found: Mapping[str, Any], lease: Lease, desk: Desk) -> Stay:
+    hosts = hosts_from(found["hosts"])
+    if len(hosts) != lease.need.vms or not all(0 <= host < len(desk.site.hosts) for host in hosts):
+        raise Forgotten(f"lease {lease.id} was on hosts that this site does not have")
+    placement = desk.planner.mapper.on_hosts(lease.need, hosts)
+    stay = Stay(lease, placement, found["start"], found["run_start"], found["run_end"], found["end"])
+    stay.vm_hosts = hosts
+    stay.phase = Phase[found["phase"].upper()]
+    stay.suspending = found["suspending"]
+    stay.resuming = found["resuming"]
+    stay.copies = tuple([Copy(a, b, tuple(vms), start, end) for a, b, vms, start, end in found["copies"]])
+    stay.timer = found["timer"]
+    return stay
+
+
+def _entry_document(entry: Entry, desk: Desk) -> list[Any]:
+    stay = entry.stay
+    copies = [[c.origin, c.destination, list(c.vms), c.start, c.end] for c in stay.copies]
+    return [
+        entry.kind,
+        entry.start,
+        entry.end,
+        entry.outcome,
+        runs_of(hosts_of(stay, desk.table)),
+        copies if entry.kind == "migrate" else [],
+    ]
+
+
+def _entry_of(found: Sequence[Any], lease: Lease, desk: Desk) -> Entry:
+    kind, start, end, outcome, runs, copies = found
+    hosts = hosts_from(runs)
+    stay = Stay(lease, desk.planner.mapper.on_hosts(lease.need, hosts), start, start, end, end)
+    stay.vm_hosts, stay.phase = hosts, Phase.OVER
+    stay.copies = tuple([Copy(a, b, tuple(vms), begin, over) for a, b, vms, begin, over in copies])
+    return Entry(kind, stay, start, end, outcome)
+
+
+def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
+    terms = terms_of(found["terms"])
+    lease = Lease(found["id"], terms, desk.needs.of(terms), found["submitted"], found["order"])
+    lease.state = _STATES[found["state"]]
+    lease.left = FAR_FUTURE if found["left"] is None else found["left"]
+    lease.delivered = found["delivered"]
+    lease.started = found["started"]
+    lease.ended = found["ended"]
+    lease.price = found["price"]
+    lease.reason = None if found["reason"] is None else _reason_of(found["reason"])
+    wait = found["wait"]
+    lease.wait = None if wait is None else Wait(Cause(wait[0]), wait[1], wait[2], wait[3])
+    if found["images"] is not None:
+        lease.images = hosts_from(found["images"])
+        lease.rested = desk.planner.mapper.on_hosts(lease.need, lease.images)
+    lease.log = [_entry_of(entry, lease, desk) for entry in found["log"]]
+    lease.transfers = tuple([(host, tuple(vms), start, end) for host, vms, start, end in found["transfers"]])
+    lease.suspensions = found["suspensions"]
+    lease.resumptions = found["resumptions"]
+    lease.migrations = found["migrations"]
+    lease.preemptions = found["preemptions"]
+    lease.requeued = found["requeued"]
+    lease.restarts = found["restarts"]
+    lease.over = frozenset(found["over"])
+    lease.reserved = found["reserved"]
+    lease.place = found["place"]
+    lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
+    return lease
+
+
+# The rest ----------------------------------------------------------------------------------------------------
+
+
+def desk_document(desk: Desk, order: int) -> Document:
+    """Return what is known beside the leases; ``order`` is how many leases there have been."""
+    learnt = {kind: policy.remember() for kind, policy in _learning(desk)}
+    return {
+        "now": desk.now,
+        "order": order,
+        "sequence": desk.sequence,
+        "freed_until": desk.freed_until,
+        "has_deadlines": desk.has_deadlines,
+        "hosts": {str(i): state.value for i, state in enumerate(desk.hosts.states) if state is not HostState.UP},
+        "images": None if desk.images is None else desk.images.remember(),
+        "learnt": learnt,
+    }
+
+
+def _learning(desk: Desk) -> list[tuple[str, Learning]]:
+    return [(kind, policy) for kind, policy in desk.policies._asdict().items() if isinstance(policy, Learning)]
+
+
+def restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    """Give an empty desk what another one remembered.
+
+    Raises:
+        Forgotten: it does not go with this site, or with itself.
+    """
+    try:
+        _restore(desk, leases, rest)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise Forgotten(f"what was remembered of the schedule is not complete: {error!r}") from error
+
+
+def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    for number, state in rest["hosts"].items():
+        if int(number) >= len(desk.site.hosts):
+            raise Forgotten(f"host number {number} is not in this site")
+        desk.hosts.set_state(int(number), HostState(state))
+    for found in sorted(leases, key=_order):
+        lease = _lease_of(found, desk)
+        desk.leases[lease.id] = lease
+        for stay in lease.stays:
+            if stay.end > desk.now:
+                desk.table.hold(max(stay.start, desk.now), stay.end, stay.placement.held)
+            if stay.phase is not Phase.RUNNING or stay.run_end < FAR_FUTURE:
+                desk.set_timer(stay)
+    present = sorted(desk.leases.values(), key=_place)
+    for lease in present:
+        if lease.reserved:
+            desk.reserved.append(lease)
+        elif lease.state in _WAITING:
+            desk.queue.append(lease)
+            desk.queue_least = min(desk.queue_least, lease.need.key)
+    if rest["images"] is not None:
+        if desk.images is None:
+            raise Forgotten("images were transferred, but now lease-preparation says that they are not managed")
+        for transfer in desk.images.recall(rest["images"], desk.leases):
+            desk.set_transfer_timer(transfer)
+    desk.sequence = rest["sequence"]
+    desk.freed_until = rest["freed_until"]
+    desk.has_deadlines = rest["has_deadlines"]
+    for kind, policy in _learning(desk):
+        if kind in rest["learnt"]:
+            policy.recall(rest["learnt"][kind])
+
+
+def _order(found: Mapping[str, Any]) -> int:
+    order: int = found["order"]
+    return order
+
+
+def _place(lease: Lease) -> tuple[int, int]:
+    return lease.submitted, lease.place
