@@ -12,9 +12,23 @@ from haizea.cli.main import INTERRUPTED, PIPE_CLOSED, tell
 
 SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "simulate": ("haizea.cli.simulate:simulate", "Schedule a workload in simulated time."),
+    "serve": ("haizea.cli.serve:serve", "Run the live lease manager."),
     "workload": ("haizea.cli.workload:workload", "Convert, show, check and generate workloads."),
     "config": ("haizea.cli.config:config", "Check, show and convert configurations."),
     "policy": ("haizea.cli.policy:policy", "List the policies that can be chosen."),
+    "lease": ("haizea.cli.live.lease:lease", "Request, list, show and cancel leases."),
+    "queue": ("haizea.cli.live.queue:queue", "Show who waits, why, and until when."),
+    "schedule": ("haizea.cli.live.schedule:schedule", "Draw the schedule: hosts × time."),
+    "host": ("haizea.cli.live.host:host", "List and show hosts."),
+    "event": ("haizea.cli.live.event:event", "List and follow events."),
+    "usage": ("haizea.cli.live.usage:usage", "Show who used how much."),
+    "status": ("haizea.cli.live.status:status", "Show how the lease manager is."),
+    "user": ("haizea.cli.live.user:user", "List, set and delete users."),
+    "group": ("haizea.cli.live.user:group", "List, set and delete groups."),
+    "token": ("haizea.cli.live.token:token", "Make, list and revoke tokens."),
+    "quota": ("haizea.cli.live.quota:quota", "List, set and delete quotas."),
+    "webhook": ("haizea.cli.live.webhook:webhook", "Add, list and remove webhooks."),
+    "context": ("haizea.cli.live.context:context", "Name servers, and choose among them."),
     "completion": ("haizea.cli.completion:completion", "Print a script that lets a shell complete commands."),
 }
 """The subcommands: where each is, and what the help says of it."""

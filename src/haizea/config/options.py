@@ -29,6 +29,7 @@ def to_options(settings: Settings) -> Options:
         non_schedulable=non_schedulable(settings),
         migration_bandwidth=settings.simulation.imagetransfer_bandwidth,
         transfer=transfer_options(settings),
+        lateness_max=settings.live.lateness,
     )
 
 

@@ -130,6 +130,37 @@ class Opennebula(Section):
     dry_run: bool = False
 
 
+class Server(Section):
+    """Where a daemon listens, and whom it lets in."""
+
+    listen: str = "127.0.0.1:42480"
+    xmlrpc: str = "127.0.0.1:42493"
+    socket: str | None = None
+    anonymous: str = "none"
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    hosts: tuple[str, ...] = ()
+    rate: float = 500.0
+    webhook_networks: tuple[str, ...] = ()
+    token_verifier: str | None = None
+    time_zone: str = "UTC"
+
+
+class Store(Section):
+    """Where a daemon keeps what must not be lost."""
+
+    url: str | None = None
+
+
+class Live(Section):
+    """What a daemon schedules on."""
+
+    backend: str = "pretended"
+    site: str = "4 CPU:400 Memory:8192"
+    time_scale: float = 1.0
+    lateness: Span = 5_000
+
+
 class Pricing(Section):
     """What the pricing policies need."""
 
@@ -148,6 +179,9 @@ SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
         "tracefile": Tracefile,
         "accounting": Accounting,
         "opennebula": Opennebula,
+        "server": Server,
+        "store": Store,
+        "live": Live,
         "pricing": Pricing,
     }
 )
@@ -166,13 +200,16 @@ class Settings:
         "accounting",
         "deploy_imagetransfer",
         "general",
+        "live",
         "opennebula",
         "origins",
         "policy",
         "pricing",
         "scheduling",
+        "server",
         "simulation",
         "source",
+        "store",
         "tracefile",
     )
 
@@ -191,6 +228,9 @@ class Settings:
         self.tracefile = Tracefile(**sections.get("tracefile", EMPTY))
         self.accounting = Accounting(**sections.get("accounting", EMPTY))
         self.opennebula = Opennebula(**sections.get("opennebula", EMPTY))
+        self.server = Server(**sections.get("server", EMPTY))
+        self.store = Store(**sections.get("store", EMPTY))
+        self.live = Live(**sections.get("live", EMPTY))
         self.pricing = Pricing(**sections.get("pricing", EMPTY))
         self.policy = policy
         self.origins = origins

@@ -10,7 +10,7 @@ from haizea.core.execution import Execution
 from haizea.core.repair import Repair
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
-from haizea.model.units import SECOND, Span
+from haizea.model.units import SECOND, Instant, Span
 from haizea.plan.images import Transfer, TransferState
 from haizea.plan.lease import Phase, Stay
 
@@ -27,9 +27,13 @@ class Lateness:
         """Do everything that is due by now, ends before starts."""
         desk, execution = self._desk, self._execution
         most = desk.options.lateness_max
+        all_run_on = False
         while (thing := desk.due()) is not None:
             late = desk.now - desk.due_at
             if late > most:
+                if not all_run_on:
+                    self._let_run_on()
+                    all_run_on = True
                 self._late(thing, late)
             elif isinstance(thing, Transfer):
                 execution.move_transfer(thing)
@@ -44,9 +48,10 @@ class Lateness:
                 self._execution.move_transfer(thing)
         elif thing.phase is Phase.PLANNED:
             self._start_missed(thing, late)
-        elif thing.phase is Phase.RUNNING:
-            self._end_missed(thing)
         else:
+            if thing.phase is Phase.RUNNING and self._desk.now > thing.run_end:
+                # It was resumed meanwhile, and its end missed too.
+                self._let_run_on()
             self._execution.move(thing)
 
     def _start_missed(self, stay: Stay, late: Span) -> None:
@@ -65,20 +70,26 @@ class Lateness:
             desk.notify(lease, f"Lease {lease.id} starts {late // SECOND} s late. It ends when it was to.")
             self._execution.begin(stay)
 
-    def _end_missed(self, stay: Stay) -> None:
-        desk, lease = self._desk, stay.lease
-        if stay.suspending and lease.left <= desk.now - stay.run_start:
-            # It has had all its time meanwhile: there is nothing to be suspended for.
-            for other in lease.stays[lease.stays.index(stay) + 1 :]:
-                desk.drop(other)
-            stay.suspending = False
-            length = desk.planner.shutdown(lease)
-        else:
-            length = stay.end - stay.run_end
-        stay.run_end = desk.now
-        reason = Reason(Cause.PAST, f"Lease {lease.id} was not ended in time.")
-        self._repair.run_on(stay, desk.now + length, reason)
-        self._execution.move(stay)
+    def _let_run_on(self) -> None:
+        """Have everybody whose end was missed hold their hosts for as long as ending takes from now on."""
+        desk = self._desk
+        overdue: list[tuple[Stay, Instant]] = []
+        for lease in list(desk.leases.values()):
+            for stay in lease.stays[:1]:
+                if stay.phase is Phase.RUNNING and desk.now - stay.run_end > desk.options.lateness_max:
+                    overdue.append((stay, desk.now + self._length_of_end(stay)))
+                    stay.run_end = desk.now
+        self._repair.run_on(overdue, Reason(Cause.PAST, "A lease before it was not ended in time."))
+
+    def _length_of_end(self, stay: Stay) -> Span:
+        lease, desk = stay.lease, self._desk
+        if not stay.suspending or lease.left > desk.now - stay.run_start:
+            return stay.end - stay.run_end
+        # It has had all its time meanwhile: there is nothing to be suspended for.
+        for other in lease.stays[1:]:
+            desk.drop(other)
+        stay.suspending = False
+        return desk.planner.shutdown(lease)
 
     def _transfer_missed(self, transfer: Transfer) -> None:
         """Plan whoever waits for a transfer anew: it can begin only now."""

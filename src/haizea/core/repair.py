@@ -4,7 +4,7 @@ Whom it hits and who is in the way then is planned anew: best effort goes back t
 a time gets another place, and has failed only where there is none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
@@ -104,13 +104,22 @@ class Repair:
             if stay.suspending:
                 self._plan_rest(stay, reason)
 
-    def run_on(self, stay: Stay, until: Instant, reason: Reason) -> None:
-        """Let a stay whose VMs ran longer than planned hold its hosts until an instant."""
-        stay.end = max(stay.end, self._desk.now)
-        if until > stay.end:
-            self._hold_longer(stay, until, reason)
-        if stay.suspending:
-            self._plan_rest(stay, reason)
+    def run_on(self, overdue: Sequence[tuple[Stay, Instant]], reason: Reason) -> None:
+        """Let stays whose VMs ran longer than planned hold their hosts until an instant each.
+
+        All of them get that before anybody in the way is planned anew, who must not get in another one's way.
+        """
+        now, moved, latest = self._desk.now, list[Stay](), 0
+        for stay, until in overdue:
+            stay.end = max(stay.end, now)
+            if until > stay.end:
+                moved += self._take(stay, until)
+            latest = max(latest, until)
+            self._desk.touched.add(stay.lease.id)
+        self._move(moved, latest, reason)
+        for stay, _until in overdue:
+            if stay.suspending:
+                self._plan_rest(stay, reason)
 
     def _resume_later(self, stay: Stay, until: Instant, reason: Reason) -> None:
         desk = self._desk
@@ -147,12 +156,19 @@ class Repair:
         desk.arm(rest)
 
     def _hold_longer(self, stay: Stay, until: Instant, reason: Reason) -> None:
+        self._move(self._take(stay, until), until, reason)
+
+    def _take(self, stay: Stay, until: Instant) -> list[Stay]:
+        """Have a stay hold its hosts until an instant; return the stays that hold nothing any more for that."""
         desk = self._desk
         moved: list[Stay] = []
         if not desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
             moved = self._clear(stay, until)
         desk.table.hold(stay.end, until, stay.placement.held)
         stay.end = until
+        return moved
+
+    def _move(self, moved: list[Stay], until: Instant, reason: Reason) -> None:
         for other in moved:
             # Planning one anew may have ended another one's lease.
             if other.phase is Phase.PLANNED:

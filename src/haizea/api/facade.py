@@ -1,0 +1,274 @@
+"""What the front doors need of the service: every verb, as they call it.
+
+All methods may raise :class:`haizea.service.errors.ServiceError`, may block, and may be called on any thread.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from haizea.service.figures import Figures
+from haizea.service.models import (
+    CalendarOut,
+    EntryPage,
+    ExplainOut,
+    GroupIn,
+    GroupOut,
+    HostOut,
+    HostsOut,
+    LeaseOut,
+    LeasePage,
+    LeaseRequestIn,
+    OffersOut,
+    PolicyOut,
+    QueueOut,
+    QuotaIn,
+    QuotaOut,
+    ScheduleOut,
+    StatusOut,
+    TimelineOut,
+    TokenIn,
+    TokenOut,
+    UsageOut,
+    UserIn,
+    UserOut,
+    VerdictOut,
+    WebhookIn,
+    WebhookOut,
+)
+from haizea.service.principal import Principal
+
+UsageBy = Literal["user", "group", "lease"]
+UsagePeriod = Literal["day", "week", "month"]
+
+
+class Leases(Protocol):
+    """Leases, from request to end."""
+
+    def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
+        """Request a lease; the same ``key`` gives the same one. A refused request is a lease in state rejected."""
+
+    def list(
+        self,
+        who: Principal,
+        *,
+        states: Sequence[str] = (),
+        types: Sequence[str] = (),
+        owner: str | None = None,
+        group: str | None = None,
+        name: str | None = None,
+        active: bool | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        order: str = "id",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> LeasePage:
+        """Return some of the leases that one may see."""
+
+    def show(self, who: Principal, lease: int) -> LeaseOut:
+        """Return a lease."""
+
+    def timeline(self, who: Principal, lease: int) -> TimelineOut:
+        """Return what happened to a lease and what is planned."""
+
+    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+        """Cancel a lease."""
+
+    def explain(self, who: Principal, lease: int) -> ExplainOut:
+        """Return why a lease is where it is."""
+
+
+class Planning(Protocol):
+    """What would be, and what is planned."""
+
+    def dry_run(self, who: Principal, request: LeaseRequestIn) -> VerdictOut:
+        """Return what would become of a request."""
+
+    def offers(self, who: Principal, request: LeaseRequestIn, *, hold: bool = False) -> OffersOut:
+        """Return alternatives to a request, held for a while if wanted."""
+
+    def accept(self, who: Principal, offer_id: str) -> LeaseOut:
+        """Take a held offer."""
+
+    def decline(self, who: Principal, offer_id: str) -> None:
+        """Let go of a held offer."""
+
+    def queue(self, who: Principal) -> QueueOut:
+        """Return the queue."""
+
+    def schedule(self, who: Principal, *, start: str | None, end: str | None) -> ScheduleOut:
+        """Return what is on which host when."""
+
+    def calendar(self, who: Principal, *, start: str | None, end: str | None) -> CalendarOut:
+        """Return how much is free when."""
+
+
+class HostService(Protocol):
+    """Hosts."""
+
+    def list(self, who: Principal) -> HostsOut:
+        """Return all hosts."""
+
+    def show(self, who: Principal, host: str) -> HostOut:
+        """Return a host, by name or number."""
+
+
+class Journal(Protocol):
+    """What happened."""
+
+    def entries(
+        self,
+        who: Principal,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        lease: int | None = None,
+        kinds: Sequence[str] = (),
+        host: str | None = None,
+    ) -> EntryPage:
+        """Return entries with numbers above ``after``, of those that one may see."""
+
+    def wait(self, after: int, timeout_s: float) -> int:
+        """Return the newest entry's number: as soon as it is above ``after``, or when time is up."""
+
+
+class System(Protocol):
+    """The daemon itself."""
+
+    def status(self, who: Principal) -> StatusOut:
+        """Return how the daemon is."""
+
+    def version(self) -> str:
+        """Return the version that runs."""
+
+    def policies(self, who: Principal) -> list[PolicyOut]:
+        """Return the policies there are."""
+
+    def configuration(self, who: Principal) -> dict[str, Any]:
+        """Return the settings in force, without secrets."""
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether the daemon should go on, and why not."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the daemon can take requests, and why not."""
+
+    def figures(self) -> Figures:
+        """Return what is measured."""
+
+
+class Accounts(Protocol):
+    """Users, groups, tokens, quotas."""
+
+    def by_token(self, secret: str) -> Principal:
+        """Return whose token this is; raises Unauthenticated."""
+
+    def by_peer(self, uid: int) -> Principal:
+        """Return who this Unix user is; raises Unauthenticated."""
+
+    def anonymous(self) -> Principal:
+        """Return who somebody without a name is; raises Unauthenticated."""
+
+    def users(self, who: Principal) -> list[UserOut]:
+        """Return users."""
+
+    def user(self, who: Principal, name: str) -> UserOut:
+        """Return a user."""
+
+    def put_user(self, who: Principal, name: str, wanted: UserIn) -> UserOut:
+        """Make or change a user."""
+
+    def delete_user(self, who: Principal, name: str) -> None:
+        """Forget a user."""
+
+    def groups(self, who: Principal) -> list[GroupOut]:
+        """Return groups."""
+
+    def put_group(self, who: Principal, name: str, wanted: GroupIn) -> GroupOut:
+        """Make or change a group."""
+
+    def delete_group(self, who: Principal, name: str) -> None:
+        """Forget a group."""
+
+    def tokens(self, who: Principal, user: str | None = None) -> list[TokenOut]:
+        """Return tokens, without their secrets."""
+
+    def make_token(self, who: Principal, wanted: TokenIn) -> TokenOut:
+        """Make a token; its secret is in the answer, once."""
+
+    def revoke_token(self, who: Principal, token: str) -> TokenOut:
+        """Make a token invalid."""
+
+    def quotas(self, who: Principal) -> list[QuotaOut]:
+        """Return quotas, with what is used of them."""
+
+    def put_quota(self, who: Principal, kind: str, subject: str, wanted: QuotaIn) -> QuotaOut:
+        """Set a quota."""
+
+    def delete_quota(self, who: Principal, kind: str, subject: str) -> None:
+        """Remove a quota."""
+
+
+class Usage(Protocol):
+    """What was used."""
+
+    def report(
+        self,
+        who: Principal,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        by: UsageBy = "user",
+        period: UsagePeriod | None = None,
+        owner: str | None = None,
+    ) -> UsageOut:
+        """Return usage between two instants."""
+
+
+class Webhooks(Protocol):
+    """Who wants to be told."""
+
+    def list(self, who: Principal) -> list[WebhookOut]:
+        """Return webhooks."""
+
+    def add(self, who: Principal, wanted: WebhookIn) -> WebhookOut:
+        """Add a webhook; its secret is in the answer, once."""
+
+    def remove(self, who: Principal, webhook: int) -> None:
+        """Remove a webhook."""
+
+
+class Manager(Protocol):
+    """Everything."""
+
+    @property
+    def leases(self) -> Leases:
+        """Leases."""
+
+    @property
+    def planning(self) -> Planning:
+        """What would be, and what is planned."""
+
+    @property
+    def hosts(self) -> HostService:
+        """Hosts."""
+
+    @property
+    def journal(self) -> Journal:
+        """What happened."""
+
+    @property
+    def system(self) -> System:
+        """The daemon itself."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users, groups, tokens, quotas."""
+
+    @property
+    def usage(self) -> Usage:
+        """What was used."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who wants to be told."""

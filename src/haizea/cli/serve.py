@@ -1,0 +1,37 @@
+"""``haizea serve``: the live lease manager in the foreground."""
+
+from collections.abc import Sequence
+
+import click
+
+
+@click.command()
+@click.option("-c", "--config", metavar="FILE", type=click.Path(), help="Configuration, TOML or a 1.x INI file.")
+@click.option("--site", metavar="SITE", help='The pretended site: "4 CPU:400 Memory:8192".')
+@click.option("--time-scale", type=float, metavar="N", help="Let the pretended site live N times faster than life.")
+@click.option("--store", metavar="URL", help="Where to keep state: sqlite:///path, postgresql://…, memory:.")
+@click.option("--set", "sets", multiple=True, metavar="SECTION.KEY=VALUE", help="Set an option; may be repeated.")
+@click.option("--log", type=click.Choice(["auto", "console", "json"]), default="auto", help="Form of the log lines.")
+def serve(
+    config: str | None,
+    site: str | None,
+    time_scale: float | None,
+    store: str | None,
+    sets: Sequence[str],
+    log: str,
+) -> int:
+    """Run the lease manager until it is told to stop (Ctrl-C or SIGTERM).
+
+    Without a configuration it pretends to have four hosts, keeps its state in a file of yours and listens on this
+    machine only.
+    """
+    from haizea.app.serve import run
+    from haizea.config import Override
+
+    given = (
+        ("live.site", site, "--site"),
+        ("live.time-scale", None if time_scale is None else f"{time_scale:g}", "--time-scale"),
+        ("store.url", store, "--store"),
+    )
+    overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
+    return run(config, tuple(sets), overrides, log)

@@ -1,0 +1,88 @@
+"""From what the scheduler says to what the store keeps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from haizea.core.desk import Desk
+from haizea.core.memory import hosts_from, lease_document
+from haizea.core.reasons import instant
+from haizea.model.effects import Command, LeaseChanged, Notice
+from haizea.model.resources import CPU, MEMORY
+from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.lease import Lease
+from haizea.runtime.rows import CommandRow, Document, Entry, LeaseRow, UsageRow
+
+
+def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
+    """Return a lease as the store keeps it."""
+    document = lease_document(lease, desk)
+    terms, stays = lease.terms, lease.stays
+    starts = lease.started if lease.started is not None else (stays[0].start if stays else terms.start)
+    ends: Instant | None = lease.ended
+    if ends is None and stays and stays[-1].end < FAR_FUTURE:
+        ends = stays[-1].end
+    return LeaseRow(
+        id=lease.id,
+        type=lease.type.value,
+        state=lease.state.label,
+        final=lease.state.final,
+        owner=terms.user,
+        group=terms.group,
+        name=terms.name,
+        vms=lease.need.vms,
+        submitted=lease.submitted,
+        starts=starts,
+        ends=ends,
+        version=version,
+        document=document,
+    )
+
+
+def usage_rows(row: LeaseRow) -> Iterator[UsageRow]:
+    """Yield what a lease's VMs have used, one row for each time that they ran."""
+    document = row.document
+    nodes: list[Any] = document["terms"]["nodes"]
+    cpu = sum(count * demand.get(CPU, 0) for count, demand in nodes)
+    memory = sum(count * demand.get(MEMORY, 0) for count, demand in nodes)
+    runs = [entry for entry in document["log"] if entry[0] == "run"]
+    for index, (_kind, start, end, outcome, _hosts, _copies) in enumerate(runs):
+        yield UsageRow(
+            row.id, index, row.owner, row.group, row.type, row.vms, cpu, memory, start, end,
+            "lost" if outcome == "lost" else "done",
+        )  # fmt: skip
+
+
+def command_row(number: int, command: Command) -> CommandRow:
+    """Return a command as the store keeps it."""
+    return CommandRow(
+        number, command.at, command.until, command.verb.value, command.lease, command.hosts(), "pending", 0, ""
+    )
+
+
+def changed_entry(number: int, change: LeaseChanged) -> Entry:
+    """Return the journal's line of a lease that entered a state."""
+    data: Document = {"state": change.state.label}
+    text = f"Lease {change.lease} is {change.state.label}."
+    if change.reason is not None:
+        text = f"{text} {change.reason.text}"
+        data = {**data, "cause": change.reason.cause.value}
+    return Entry(number, change.at, "lease-changed", change.lease, None, "haizea", text, data)
+
+
+def notice_entry(number: int, notice: Notice) -> Entry:
+    """Return the journal's line of something people should be told."""
+    return Entry(number, notice.at, "notice", notice.lease, None, "haizea", notice.text, {})
+
+
+def command_entry(number: int, row: CommandRow) -> Entry:
+    """Return the journal's line of a command."""
+    until = f", to be over at {instant(row.until)}" if row.until > row.at else ""
+    text = f"Lease {row.lease}: {row.verb}{until}."
+    data: Document = {"command": row.id, "verb": row.verb, "until": row.until, "hosts": sorted(set(row.hosts))}
+    return Entry(number, row.at, "command", row.lease, None, "haizea", text, data)
+
+
+def vms_on(document: Document) -> tuple[int, ...]:
+    """Return the host of every VM of the present stay; nothing where there is none."""
+    stays = document["stays"]
+    return hosts_from(stays[0]["hosts"]) if stays else ()

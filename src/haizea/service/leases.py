@@ -1,0 +1,222 @@
+"""Leases: requesting, listing, showing, cancelling, explaining."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+
+from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed
+from haizea.runtime.changes import Change
+from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
+from haizea.service import access
+from haizea.service.errors import Conflict, Invalid, Unavailable
+from haizea.service.instants import read_instant
+from haizea.service.leasexml import lease_to_xml, request_from_xml
+from haizea.service.live import Live
+from haizea.service.models import LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.principal import Principal
+from haizea.service.quotas import ScheduledClaims
+from haizea.service.reads import reading
+from haizea.service.terms import terms_of
+from haizea.service.views import entry_out, lease_out, past_of, plan_of
+
+ORDERS = ("id", "owner", "state", "type", "submitted", "starts", "ends", "vms", "name", "group")
+LIMIT_MAX = 1_000
+KEY_MAX = 255
+RECENT_MAX = 10_000
+ENTRIES_MAX = 1_000
+
+
+class Leases:
+    """The verbs of leases."""
+
+    def __init__(self, live: Live, zone: tzinfo = UTC) -> None:
+        """``zone`` is what times of 1.x clients are in."""
+        self._live = live
+        self._zone = zone
+        # Keys of requests that the store may not show yet. Only the loop's thread looks at it.
+        self._recent: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
+
+    def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
+        """Request a lease; the same ``key`` of the same owner gives the same one.
+
+        A refused request is a lease too, in state rejected, with the reason.
+        """
+        live = self._live
+        owner = live.accounts.for_whom(who, "lease.request", request.owner, request.group)
+        if key is not None and not 0 < len(key) <= KEY_MAX:
+            raise Invalid(f"an idempotency key has 1 to {KEY_MAX} characters", field="key")
+        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+
+        def job(change: Change) -> LeaseRow | None:
+            if key is not None:
+                known = self._known(change, owner, key, digest)
+                if known is not None:
+                    return change.row(known)
+            terms = terms_of(request, owner, change.now)
+            claims = ScheduledClaims(change.scheduler.desk.leases.values())
+            groups = [request.group] if request.group else []
+            live.accounts.check_quota(owner, groups, terms, change.now, claims)
+            lease = change.new_lease()
+            if key is not None:
+                change.transaction.put_key(KeyRow(owner, key, digest, lease, change.now))
+                self._remember((owner, key), digest, lease)
+            change.note("lease-requested", who.user, f"Lease {lease} was requested.", lease=lease)
+            change.hand_over(LeaseRequested(change.now, lease, terms))
+            change.then(lambda: change.row(lease))
+            return None
+
+        try:
+            row = live.change(job)
+        except Unavailable:
+            if key is not None:
+                self._recent.pop((owner, key), None)
+            raise
+        if row is None:
+            raise Unavailable("the lease was decided upon, but cannot be read at the moment", retry_after_s=1)
+        return self._shown(who, row)
+
+    def _known(self, change: Change, owner: str, key: str, digest: str) -> int | None:
+        found = self._recent.get((owner, key))
+        if found is None:
+            with reading():
+                kept = self._live.store.key(owner, key)
+            found = None if kept is None else (kept.digest, kept.lease)
+        if found is None:
+            return None
+        if found[0] != digest:
+            raise Conflict(
+                f"the idempotency key was used before, for lease {found[1]}, with another request",
+                code="key-reused",
+                remedy="Use a new key for a new request.",
+                facts={"lease": found[1]},
+            )
+        return found[1]
+
+    def _remember(self, key: tuple[str, str], digest: str, lease: int) -> None:
+        self._recent[key] = digest, lease
+        while len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+
+    def list(
+        self,
+        who: Principal,
+        *,
+        states: Sequence[str] = (),
+        types: Sequence[str] = (),
+        owner: str | None = None,
+        group: str | None = None,
+        name: str | None = None,
+        active: bool | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        order: str = "id",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> LeasePage:
+        """Return part of the leases."""
+        access.check(who, "lease.list", owner=who.user)
+        if order.removeprefix("-") not in ORDERS:
+            raise Invalid(f"order: expected one of {', '.join(ORDERS)}, with - in front for descending", field="order")
+        if not 1 <= limit <= LIMIT_MAX or offset < 0:
+            raise Invalid(f"limit: expected 1 to {LIMIT_MAX}; offset: 0 or more", field="limit")
+        now = self._live.now()
+        wanted = LeaseFilter(
+            states=tuple(states),
+            types=tuple(types),
+            owner=owner,
+            group=group,
+            name=name,
+            active=active,
+            since=None if since is None else read_instant(since, now, "since"),
+            until=None if until is None else read_instant(until, now, "until"),
+            order=order,
+        )
+        with reading():
+            rows = self._live.store.leases(wanted, limit=limit, offset=offset)
+            total = self._live.store.count_leases(wanted)
+        return LeasePage(total=total, limit=limit, offset=offset, items=[self._shown(who, row) for row in rows])
+
+    def show(self, who: Principal, lease: int) -> LeaseOut:
+        """Return a lease."""
+        return self._shown(who, self.find(who, "lease.show", lease))
+
+    def timeline(self, who: Principal, lease: int) -> TimelineOut:
+        """Return what happened to a lease, what is planned, and what the journal says."""
+        row = self.find(who, "lease.timeline", lease)
+        with reading():
+            entries = self._live.store.entries(0, limit=ENTRIES_MAX, lease=lease)
+        names = self._live.names
+        return TimelineOut(
+            lease=lease,
+            past=past_of(row.document, names),
+            plan=[] if row.final else plan_of(row.document, names),
+            entries=[entry_out(entry) for entry in entries],
+        )
+
+    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+        """Cancel a lease, whatever it is doing."""
+        row = self.find(who, "lease.cancel", lease)
+        if row.final:
+            raise Conflict(f"lease {lease} is over: it is {row.state}", code="lease-over", facts={"state": row.state})
+        if dry_run:
+            return self._shown(who, row)
+
+        def job(change: Change) -> LeaseRow | None:
+            if lease not in change.scheduler.desk.leases:
+                raise Conflict(f"lease {lease} is over", code="lease-over")
+            text = f"{who.user} cancelled lease {lease}" + (f": {reason}" if reason else ".")
+            change.note("lease-cancel", who.user, text, lease=lease, data={"reason": reason})
+            change.hand_over(CancelRequested(change.now, lease, f"{who.user}: {reason}" if reason else who.user))
+            change.then(lambda: change.row(lease))
+            return None
+
+        return self._shown(who, self._live.change(job) or row)
+
+    def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
+        """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
+        self.find(who, "lease.cancel", lease)
+
+        def job(change: Change) -> None:
+            text = f"{who.user} reports a VM of lease {lease} to be {observed.value}."
+            change.note("observed", who.user, text, lease=lease, data={"vm": vm, "observed": observed.value})
+            change.hand_over(InstanceObserved(change.now, lease, vm, observed))
+
+        self._live.change(job)
+
+    # 1.x -----------------------------------------------------------------------------------------------------
+
+    def xml(self, who: Principal, lease: int) -> str:
+        """Return a lease as Haizea 1.x wrote it."""
+        return lease_to_xml(self.show(who, lease), self._zone)
+
+    def list_xml(self, who: Principal) -> "Sequence[str]":
+        """Return the leases that are not over, as Haizea 1.x wrote them."""
+        page = self.list(who, active=True, limit=LIMIT_MAX)
+        return [lease_to_xml(lease, self._zone) for lease in page.items]
+
+    def request_xml(self, who: Principal, xml: str) -> LeaseOut:
+        """Request a lease that is written as Haizea 1.x wrote it."""
+        return self.request(who, request_from_xml(xml, self._live.now(), self._zone))
+
+    # -----------------------------------------------------------------------------------------------------------
+
+    def find(self, who: Principal, verb: str, lease: int) -> LeaseRow:
+        """Return a lease that somebody may do something with.
+
+        Raises:
+            NotFound: there is none, or not for them.
+            Forbidden: they may see it, but not do that.
+        """
+        with reading():
+            row = self._live.store.lease(lease)
+        what = f"lease {lease}"
+        if row is None:
+            access.check(who, "lease.list", owner=who.user)
+            raise access.missing(what)
+        access.check(who, verb, owner=row.owner, group=row.group, what=what)
+        return row
+
+    def _shown(self, who: Principal, row: LeaseRow) -> LeaseOut:
+        private = not access.may(who, "lease.extra", owner=row.owner, group=row.group)
+        return lease_out(row, self._live.names, private=private)

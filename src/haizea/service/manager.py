@@ -1,0 +1,37 @@
+"""All verbs in one place: what every front end is given."""
+
+from datetime import UTC, tzinfo
+
+from haizea.service.accounts import Accounts
+from haizea.service.hosts import HostService
+from haizea.service.journal import Journal
+from haizea.service.leases import Leases
+from haizea.service.live import Live
+from haizea.service.measures import Measures
+from haizea.service.planning import Planning
+from haizea.service.system import Identity, Pulse, System
+from haizea.service.usage import Usage
+from haizea.service.webhooks import Webhooks
+
+
+class Manager:
+    """The lease manager, as people and programs use it."""
+
+    def __init__(
+        self,
+        live: Live,
+        pulse: Pulse,
+        measures: Measures,
+        identity: Identity,
+        webhooks: Webhooks,
+        zone: tzinfo = UTC,
+    ) -> None:
+        """``zone`` is what times of 1.x clients are in."""
+        self.leases = Leases(live, zone)
+        self.planning = Planning(live, self.leases)
+        self.hosts = HostService(live)
+        self.journal = Journal(live, lambda: pulse.newest)
+        self.system = System(live, pulse, measures, identity)
+        self.accounts: Accounts = live.accounts
+        self.usage = Usage(live.store, live.now)
+        self.webhooks = webhooks

@@ -1,0 +1,76 @@
+"""From a request, as it is sent, to the terms of a lease."""
+
+from haizea.model.lease import (
+    Constraints,
+    DiskImage,
+    LeaseTerms,
+    NodeSet,
+    OnFailure,
+    OnGuestShutdown,
+    Reactions,
+)
+from haizea.model.resources import Capacity
+from haizea.model.units import SECOND, Instant, Span
+from haizea.service.errors import Invalid
+from haizea.service.instants import read_instant
+from haizea.service.models import LeaseRequestIn
+from haizea.workloads.times import SPAN_FORM, SPAN_MAX, parse_duration
+
+
+def terms_of(request: LeaseRequestIn, owner: str, now: Instant) -> LeaseTerms:
+    """Return the terms that a request asks for, at an instant that relative times are counted from.
+
+    Raises:
+        Invalid: times do not go together.
+    """
+    duration = _duration(request.duration)
+    immediate = request.start is not None and request.start.strip().lower() == "now" and request.deadline is None
+    start = None if request.start is None or immediate else read_instant(request.start, now, "start")
+    deadline = None if request.deadline is None else read_instant(request.deadline, now, "deadline")
+    if deadline is not None:
+        start = now if start is None else start
+        if duration is None:
+            raise Invalid("a lease of unlimited duration cannot end by a deadline", field="deadline")
+        if deadline <= start:
+            raise Invalid("the deadline is not after the earliest start", field="deadline")
+    image = request.software
+    wishes = request.constraints
+    return LeaseTerms(
+        nodes=tuple(NodeSet(each.count, _capacity(each.resources)) for each in request.nodes),
+        duration=duration,
+        start=start,
+        immediate=immediate,
+        deadline=deadline,
+        preemptible=request.preemptible if request.preemptible is not None else start is None and not immediate,
+        software=None if image is None else DiskImage(image.id, image.size),
+        user=owner,
+        extra=request.extra,
+        constraints=Constraints(
+            tuple(wishes.require.items()), tuple(wishes.exclude.items()), wishes.spread, wishes.together
+        ),
+        reactions=Reactions(OnGuestShutdown(request.on_guest_shutdown), OnFailure(request.on_failure)),
+        group=request.group,
+        name=request.name,
+    )
+
+
+def _capacity(resources: dict[str, int]) -> Capacity:
+    capacity = Capacity(resources)
+    if not len(capacity):
+        raise Invalid("a VM needs some amount of something", field="nodes")
+    return capacity
+
+
+def _duration(given: float | str) -> Span | None:
+    if isinstance(given, str):
+        try:
+            span = parse_duration(given)
+        except ValueError as problem:
+            raise Invalid(
+                f"duration: expected seconds, {SPAN_FORM}, or unlimited: {problem}", field="duration"
+            ) from problem
+        return span
+    span = round(given * SECOND)
+    if not 0 < span <= SPAN_MAX:
+        raise Invalid("duration: expected from a millisecond to a hundred years", field="duration")
+    return span

@@ -1,0 +1,1 @@
+"""The revisions of the schema, numbered with four digits."""
