@@ -33,6 +33,12 @@ class Receiver:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a delivery."""
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         self.headers.append({"": head.split("\r\n")[0], **headers})
@@ -43,7 +49,6 @@ class Receiver:
         writer.write(answer)
         with contextlib.suppress(ConnectionError):
             await writer.drain()
-        writer.close()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

@@ -216,7 +216,7 @@ def test_those_who_wait_do_not_keep_others_out() -> None:
     options = OPTIONS._replace(waiters=1)
     with running(options=options) as server, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(server.call, "haizea.eventpool.wait", "", 0, 10, 20.0)
-        while not server.manager.journal.news._waiters:  # type: ignore[attr-defined]
+        while not server.manager.journal.news._waiters:
             server.call("test_func")
         with pytest.raises(xmlrpc.client.ProtocolError) as refused:
             server.call("haizea.eventpool.wait", "", 0, 10, 20.0)

@@ -152,6 +152,7 @@ def _add_stream(app: FastAPI, streams: Streams) -> None:
         methods=["GET"],
         response_class=Stream,
         response_model=None,
+        status_code=200,
         summary="Follow the journal",
         tags=["site"],
         operation_id="site-follow-events",

@@ -5,6 +5,7 @@ daemon ends in between, and none is left out. Entries carry their number as thei
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -21,13 +22,13 @@ from haizea.api.post import post
 from haizea.runtime.rows import WebhookRow
 from haizea.runtime.store import StoreError
 from haizea.service.errors import ServiceError, Unauthenticated
-from haizea.service.models import EntryOut
+from haizea.service.models import EntryOut, EntryPage
 from haizea.service.principal import Principal
 
 SIGNATURE: Final = "haizea-signature"
 GONE: Final = 410
 PAGE: Final = 50
-REFRESH_S: Final = 2.0
+REFRESH_S: Final = 1.0
 
 
 class WebhookOptions(NamedTuple):
@@ -103,24 +104,46 @@ class Deliveries:
         self._trust = ssl.create_default_context()
         self._places: dict[int, _Place] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
         self._log = structlog.get_logger("haizea.webhooks")
 
     async def run(self) -> None:
         """Deliver for ever."""
-        newest = -1
+        watcher = asyncio.create_task(self._watch())
         try:
             while True:
+                self._news.clear()
                 try:
                     self._start_due(await asyncio.to_thread(self._records.rows))
-                    newest = await asyncio.to_thread(self._journal.wait, newest, REFRESH_S)
-                except (ServiceError, StoreError, OSError) as error:
+                except (ServiceError, StoreError) as error:
                     self._log.warning("webhooks cannot be looked at", error=str(error))
-                    await asyncio.sleep(REFRESH_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause_s()):
+                        await self._news.wait()
         finally:
-            tasks = list(self._busy.values())
+            tasks = [watcher, *self._busy.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Tell of what is new in the journal."""
+        newest = 0
+        while True:
+            try:
+                found = await asyncio.to_thread(self._journal.wait, newest, REFRESH_S)
+            except (ServiceError, StoreError) as error:
+                self._log.warning("the journal cannot be followed", error=str(error))
+                await asyncio.sleep(REFRESH_S)
+                continue
+            if found > newest:
+                newest = found
+                self._news.set()
+
+    def _pause_s(self) -> float:
+        """Return for how long there is nothing to do unless something new comes."""
+        due = [place.not_before for webhook, place in self._places.items() if webhook not in self._busy]
+        return min([REFRESH_S, *(max(0.01, at - self._clock()) for at in due if at > 0)])
 
     def _start_due(self, rows: list[WebhookRow]) -> None:
         """Begin with the webhooks whose time has come and that nobody is busy with."""
@@ -137,38 +160,44 @@ class Deliveries:
 
     def _ended(self, webhook: int, task: asyncio.Task[None]) -> None:
         del self._busy[webhook]
+        self._news.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("a webhook could not be served", webhook=webhook, error=repr(error))
             self._places[webhook] = _Place(0, 0, self._clock() + self._options.backoff_max_s)
 
     async def _serve(self, row: WebhookRow, place: _Place) -> None:
         """Deliver what there is for one webhook, until there is no more or a delivery fails."""
-        cursor = max(place.cursor, row.cursor)
-        try:
-            who = await asyncio.to_thread(self._reader, row.owner)
-            page = await asyncio.to_thread(
-                lambda: self._journal.entries(who, after=cursor, limit=PAGE, kinds=row.kinds)
-            )
-        except Unauthenticated:
-            self._log.warning("a webhook is disabled: its owner may not read any more", webhook=row.id)
-            await self._keep(row, cursor, place.failures, disabled=True)
-            return
-        except (ServiceError, StoreError) as error:
-            self._log.warning("the journal cannot be read for a webhook", webhook=row.id, error=str(error))
-            self._places[row.id] = _Place(cursor, place.failures, self._clock() + REFRESH_S)
-            return
-        failures = place.failures
-        for entry in page.items:
-            problem, pause_s = await self._deliver(row, entry)
-            if problem:
-                await self._failed(row, cursor, failures + 1, problem, pause_s)
+        cursor, failures = max(place.cursor, row.cursor), place.failures
+        kept = row.cursor, row.failures
+        while True:
+            try:
+                page = await asyncio.to_thread(self._page, row, cursor)
+            except Unauthenticated:
+                self._log.warning("a webhook is disabled: its owner may not read any more", webhook=row.id)
+                await self._keep(row, cursor, failures, disabled=True)
                 return
-            cursor, failures = entry.number, 0
-        cursor = max(cursor, page.cursor)
-        if cursor > row.cursor or failures != row.failures:
-            await self._keep(row, cursor, failures)
-        else:
-            self._places[row.id] = _Place(cursor, failures)
+            except (ServiceError, StoreError) as error:
+                self._log.warning("the journal cannot be read for a webhook", webhook=row.id, error=str(error))
+                self._places[row.id] = _Place(cursor, failures, self._clock() + REFRESH_S)
+                return
+            for entry in page.items:
+                problem, pause_s = await self._deliver(row, entry)
+                if problem:
+                    await self._failed(row, cursor, failures + 1, problem, pause_s)
+                    return
+                cursor, failures = entry.number, 0
+            cursor = max(cursor, page.cursor)
+            if (cursor, failures) != kept:
+                kept = cursor, failures
+                await self._keep(row, cursor, failures)
+            if not page.items:
+                self._places[row.id] = _Place(cursor, failures)
+                return
+
+    def _page(self, row: WebhookRow, cursor: int) -> EntryPage:
+        """Return the next entries for a webhook, as its owner may see them."""
+        who = self._reader(row.owner)
+        return self._journal.entries(who, after=cursor, limit=PAGE, kinds=row.kinds)
 
     async def _deliver(self, row: WebhookRow, entry: EntryOut) -> tuple[str, int]:
         """Send one entry. Returns what went wrong, empty for nothing, and the pause that the other end asks for."""

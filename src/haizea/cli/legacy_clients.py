@@ -156,7 +156,8 @@ def _problem(error: Exception, server: str) -> str:
         hint = "; credentials go into the URI, http://USER:TOKEN@HOST:PORT" if error.errcode in (401, 403) else ""
         return f"{server} answered {error.errcode} {error.errmsg}{hint}"
     if isinstance(error, OSError):
-        return f"nobody answers at {server} ({error.strerror or str(error) or 'no answer'}); is haizea serve running there?"
+        why = error.strerror or str(error) or "no answer"
+        return f"nobody answers at {server} ({why}); is haizea serve running there?"
     return f"what answers at {server} is no lease manager ({type(error).__name__}: {error})"
 
 
