@@ -204,6 +204,8 @@ class Desk:
         """Hold what a stay needs and add it to its lease."""
         self.table.hold(stay.start, stay.end, stay.placement.held)
         stay.lease.stays.append(stay)
+        if stay.copies:
+            self.planner.note_copies(stay)
 
     def drop(self, stay: Stay) -> None:
         """Give back what a stay still holds and take it off its lease."""
