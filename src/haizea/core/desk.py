@@ -26,6 +26,7 @@ from haizea.policy.views import SiteView
 
 EVERY_STATE: Final = frozenset(LeaseState)
 _BEFORE_STARTS: Final = Phase.PLANNED + 1
+_ONLY_LOOK: Final = -1
 
 
 class Policies(NamedTuple):
@@ -146,6 +147,12 @@ class Desk:
         at = transfer.start if planned else transfer.end
         heappush(self._timers, (at, _BEFORE_STARTS if planned else Phase.OVER, self._sequence, 0, transfer))
 
+    def _arm_copies(self, stay: Stay) -> None:
+        """Set timers for when copies before a stay are over: nothing happens to it, but others may have waited."""
+        for end in sorted({copy.end for copy in stay.copies if copy.start < copy.end < stay.start}):
+            self._sequence += 1
+            heappush(self._timers, (end, Phase.OVER, self._sequence, _ONLY_LOOK, stay))
+
     def due(self) -> Stay | Transfer | None:
         """Return the next stay or transfer in which something is to happen by now, if there is any."""
         timers = self._timers
@@ -164,7 +171,7 @@ class Desk:
         while timers:
             at, _phase, _sequence, version, thing = timers[0]
             if isinstance(thing, Stay):
-                if thing.version == version and thing.phase is not Phase.OVER:
+                if version in (thing.version, _ONLY_LOOK) and thing.phase is not Phase.OVER:
                     return at
             elif thing.state is not TransferState.OVER:
                 return at
@@ -206,6 +213,7 @@ class Desk:
         stay.lease.stays.append(stay)
         if stay.copies:
             self.planner.note_copies(stay)
+            self._arm_copies(stay)
 
     def drop(self, stay: Stay) -> None:
         """Give back what a stay still holds and take it off its lease."""
