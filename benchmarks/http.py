@@ -19,11 +19,21 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks.tables import Result, Row, render
+from benchmarks.tables import Column, Result, Row, render
 
 SECONDS_MAX: Final = 600.0
 KINDS: Final = ("request", "list", "show", "dry-run")
 TIMEOUT_S: Final = 30.0
+JUNK_CONNECTIONS: Final = 250
+COLUMNS: Final = (
+    Column("what", "what"),
+    Column("requests", "requests", ",d"),
+    Column("per second", "per second", ",.1f"),
+    Column("p50 ms", "p50 ms", ".2f"),
+    Column("p99 ms", "p99 ms", ".2f"),
+    Column("max ms", "max ms", ".2f"),
+    Column("answers", "answers by status"),
+)
 
 
 class Job(NamedTuple):
@@ -183,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="requests per second over all; 0: as many as possible")
     parser.add_argument("--junk", type=float, default=0.0, metavar="RATE", help="junk per second at the same time")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     parts = urlsplit(given.url)
     if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost", "::1") or parts.port is None:
         parser.error("the URL must be http://127.0.0.1:PORT: only servers on this machine are measured")
@@ -199,14 +209,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[Row] = []
     for kind in given.what or ([] if given.junk else KINDS):
         asked = jobs(kind, given.processes, given.connections, given.rate)
-        rubbish = jobs("junk", 1, 20, given.junk) if given.junk else []
+        rubbish = jobs("junk", 1, JUNK_CONNECTIONS, given.junk) if given.junk else []
         tallies = measure([*asked, *rubbish])
         rows.append(row(kind, tallies[: len(asked)], given.seconds))
         if rubbish:
             rows.append(row(f"junk beside {kind}", tallies[len(asked) :], given.seconds))
     if given.junk and not given.what:
-        rows.append(row("junk", measure(jobs("junk", 1, 20, given.junk)), given.seconds))
-    print(json.dumps(rows, indent=1) if given.json else render(Result("http", given.url, tuple(rows), ())))
+        rows.append(row("junk", measure(jobs("junk", 1, JUNK_CONNECTIONS, given.junk)), given.seconds))
+    print(json.dumps(rows, indent=1) if given.json else render(Result("http", given.url, COLUMNS, rows)))
 
 
 if __name__ == "__main__":

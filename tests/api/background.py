@@ -8,14 +8,12 @@ from pathlib import Path
 
 from haizea.api.options import ApiOptions
 from haizea.api.rest import Api
-from tests.api.calls import UNLIMITED, serving
+from tests.api.calls import OPEN, serving
 from tests.api.fake_manager import FakeManager
 
 
 @contextlib.contextmanager
-def background(
-    manager: FakeManager, options: ApiOptions = ApiOptions(door=UNLIMITED), path: Path | None = None
-) -> Iterator[list[str]]:
+def background(manager: FakeManager, options: ApiOptions = OPEN, path: Path | None = None) -> Iterator[list[str]]:
     """Serve an API. Gives its addresses: TCP first, then the Unix socket."""
     ready, addresses = threading.Event(), []
     loop = asyncio.new_event_loop()

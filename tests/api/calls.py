@@ -16,6 +16,7 @@ from tests.api.fake_manager import FakeManager
 BASE = "http://localhost"
 REQUEST = {"nodes": [{"count": 2, "resources": {"CPU": 100, "Memory": 512}}], "duration": 3600, "name": "course"}
 UNLIMITED = DoorOptions(rate=0, peer_rate=0)
+OPEN = ApiOptions(door=UNLIMITED)
 
 
 class Caller:
@@ -25,7 +26,7 @@ class Caller:
         self.api = api
         self.manager = manager
         self.headers = {"authorization": f"Bearer {token}"} if token else {}
-        self.transport = httpx.ASGITransport(app=api, client=(address, 50_000))  # type: ignore[arg-type]
+        self.transport = httpx.ASGITransport(app=api, client=(address, 50_000))
 
     async def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Make a call."""
@@ -38,7 +39,7 @@ def scenario(
     play: Callable[[Caller], Awaitable[None]],
     *,
     token: str | None = "ada-token",
-    options: ApiOptions = ApiOptions(door=UNLIMITED),
+    options: ApiOptions = OPEN,
     manager: FakeManager | None = None,
     address: str = "127.0.0.1",
 ) -> FakeManager:

@@ -242,7 +242,9 @@ class FakePlanning:
 
     def calendar(self, who: Principal, *, start: str | None, end: str | None) -> CalendarOut:
         """Return one step."""
-        return CalendarOut(total={"CPU": 400}, samples=[SampleOut(at=start or WHEN, used={"CPU": 0}, free={"CPU": 400})])
+        return CalendarOut(
+            total={"CPU": 400}, samples=[SampleOut(at=start or WHEN, used={"CPU": 0}, free={"CPU": 400})]
+        )
 
 
 class FakeHosts:
@@ -361,7 +363,7 @@ class FakeSystem:
         """Return made-up figures."""
         taken = Distribution((0.01, 0.1), (3, 2, 1), 0.5)
         return Figures(
-            leases={("scheduled", "advance-reservation"): len(self.leases.kept), ("queued", "best-effort"): 2},
+            leases={("scheduled", "AR"): len(self.leases.kept), ("queued", "best-effort"): 2},
             queue=2,
             queue_oldest_s=12.5,
             reservations={"kept": 5, "late": 1, "lost": 0},

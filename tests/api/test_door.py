@@ -1,6 +1,7 @@
 """Who is let in: names, tokens, limits, and what is refused before anybody looks into it."""
 
 import base64
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -186,14 +187,18 @@ def test_pages_of_others_cannot_send_requests(headers: dict[str, str], status: i
     scenario(play)
 
 
-@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
 def test_what_a_form_can_send_is_no_json(media: str) -> None:
     """A body must be said to be JSON, which the form of a web page cannot do."""
 
     async def play(call: Caller) -> None:
         answer = await call("POST", "/v1/leases", content=b'{"a":1}', headers={"content-type": media})
         assert (answer.status_code, answer.json()["code"]) == (415, "media-type")
-        answer = await call("POST", "/v1/leases", json=REQUEST, headers={"content-type": "Application/JSON; charset=utf-8"})
+        answer = await call(
+            "POST", "/v1/leases", json=REQUEST, headers={"content-type": "Application/JSON; charset=utf-8"}
+        )
         assert answer.status_code == 201
 
     scenario(play)
@@ -202,7 +207,7 @@ def test_what_a_form_can_send_is_no_json(media: str) -> None:
 def test_a_body_has_a_limit() -> None:
     """More than a mebibyte is refused, whether its length is announced or not."""
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 65_536
 

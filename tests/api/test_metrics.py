@@ -23,7 +23,7 @@ def test_the_daemon_is_measured() -> None:
         answer = await call("GET", "/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=")
         found = samples(answer.text)
-        assert found["haizea_leases state=scheduled type=advance-reservation"] == 1
+        assert found["haizea_leases state=scheduled type=AR"] == 1
         assert found["haizea_queue_length"] == 2
         assert found["haizea_queue_oldest_seconds"] == 12.5
         assert found["haizea_reservations_total outcome=late"] == 1

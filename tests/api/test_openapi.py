@@ -47,7 +47,9 @@ def test_the_document_is_openapi_3_1() -> None:
     definitions = pytest.importorskip("schemathesis.specs.openapi.definitions")
     found = document()
     assert found["openapi"] == "3.1.0"
-    errors = [f"{error.instance_path}: {error.message}" for error in definitions.OPENAPI_31_VALIDATOR.iter_errors(found)]
+    errors = [
+        f"{error.instance_path}: {error.message}" for error in definitions.OPENAPI_31_VALIDATOR.iter_errors(found)
+    ]
     assert errors == []
 
 

@@ -318,7 +318,7 @@ def test_accounts_are_written_read_and_deleted(path: str, body: dict[str, Any]) 
 
 
 def test_the_caller_is_told_who_they_are() -> None:
-    """whoami names user, role, groups and how they were believed."""
+    """The answer names user, role, groups and how they were believed."""
 
     async def play(call: Caller) -> None:
         who = (await call("GET", "/v1/whoami")).json()
@@ -401,7 +401,7 @@ def test_requests_run_beside_each_other() -> None:
         threads.add(threading.current_thread().name)
         return original(*given)
 
-    manager.leases.show = show  # type: ignore[method-assign]
+    manager.leases.show = show  # type: ignore[method-assign,assignment]
 
     async def play(call: Caller) -> None:
         import asyncio

@@ -97,7 +97,7 @@ def test_a_socket_in_use_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_where_something_else_is_no_socket_is_made(tmp_path: Path) -> None:
-    """A file at the socket's place is kept, a path too long for a socket is refused, and so is a folder that is a file."""
+    """A file at the socket's place is kept, a path too long for a socket is refused, and so is a file as folder."""
     path = tmp_path / "haizea.sock"
     path.write_text("precious")
     with pytest.raises(CannotListen, match="is no socket"):
@@ -205,7 +205,10 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path, certificate: Tls) -
         (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
         (b"POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400",
+        ),
     ],
 )
 def test_what_is_no_request_is_answered_briefly(sent: bytes, status: bytes) -> None:
@@ -333,5 +336,19 @@ def test_requests_are_finished_when_the_server_stops() -> None:
             with pytest.raises(httpx.ConnectError):
                 await client.get("/healthz")
         api.close()
+
+    over_sockets(play)
+
+
+def test_answers_are_not_held_back() -> None:
+    """An answer in two pieces is sent at once: a client that waits for it on one connection gets dozens in a second."""
+
+    async def play() -> None:
+        async with serving(Api(FakeManager(), OPTIONS)) as (_, addresses), httpx.AsyncClient() as client:
+            began = asyncio.get_running_loop().time()
+            for _ in range(20):
+                await client.get(addresses[0] + "/v1/version")
+            # A delayed acknowledgement costs 40 ms each time.
+            assert asyncio.get_running_loop().time() - began < 20 * 0.04
 
     over_sockets(play)

@@ -153,12 +153,15 @@ def test_a_stream_ends_when_its_caller_is_not_believed_any_more() -> None:
     manager = filled()
 
     async def play() -> None:
-        async with serving(Api(manager, OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=10) as client:
-            async with client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer:
-                blocks = events(answer)
-                await anext(blocks)
-                del manager.accounts.tokens_valid["ada-token"]
-                assert all("data" not in block for block in [block async for block in blocks])
+        async with (
+            serving(Api(manager, OPTIONS)) as (_, addresses),
+            httpx.AsyncClient(timeout=10) as client,
+            client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
+        ):
+            blocks = events(answer)
+            await anext(blocks)
+            del manager.accounts.tokens_valid["ada-token"]
+            assert all("data" not in block for block in [block async for block in blocks])
 
     over_sockets(play)
 
@@ -168,14 +171,17 @@ def test_streams_end_when_the_server_stops() -> None:
 
     async def play() -> None:
         api = Api(filled(), OPTIONS)
-        async with serving(api) as (servers, addresses), httpx.AsyncClient(timeout=10) as client:
-            async with client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer:
-                blocks = events(answer)
-                await anext(blocks)
-                stopping = asyncio.create_task(servers.stop())
-                async with asyncio.timeout(3):
-                    assert [block async for block in blocks if "data" in block] == []
-                    await stopping
+        async with (
+            serving(api) as (servers, addresses),
+            httpx.AsyncClient(timeout=10) as client,
+            client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
+        ):
+            blocks = events(answer)
+            await anext(blocks)
+            stopping = asyncio.create_task(servers.stop())
+            async with asyncio.timeout(3):
+                assert [block async for block in blocks if "data" in block] == []
+                await stopping
 
     over_sockets(play)
 
@@ -192,7 +198,9 @@ def test_who_does_not_read_is_cut_off() -> None:
         async with serving(api) as (_, addresses):
             host, port = addresses[0].removeprefix("http://").split(":")
             _, writer = await asyncio.open_connection(host, int(port), limit=1024)
-            head = b"GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer root-token\r\n\r\n"
+            head = (
+                b"GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer root-token\r\n\r\n"
+            )
             writer.write(head)
             async with asyncio.timeout(8):
                 while not api.streams.count:
@@ -227,11 +235,14 @@ def test_a_stream_ends_when_the_journal_cannot_be_read_any_more(capsys: pytest.C
         raise Unavailable("The store cannot be reached.")
 
     async def play() -> None:
-        async with serving(Api(manager, OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=10) as client:
-            async with client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer:
-                manager.journal.entries = fail  # type: ignore[method-assign]
-                manager.journal.add("notice", "ada", "")
-                assert [block async for block in events(answer) if "data" in block] == []
+        async with (
+            serving(Api(manager, OPTIONS)) as (_, addresses),
+            httpx.AsyncClient(timeout=10) as client,
+            client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
+        ):
+            manager.journal.entries = fail  # type: ignore[method-assign]
+            manager.journal.add("notice", "ada", "")
+            assert [block async for block in events(answer) if "data" in block] == []
 
     over_sockets(play)
     assert "event stream ended" in capsys.readouterr().out

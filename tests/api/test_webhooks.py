@@ -117,7 +117,11 @@ def test_entries_are_delivered_in_order_and_signed() -> None:
     assert [json.loads(body)["id"] for body in receiver.bodies] == [1, 2, 3, 4, 5]
     assert json.loads(receiver.bodies[0])["entry"]["text"] == "text 0"
     headers = receiver.headers[0]
-    assert (headers[""], headers["haizea-event"], headers["haizea-delivery"]) == ("POST /hook?a=b HTTP/1.1", "notice", "1")
+    assert (headers[""], headers["haizea-event"], headers["haizea-delivery"]) == (
+        "POST /hook?a=b HTTP/1.1",
+        "notice",
+        "1",
+    )
     stamp, signature = (part.split("=")[1] for part in headers["haizea-signature"].split(","))
     expected = hmac.new(b"s3cret", stamp.encode() + b"." + receiver.bodies[0], hashlib.sha256).hexdigest()
     assert signature == expected

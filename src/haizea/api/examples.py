@@ -38,8 +38,8 @@ LEASE: Final[dict[str, Any]] = {
     "name": "course",
     "owner": "ada",
     "group": "",
-    "type": "advance-reservation",
-    "state": "scheduled",
+    "type": "AR",
+    "state": "ready",
     "preemptible": False,
     "nodes": [{"count": 4, "resources": {"CPU": 100, "Memory": 1024}}],
     "vms": 4,
@@ -68,7 +68,7 @@ LEASE: Final[dict[str, Any]] = {
 }
 VERDICT: Final[dict[str, Any]] = {
     "accepted": True,
-    "state": "scheduled",
+    "state": "ready",
     "starts": "2026-11-25T13:00:00Z",
     "ends": "2026-11-25T14:30:00Z",
     "plan": [STAY],

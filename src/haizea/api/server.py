@@ -206,7 +206,8 @@ def open_tcp(host: str, port: int, *, tls: bool) -> socket.socket:
             f"{host}:{port} can be reached from other machines, and there is no TLS: tokens would travel unprotected. "
             "Set a certificate and a key, or listen at 127.0.0.1."
         )
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio sends answers without waiting for more to send (TCP_NODELAY).
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

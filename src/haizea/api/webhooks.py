@@ -186,11 +186,12 @@ class Deliveries:
                     await self._failed(row, cursor, failures + 1, problem, pause_s)
                     return
                 cursor, failures = entry.number, 0
+            more = bool(page.items) or page.cursor > cursor
             cursor = max(cursor, page.cursor)
             if (cursor, failures) != kept:
                 kept = cursor, failures
                 await self._keep(row, cursor, failures)
-            if not page.items:
+            if not more:
                 self._places[row.id] = _Place(cursor, failures)
                 return
 

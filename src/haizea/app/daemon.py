@@ -2,29 +2,28 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
-from haizea.api.options import ApiOptions, DoorOptions
-from haizea.api.rest import Api
-from haizea.api.server import Listener, Servers, Tls
 from haizea.api.webhooks import Deliveries
-from haizea.api.xmlrpc.app import XmlRpcApi, XmlRpcOptions
 from haizea.app.compose import policies
-from haizea.app.paths import data_folder, socket_path
+from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
+from haizea.app.notify import sd_notify
+from haizea.app.paths import data_folder
 from haizea.backends.pretended import PretendedPlatform
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
-from haizea.config.settings import Settings
+from haizea.config.settings import SECTIONS, Settings
 from haizea.core.reasons import instant
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
+from haizea.live.keeper import Checkpoint
 from haizea.model.site import Site
 from haizea.model.units import Instant, Span
 from haizea.policy.registry import available
@@ -32,21 +31,25 @@ from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.ledger import Ledger
-from haizea.service.live import Live
+from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
 from haizea.service.measures import Measures
 from haizea.service.models import PolicyOut
 from haizea.service.oidc import TokenVerifier
 from haizea.service.oidc import load as load_verifier
-from haizea.service.principal import Role
 from haizea.service.system import Identity
+from haizea.service.system import Pulse as PulseOfLoop
 from haizea.service.webhooks import Targets, Webhooks
 from haizea.stores import open_store
 from haizea.workloads.oneline import parse_site
 
-SITE_FACT = "site"
-CLOCK_FACT = "clock"
-SECRET_OPTIONS = ("store.url",)
+if TYPE_CHECKING:
+    from haizea.stores.sql.leadership import Leadership
+
+SITE_FACT: Final = "site"
+CLOCK_FACT: Final = "clock"
+SECRET_OPTIONS: Final = ("store.url",)
+LEAD_S: Final = 1.0
 
 
 class Pulse:
@@ -93,55 +96,81 @@ class Parts(NamedTuple):
     measures: Measures
 
 
-def store_url(settings: Settings) -> str:
-    """Return where the store is, with the default filled in."""
-    return settings.store.url or f"sqlite:///{data_folder() / 'haizea.sqlite'}"
+class Assembled(NamedTuple):
+    """The verbs, and what they stand on."""
+
+    manager: Manager
+    webhooks: Webhooks
+    targets: Targets
+    live: Live
+    identity: Identity
 
 
-def is_default(settings: Settings) -> bool:
-    """Whether nothing was said of where to keep things and whom to let in: the site of somebody who tries Haizea out."""
-    return settings.store.url is None and settings.server.anonymous == "none"
-
-
-def build(settings: Settings, *, warn: Callable[[str], None]) -> Parts:
-    """Make a daemon's parts.
+def build(
+    settings: Settings,
+    *,
+    warn: Callable[[str], None],
+    leadership: "Leadership | None" = None,
+    checkpoint: Checkpoint = lambda _label: None,
+) -> Parts:
+    """Make a daemon's parts. It has the lead that is given, or takes its own; ``checkpoint`` is for tests.
 
     Raises:
         haizea.runtime.store.StoreError: the store cannot be used.
         ConfigError: settings do not go together.
     """
-    store = open_store(store_url(settings), migrate=False)
+    store = open_store(store_url(settings), migrate=False, leadership=leadership)
     try:
-        return _build(settings, store, warn)
+        return _build(settings, store, warn, checkpoint)
     except BaseException:
         store.close()
         raise
 
 
-def _build(settings: Settings, store: Store, warn: Callable[[str], None]) -> Parts:
-    site = _site(settings, store)
-    clock = _clock(settings, store)
+def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkpoint: Checkpoint) -> Parts:
+    site = site_of(settings, store)
+    clock = clock_of(settings, store)
     measures = Measures()
     engine = Engine(
-        EngineSettings(site, to_options(settings), policies(settings)),
+        engine_settings(settings, site),
         store,
         PretendedPlatform(_platform_path(settings)),
         clock,
         measures,
         warn,
+        checkpoint,
     )
-    ledger = Ledger(store, engine)
+    made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
+    engine.chores.append(_expire(engine, made.manager))
+    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
+
+
+def engine_settings(settings: Settings, site: Site) -> EngineSettings:
+    """Return what a scheduler of this site runs by."""
+    return EngineSettings(site, to_options(settings), policies(settings))
+
+
+def assemble(
+    settings: Settings,
+    loop: Loop,
+    store: Store,
+    site: Site,
+    clock: LiveClock,
+    pulse: PulseOfLoop,
+    measures: Measures,
+) -> Assembled:
+    """Put the verbs together around whatever carries them out."""
+    ledger = Ledger(store, loop)
     server = settings.server
     accounts = Accounts(
-        ledger, clock.now, daemon_uid=os.getuid(), anonymous=_anonymous(settings), verifiers=_verifiers(settings)
+        ledger, clock.now, daemon_uid=os.getuid(), anonymous=anonymous_role(settings), verifiers=_verifiers(settings)
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
-    live = Live(engine, store, accounts, site, clock.now)
+    live = Live(loop, store, accounts, site, clock.now)
     identity = Identity(clock.now(), settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
-    manager = Manager(live, Pulse(engine), measures, identity, webhooks, _zone(server.time_zone))
-    engine.chores.append(_expire(engine, manager))
-    return Parts(settings, engine, store, manager, webhooks, targets, measures)
+    manager = Manager(live, pulse, measures, identity, webhooks, _zone(server.time_zone))
+    return Assembled(manager, webhooks, targets, live, identity)
 
 
 def _expire(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
@@ -163,7 +192,7 @@ def _expired(manager: Manager, change: Change) -> None:
     manager.planning.expire(change)
 
 
-def _site(settings: Settings, store: Store) -> Site:
+def site_of(settings: Settings, store: Store) -> Site:
     """Return the site, having checked that it is the one that the store was made with, or has grown at its end."""
     site = parse_site(settings.live.site)
     described = [[host.name, dict(host.capacity.items()), dict(host.labels)] for host in site.hosts]
@@ -179,7 +208,7 @@ def _site(settings: Settings, store: Store) -> Site:
     return site
 
 
-def _clock(settings: Settings, store: Store) -> LiveClock:
+def clock_of(settings: Settings, store: Store) -> LiveClock:
     """Return the clock; a site that lives faster than real time goes on from when it stopped."""
     factor = settings.live.time_scale
     kept = store.fact(CLOCK_FACT)
@@ -195,6 +224,8 @@ def _clock(settings: Settings, store: Store) -> LiveClock:
 
 
 def _platform_path(settings: Settings) -> Path | str:
+    if settings.live.platform_file is not None:
+        return Path(settings.live.platform_file)
     url = store_url(settings)
     if url.startswith("sqlite:///"):
         return Path(url.removeprefix("sqlite:///")).with_suffix(".platform")
@@ -203,13 +234,6 @@ def _platform_path(settings: Settings) -> Path | str:
     folder = data_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / "haizea.platform"
-
-
-def _anonymous(settings: Settings) -> Role | None:
-    name = settings.server.anonymous
-    if name != "none":
-        return Role[name.upper()]
-    return Role.ADMIN if is_default(settings) else None
 
 
 def _verifiers(settings: Settings) -> list[TokenVerifier]:
@@ -241,8 +265,6 @@ def _policies(settings: Settings) -> list[PolicyOut]:
 
 def _shown(settings: Settings) -> dict[str, Any]:
     """Return the settings in force, without what must stay secret."""
-    from haizea.config.settings import SECTIONS
-
     found: dict[str, Any] = {}
     for section in SECTIONS:
         values = settings.section(section)
@@ -265,58 +287,101 @@ def _plain(value: object) -> object:
 # Serving -----------------------------------------------------------------------------------------------------
 
 
+class Ending(Enum):
+    """How a daemon's time ends."""
+
+    STOPPED = "it was told to stop"
+    LEADS = "it has the lead now"
+    DEPOSED = "another daemon has taken over"
+
+
 class Daemon:
     """Serves until it is told to stop."""
 
-    def __init__(self, parts: Parts, ready: Callable[[Sequence[str]], None]) -> None:
-        """``ready`` is called with the addresses once requests are taken."""
+    def __init__(
+        self,
+        parts: Parts,
+        ready: Callable[[Sequence[str]], None],
+        read: Callable[[], Settings] | None = None,
+        leadership: "Leadership | None" = None,
+    ) -> None:
+        """``ready`` is called with the addresses once requests are taken, ``read`` reads the configuration anew.
+
+        ``leadership`` is the lead that it has; where it has its own, nobody else can take it.
+        """
         self._parts = parts
         self._ready = ready
+        self._read = read or (lambda: parts.settings)
+        self._leadership = leadership
         self._log = structlog.get_logger("haizea")
 
-    async def serve(self) -> None:
-        """Listen, work, and stop cleanly on SIGTERM or SIGINT: no new requests, state saved, VMs left running.
+    async def serve(self, signals: Signals | None = None) -> Ending:
+        """Listen, work, and stop cleanly when told to: no new requests, state saved, VMs left running.
 
         Raises:
             haizea.api.server.CannotListen: an address cannot be listened at.
+            haizea.runtime.store.StoreError: the store cannot be used.
         """
-        parts, stop = self._parts, asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        door = _door(parts.settings)
-        api = Api(parts.manager, ApiOptions(door=door))
-        xmlrpc = XmlRpcApi(parts.manager, XmlRpcOptions(door=door))
-        servers = Servers(_listeners(parts.settings, api, xmlrpc), on_stop=api.stop_streams)
+        parts, signals = self._parts, signals or Signals()
+        doors = Doors(parts.manager, parts.settings)
         deliveries = Deliveries(
             parts.manager.journal, parts.webhooks, parts.targets.addresses, parts.manager.accounts.by_name
         )
-        parts.engine.start()
         tasks: list[asyncio.Task[Any]] = []
         try:
-            addresses = await servers.start()
+            parts.engine.start()
+            addresses = await doors.open()
             tasks = [
-                asyncio.create_task(deliveries.run()),
-                asyncio.create_task(stop.wait()),
-                asyncio.create_task(servers.wait()),
-                asyncio.create_task(self._watch()),
+                asyncio.create_task(each)
+                for each in (
+                    deliveries.run(),
+                    self._reload(doors, signals),
+                    self._keep_lead(),
+                    signals.stop.wait(),
+                    doors.watch(),
+                    self._watch(),
+                )
             ]
             self._ready(addresses)
-            await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks[3:], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._log.info("stopping")
-            parts.manager.system.stopping = True
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await servers.stop()
-            api.close()
-            xmlrpc.close()
-            await asyncio.to_thread(parts.engine.stop)
-            parts.store.close()
-            self._log.info("stopped", at=instant(parts.engine.clock.now()))
+            await self._end(doors, tasks)
         if parts.engine.failure is not None:
             raise parts.engine.failure
+        return Ending.DEPOSED if parts.engine.keeper.deposed else Ending.STOPPED
+
+    async def _end(self, doors: Doors, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        parts = self._parts
+        self._log.info("stopping", deposed=parts.engine.keeper.deposed or None)
+        sd_notify("STOPPING=1")
+        parts.manager.system.stopping = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await doors.close()
+        await asyncio.to_thread(parts.engine.stop)
+        parts.store.close()
+        self._log.info("stopped", at=instant(parts.engine.clock.now()))
+
+    async def _reload(self, doors: Doors, signals: Signals) -> None:
+        settings = self._parts.settings
+        while True:
+            await signals.reload.wait()
+            signals.reload.clear()
+            settings = await reload(doors, settings, self._read)
+
+    async def _keep_lead(self) -> None:
+        """See to it that the lead is held; where another has it, end."""
+        while self._leadership is not None:
+            await asyncio.sleep(LEAD_S)
+            try:
+                held = await asyncio.to_thread(self._leadership.try_acquire)
+            except StoreError:
+                # It cannot be asked, and so nobody else can take the lead either, as far as can be known here.
+                continue
+            if not held:
+                self._parts.engine.depose("another daemon has the lead")
+                return
 
     async def _watch(self) -> None:
         """Return when the loop has ended by itself; tell who waits for news of them meanwhile."""
@@ -326,39 +391,3 @@ class Daemon:
                 newest = self._parts.engine.keeper.newest
                 self._parts.manager.journal.tell()
             await asyncio.sleep(0.05)
-
-
-def _door(settings: Settings) -> DoorOptions:
-    server = settings.server
-    return DoorOptions(
-        anonymous=_anonymous(settings) is not None,
-        rate=server.rate,
-        burst=2 * server.rate,
-        hosts=server.hosts,
-    )
-
-
-def _listeners(settings: Settings, api: Api, xmlrpc: XmlRpcApi) -> list[Listener]:
-    server = settings.server
-    tls = _tls(settings)
-    path = Path(server.socket) if server.socket is not None else socket_path()
-    found = [Listener(api, path=path)]
-    for name, address, app in (("listen", server.listen, api), ("xmlrpc", server.xmlrpc, xmlrpc)):
-        if address != "none":
-            host, port = _address(name, address)
-            found.append(Listener(app, host=host, port=port, tls=tls))
-    return found
-
-
-def _address(name: str, text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ConfigError(f"server.{name}: expected ADDRESS:PORT, such as 127.0.0.1:42480, or none; not {text!r}")
-    return host.strip("[]"), int(port)
-
-
-def _tls(settings: Settings) -> Tls | None:
-    certificate, key = settings.server.tls_certificate, settings.server.tls_key
-    if (certificate is None) != (key is None):
-        raise ConfigError("server.tls-certificate and server.tls-key go together: name both, or neither")
-    return None if certificate is None or key is None else Tls(Path(certificate), Path(key))

@@ -3,22 +3,33 @@
 import asyncio
 import logging
 import os
+import signal
+import socket
+import struct
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import structlog
 
 from haizea.api.server import CannotListen
-from haizea.app.daemon import Daemon, build, is_default, store_url
+from haizea.app.daemon import Daemon, Ending, build
+from haizea.app.doors import Signals, is_default, store_url
 from haizea.app.notify import sd_notify
+from haizea.app.standby import Standby, may_stand_by
 from haizea.config import Override
 from haizea.config import load as load_settings
 from haizea.config.settings import Settings
-from haizea.runtime.store import StoreError
+from haizea.runtime.store import Deposed, StoreError, StoreUnavailable
 
-NO_SERVICE = 1
+if TYPE_CHECKING:
+    from haizea.stores.sql.leadership import Leadership
+
+NO_SERVICE: Final = 1
+STOP_S: Final = 60.0
 FIRST_STEPS = """
 Try it, in another terminal:
   haizea lease request --nodes 1 --cpu 1 --memory 1G --duration 10m
@@ -32,17 +43,97 @@ def run(config: str | None, sets: Sequence[str], overrides: Sequence[Override], 
     Raises:
         haizea.config.errors.ConfigError: the configuration is wrong.
     """
-    settings = load_settings(config, sets=tuple(sets), overrides=list(overrides))
+
+    def read() -> Settings:
+        return load_settings(config, sets=tuple(sets), overrides=list(overrides))
+
+    settings = read()
     _log_in(log)
     logger = structlog.get_logger("haizea")
     try:
         _make_folder(settings)
-        parts = build(settings, warn=logger.warning)
-        asyncio.run(Daemon(parts, lambda addresses: _first_words(settings, addresses)).serve())
+        asyncio.run(_live(settings, read))
     except (StoreError, CannotListen) as problem:
         logger.critical("cannot serve", why=str(problem))
         return NO_SERVICE
     return 0
+
+
+async def _live(settings: Settings, read: Callable[[], Settings]) -> None:
+    """Serve; where several daemons share a store, stand by until it is this one's turn, and again when it was."""
+    signals = Signals()
+    if not may_stand_by(settings):
+        await _lead(settings, read, signals, None)
+        return
+    from haizea.stores.sql.leadership import Leadership
+
+    logger = structlog.get_logger("haizea")
+    lead = Leadership(store_url(settings), address=_address(settings))
+    try:
+        while not signals.stop.is_set():
+            standby = Standby(settings, lead, lambda addresses, who: _standby_words(settings, addresses, who), read)
+            if await standby.serve(signals) is Ending.STOPPED:
+                return
+            try:
+                ending = await _lead(settings, read, signals, lead)
+            except (StoreUnavailable, Deposed) as problem:
+                # The store went away between two moments: whoever reaches it first leads.
+                logger.warning("cannot lead", why=str(problem))
+                ending = Ending.DEPOSED
+            lead.release()
+            if ending is Ending.STOPPED:
+                return
+            await asyncio.sleep(1)
+    finally:
+        lead.release()
+
+
+async def _lead(
+    settings: Settings, read: Callable[[], Settings], signals: Signals, lead: "Leadership | None"
+) -> Ending:
+    warn = structlog.get_logger("haizea").warning
+    parts = await asyncio.to_thread(build, settings, warn=warn, leadership=lead)
+    return await Daemon(parts, lambda addresses: _first_words(settings, addresses), read, lead).serve(signals)
+
+
+def _address(settings: Settings) -> str:
+    """Return where others are told that this daemon is reached."""
+    server = settings.server
+    if server.listen == "none":
+        return ""
+    return f"{'http' if server.tls_certificate is None else 'https'}://{server.listen}"
+
+
+def stop(path: Path) -> int:
+    """Stop the daemon that listens at a Unix socket, and wait until it has ended; return its process.
+
+    Raises:
+        OSError: nobody listens there, or it is not this user's, or it does not end.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(5)
+        probe.connect(str(path))
+        # Who listens is what the system says, so that no file with a number can be out of date.
+        process: int = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    os.kill(process, signal.SIGTERM)
+    until = time.monotonic() + STOP_S
+    while time.monotonic() < until:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return process
+        if _is_zombie(process):
+            return process
+        time.sleep(0.05)
+    raise TimeoutError(f"process {process} was told to stop, and has not within {STOP_S:g} s; see its log")
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether a process has ended and only its parent has not taken note."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def _make_folder(settings: Settings) -> None:
@@ -79,7 +170,16 @@ def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     if is_default(settings):
         lines.append("  Everybody on this machine is an administrator here, as nothing else was configured.")
     print("\n".join([*lines, "", FIRST_STEPS]), flush=True)
-    sd_notify("READY=1")
+    sd_notify("READY=1\nSTATUS=It leads.")
+
+
+def _standby_words(settings: Settings, addresses: Sequence[str], who: str) -> None:
+    """Say that requests are not taken here for now, and where questions are."""
+    lines = [f"Haizea {_version()} stands by (process {os.getpid()}): {who}."]
+    for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
+        lines.append(f"  {what + ':':<14}{address}")
+    print("\n".join(lines), flush=True)
+    sd_notify("READY=1\nSTATUS=It stands by.")
 
 
 def _version() -> str:

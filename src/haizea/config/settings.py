@@ -157,6 +157,7 @@ class Live(Section):
 
     backend: str = "pretended"
     site: str = "4 CPU:400 Memory:8192"
+    platform_file: str | None = None
     time_scale: float = 1.0
     lateness: Span = 5_000
 

@@ -240,6 +240,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
            optional=True),
     Option("live", "backend", "choice", "What runs the VMs; pretended only pretends to.", ("pretended",)),
     Option("live", "site", "site", "The pretended site, in one line."),
+    Option("live", "platform-file", "path",
+           "Where the pretended platform keeps its VMs; beside the store, where that is a file. Daemons that stand in "
+           "for each other must have the same one.", optional=True),
     Option("live", "time-scale", "number", "How many times faster than real time the pretended site lives.",
            low=1, high=1_000_000),
     Option("live", "lateness", "span", "By how much a start or end may be missed before it is planned anew."),

@@ -71,10 +71,12 @@ class Backfilling:
     def _serve_in_order(self) -> None:
         """Start leases as long as the one in front can start: nobody overtakes."""
         desk, queue = self._desk, self._desk.queue
+        migrating = desk.options.migration is Migration.YES
         while queue:
             lease = queue[0]
             free = desk.table.free_now()
-            if lease.need.key <= free or not self._unprepared:
+            least = 1 if migrating and lease.images else lease.need.key
+            if least <= free or not self._unprepared:
                 refusal = self._booking.asap(lease, future=False)
                 if refusal is None or self._too_expensive(lease, refusal):
                     queue.popleft()

@@ -160,6 +160,16 @@ class Desk:
         at = transfer.start if planned else transfer.end
         heappush(self._timers, (at, _BEFORE_STARTS if planned else Phase.OVER, transfer.timer, transfer))
 
+    def note_copies(self, stay: Stay) -> None:
+        """Have hosts count as disturbed by the copies before a stay, and look who has waited when they are over.
+
+        Timers of which the number is negative are only for looking: nothing happens to the stay then.
+        """
+        self.planner.note_copies(stay)
+        for end in sorted({copy.end for copy in stay.copies if copy.start < copy.end < stay.start}):
+            self.sequence += 1
+            heappush(self._timers, (end, Phase.OVER, -self.sequence, stay))
+
     def due(self) -> Stay | Transfer | None:
         """Return the next stay or transfer in which something is to happen by now, if there is any.
 
@@ -181,7 +191,7 @@ class Desk:
         while timers:
             at, _phase, timer, thing = timers[0]
             if isinstance(thing, Stay):
-                if thing.timer == timer and thing.phase is not Phase.OVER:
+                if (timer < 0 or thing.timer == timer) and thing.phase is not Phase.OVER:
                     return at
             elif thing.state is not TransferState.OVER:
                 return at
@@ -231,6 +241,8 @@ class Desk:
         self.table.hold(stay.start, stay.end, stay.placement.held)
         stay.lease.stays.append(stay)
         self.touched.add(stay.lease.id)
+        if stay.copies:
+            self.note_copies(stay)
 
     def drop(self, stay: Stay) -> None:
         """Give back what a stay still holds and take it off its lease."""

@@ -298,6 +298,8 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
         for stay in lease.stays:
             if stay.end > desk.now:
                 desk.table.hold(max(stay.start, desk.now), stay.end, stay.placement.held)
+            if stay.copies and stay.phase is Phase.PLANNED:
+                desk.note_copies(stay)
             if stay.phase is not Phase.RUNNING or stay.run_end < FAR_FUTURE:
                 desk.set_timer(stay)
     present = sorted(desk.leases.values(), key=_place)

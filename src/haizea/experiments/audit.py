@@ -84,8 +84,13 @@ class Audit:
                 )
 
     def _idle(self, now: Instant) -> None:
-        """Check that no lease waits that could run from now to its end; without backfilling, of the one in front."""
+        """Check that no lease waits that could run from now to its end; without backfilling, of the one in front.
+
+        While memory images are copied one may: until they have arrived, better hosts may be free for too short a time.
+        """
         desk = self._desk
+        if any(copy.end > now for lease in desk.leases.values() for stay in lease.stays for copy in stay.copies):
+            return
         for lease in list(desk.queue)[: 1 if desk.options.reservations_max == 0 else None]:
             story, terms = self._live[lease.id], lease.terms
             alike = len(set(story.demands)) == 1 and not (terms.constraints.spread or terms.constraints.together)

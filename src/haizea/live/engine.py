@@ -5,6 +5,7 @@ Everything else reaches it through :meth:`Engine.change` and :meth:`Engine.look`
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, NamedTuple, TypeVar
@@ -14,11 +15,14 @@ from haizea.core.memory import Forgotten
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock
 from haizea.live.inbox import Inbox, InboxFull
-from haizea.live.keeper import REST, Gauge, Keeper
+from haizea.live.keeper import Checkpoint, Gauge, Keeper
 from haizea.live.mailbox import Heartbeat, Mailbox
+from haizea.live.unwritten import REST
 from haizea.model.events import Observed
 from haizea.model.site import Site
 from haizea.model.units import SECOND, Instant
+from haizea.plan.lease import Phase
+from haizea.plan.operations import hosts_of
 from haizea.plan.options import Options
 from haizea.runtime.changes import Change
 from haizea.runtime.loop import Loop
@@ -52,8 +56,9 @@ class Engine:
         clock: LiveClock,
         gauge: Gauge,
         warn: Callable[[str], None],
+        checkpoint: Checkpoint = lambda _label: None,
     ) -> None:
-        """Load what the store has.
+        """Load what the store has. ``checkpoint`` is called at labelled points of each step.
 
         Raises:
             haizea.runtime.store.StoreError: the store cannot be used.
@@ -67,8 +72,10 @@ class Engine:
         self._loaded = store.load()
         self.inbox = Inbox(clock.wake, INBOX_MAX, time.monotonic)
         self._mailbox = Mailbox(clock.wake)
-        self.scheduler = _restored(settings, self._loaded, clock.now())
-        self.keeper = Keeper(self.scheduler, store, self.inbox, self._loaded, self._send, gauge, warn)
+        self.scheduler = restored(settings, self._loaded, clock.now())
+        self.keeper = Keeper(self.scheduler, store, self.inbox, self._loaded, self._send, gauge, warn, checkpoint)
+        self._unsent: deque[CommandRow] = deque()
+        self._to_reconcile = False
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="haizea-loop", daemon=True)
@@ -77,11 +84,17 @@ class Engine:
     # Life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin: commands in doubt are sent again, and what the platform has is compared with what it should have."""
+        """Begin: commands in doubt are sent again, and what the platform has is compared with what it should have.
+
+        Raises:
+            haizea.runtime.store.StoreError: the store cannot be written.
+        """
+        self.keeper.reserve()
         self._platform.start(self._mailbox.put)
         for command in self._loaded.commands:
             self._send(command)
-        self.reconcile()
+        self._to_reconcile = True
+        self._catch_up()
         self._thread.start()
 
     def stop(self) -> None:
@@ -92,8 +105,14 @@ class Engine:
         self.clock.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT_MAX_S)
-        self.keeper.flush()
+        if not self._thread.is_alive():
+            self.keeper.flush()
         self._platform.stop()
+
+    def depose(self, why: str) -> None:
+        """End: another daemon leads. Nothing is sent or written any more."""
+        self.keeper.deposed = why
+        self.clock.wake()
 
     @property
     def alive(self) -> bool:
@@ -117,17 +136,46 @@ class Engine:
         except BaseException as failure:
             self._failure = failure
             self._warn(f"the loop has ended: {failure!r}")
-            raise
+        finally:
+            self.keeper.refuse_all()
 
     def _keep_going(self, _at: Instant) -> bool:
         return not self._stopping and not self.keeper.deposed
 
     def _do_chores(self, now: Instant) -> None:
+        self._catch_up()
+        if self.keeper.trouble:
+            # Chores ask the store; one that does not answer would keep the loop waiting.
+            self._to_reconcile = True
+            return
         for chore in self.chores:
             chore(now)
 
     def _send(self, command: CommandRow) -> None:
-        self._platform.submit(command)
+        """Hand a command to the platform, after those that it would not take before."""
+        if not self._unsent:
+            try:
+                self._platform.submit(command)
+            except Exception as problem:
+                # Whatever a platform raises, the command is to be carried out: it is tried again.
+                self._warn(f"the platform takes no commands, they are sent again later: {problem}")
+            else:
+                return
+        self._unsent.append(command)
+
+    def _catch_up(self) -> None:
+        """Do what the platform did not allow before: send what is unsent, then look whether all is as it should be."""
+        try:
+            while self._unsent:
+                self._platform.submit(self._unsent[0])
+                self._unsent.popleft()
+            if self._to_reconcile and not self.keeper.trouble:
+                self.reconcile()
+                self._to_reconcile = False
+        except Exception as problem:
+            # As above.
+            if not self._unsent:
+                self._warn(f"the platform cannot be asked what it has; it is asked again later: {problem}")
 
     # Work ----------------------------------------------------------------------------------------------------
 
@@ -151,49 +199,80 @@ class Engine:
         try:
             return future.result(timeout=WAIT_MAX_S)
         except FutureTimeout as problem:
-            future.cancel()
-            raise StoreUnavailable(f"it was not done within {WAIT_MAX_S:g} s") from problem
+            if future.cancel():
+                raise StoreUnavailable(f"it was not done within {WAIT_MAX_S:g} s, and will not be") from problem
+            raise StoreUnavailable(f"it was not done within {WAIT_MAX_S:g} s, but may yet be") from problem
 
     # Reconciling ---------------------------------------------------------------------------------------------
 
     def reconcile(self) -> int:
-        """Compare what leases are to be doing with what there is, and report every difference; return how many.
+        """Compare what leases are to be doing with what there is, and see to every difference; return how many.
 
         Commands in doubt must have been sent before: a VM that one of them starts is not missing.
         """
         seen = self._platform.observe()
-        told = 0
-        for observation in differences(self.scheduler, seen):
+        missing = differences(self.scheduler, seen, self.clock.now())
+        for observation in missing:
             self._mailbox.put(observation)
-            told += 1
-        return told
+        orders = strays(self.scheduler, seen)
+        for verb, lease, hosts in orders:
+            self.keeper.order(verb, lease, hosts)
+        return len(missing) + len(orders)
 
 
-def differences(scheduler: Scheduler, seen: Sequence[Seen]) -> list[Seen]:
-    """Return what a platform shows that the schedule does not want, and what it does not show but should."""
+def differences(scheduler: Scheduler, seen: Sequence[Seen], now: Instant) -> list[Seen]:
+    """Return what a platform does not show but should, or shows to be otherwise.
+
+    A lease whose time is over by ``now`` is ended anyway, and may have been already.
+    """
     found: list[Seen] = []
     by_vm = {(one.lease, one.vm): one for one in seen}
-    leases = scheduler.desk.leases
-    for lease in leases.values():
+    table = scheduler.desk.table
+    for lease in scheduler.desk.leases.values():
         stay = lease.stays[0] if lease.stays else None
-        running = stay is not None and stay.phase.name == "RUNNING"
-        for vm in range(1, lease.need.vms + 1):
+        if stay is None or stay.phase is not Phase.RUNNING or stay.run_end <= now:
+            continue
+        for vm, host in enumerate(hosts_of(stay, table), 1):
             one = by_vm.get((lease.id, vm))
-            if running and one is None:
+            if one is None or one.host not in (None, host):
                 found.append(Seen(lease.id, vm, Observed.VANISHED, None))
-            elif running and one is not None and one.observed is not Observed.RUNNING:
+            elif one.observed is not Observed.RUNNING:
                 found.append(one)
     return found
 
 
-def strays(scheduler: Scheduler, seen: Sequence[Seen]) -> list[Seen]:
-    """Return the VMs of leases that are over, or that should not be there now."""
+def strays(scheduler: Scheduler, seen: Sequence[Seen]) -> list[tuple[str, int, tuple[int, ...]]]:
+    """Return what is to be done about VMs that no lease wants where or as they are: verb, lease, hosts.
+
+    There are some where a daemon was killed while it could send commands but not write down that it had.
+    """
+    vms: dict[int, list[Seen]] = {}
+    for one in seen:
+        vms.setdefault(one.lease, []).append(one)
     leases = scheduler.desk.leases
-    return [one for one in seen if one.lease not in leases]
+    found: list[tuple[str, int, tuple[int, ...]]] = []
+    for number, there in vms.items():
+        lease = leases.get(number)
+        if lease is None:
+            found.append(("destroy", number, _hosts(there)))
+        elif not lease.stays or lease.stays[0].phase is Phase.PLANNED:
+            if lease.images is None:
+                found.append(("destroy", number, _hosts(there)))
+            elif any(one.observed is not Observed.SUSPENDED for one in there):
+                found.append(("suspend", number, lease.images))
+    return found
 
 
-def _restored(settings: Settings, loaded: Loaded, now: Instant) -> Scheduler:
-    """Return a scheduler that knows what the store knew."""
+def _hosts(there: Sequence[Seen]) -> tuple[int, ...]:
+    return tuple([one.host for one in sorted(there, key=lambda one: one.vm) if one.host is not None])
+
+
+def restored(settings: Settings, loaded: Loaded, now: Instant) -> Scheduler:
+    """Return a scheduler that knows what the store knew.
+
+    Raises:
+        StoreUnusable: it does not go with the settings.
+    """
     rest: Mapping[str, Any] | None = loaded.facts.get(REST)
     if rest is None:
         if loaded.leases:

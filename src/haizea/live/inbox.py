@@ -62,8 +62,7 @@ class Inbox:
     def take(self, most: int) -> list[Job]:
         """Take out the oldest jobs."""
         with self._lock:
-            taken = [self._jobs.popleft() for _ in range(min(most, len(self._jobs)))]
-        return taken
+            return [self._jobs.popleft() for _ in range(min(most, len(self._jobs)))]
 
     def close(self) -> list[Job]:
         """Let nothing more in; return what is left."""

@@ -3,6 +3,9 @@
 Jobs and reports come in, the scheduler decides, rows and commands are written, and only then answers are given and
 commands sent. While the store cannot be written nothing new is taken in; but time goes on, promises are kept and
 commands sent nevertheless, and what is not yet written is written first when the store is back.
+
+A command that was sent and not written is not known to the daemon that comes after a crash. Its number must not be
+given to another command then, which a platform would take for the same one: so numbers are reserved ahead.
 """
 
 import time
@@ -15,7 +18,8 @@ from typing import Any, Final, Protocol
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.live.inbox import Inbox, Job
-from haizea.live.records import changed_entry, command_entry, command_row, lease_row, notice_entry, usage_rows
+from haizea.live.records import changed_entry, command_entry, command_row, lease_row, notice_entry
+from haizea.live.unwritten import COMMANDS, Mending, Unwritten
 from haizea.model.effects import Command, LeaseChanged
 from haizea.model.events import (
     CancelRequested,
@@ -33,10 +37,8 @@ from haizea.runtime.store import Deposed, Store, StoreUnavailable, Transaction
 JOBS_MAX = 200
 """So many jobs are done in one step at most, and so in one transaction."""
 
-SETTLED_MAX = 500
-
-REST = "scheduler"
-"""The fact under which is kept what the scheduler knows beside the leases."""
+COMMANDS_AHEAD = 20_000
+"""So many commands may be sent while the store cannot be written: their numbers are given away before."""
 
 OPERATIONS: Final = {
     "transfer": "transfer",
@@ -61,33 +63,8 @@ class Gauge(Protocol):
         """A transaction could not be kept."""
 
 
-class Unwritten:
-    """What the store is yet to be told."""
-
-    def __init__(self) -> None:
-        self.leases: dict[int, LeaseRow] = {}
-        self.entries: list[Entry] = []
-        self.commands: dict[int, CommandRow] = {}
-        self.settled: dict[tuple[str, str], list[int]] = {}
-        self.rest: Mapping[str, Any] | None = None
-
-    def __bool__(self) -> bool:
-        # How commands went may wait for something else to be written with: they are safe to repeat.
-        settled = sum([len(ids) for ids in self.settled.values()])
-        return bool(self.leases or self.entries or self.commands or self.rest is not None or settled > SETTLED_MAX)
-
-    def write(self, transaction: Transaction) -> None:
-        """Write all of it."""
-        for row in self.leases.values():
-            transaction.save_lease(row)
-            transaction.put_usage(usage_rows(row))
-        for command in self.commands.values():
-            transaction.save_command(command)
-        for (state, error), ids in self.settled.items():
-            transaction.settle_commands(ids, state, error)
-        transaction.append(self.entries)
-        if self.rest is not None:
-            transaction.set_fact(REST, self.rest)
+Checkpoint = Callable[[str], None]
+"""Called at labelled points of a step, for tests that stop the process there."""
 
 
 class Keeper:
@@ -102,6 +79,7 @@ class Keeper:
         send: Callable[[CommandRow], None],
         gauge: Gauge,
         warn: Callable[[str], None],
+        checkpoint: Checkpoint,
     ) -> None:
         """Take the parts; ``loaded`` gives the next numbers, ``send`` hands commands to the platform."""
         self.scheduler = scheduler
@@ -110,16 +88,19 @@ class Keeper:
         self._send = send
         self._gauge = gauge
         self._warn = warn
+        self._checkpoint = checkpoint
         self._next_lease = loaded.next_lease
         self._next_entry = loaded.next_entry
-        self._next_command = loaded.next_command
+        self._next_command = self._commands_until = max(loaded.next_command, loaded.facts.get(COMMANDS, 1))
         self._unwritten = Unwritten()
+        self._mending: Mending | None = None
         self._context: AbstractContextManager[Transaction] | None = None
         self._transaction: Transaction | None = None
         self._finish: Callable[[], Any] | None = None
         self._requested: list[int] = []
         self._commands: list[CommandRow] = []
-        self._noted: list[str] = []
+        self._orders: list[tuple[str, int, tuple[int, ...]]] = []
+        self._taken: list[Job] = []
         self.now: Instant = scheduler.desk.now
         self.trouble = ""
         self.deposed = ""
@@ -175,45 +156,111 @@ class Keeper:
     def take(self, now: Instant, events: Sequence[Event | Report]) -> None:
         """Take a step: everything that came in, and that time has passed."""
         self.now = now
-        jobs = self._inbox.take(JOBS_MAX)
-        if jobs and len(self._inbox):
-            self._inbox.wake()
-        changing = [job for job in jobs if job.writes]
-        looking = [job for job in jobs if not job.writes]
-        answers: list[tuple[Job, Callable[[], Any]]] = []
+        if self._mending is not None and self._mending.over:
+            self._writable()
+        changing, looking = self._jobs()
         self._requested, self._commands = [], []
         begun = time.perf_counter()
-        if (changing or self._unwritten) and not self._open():
-            self._refuse(changing)
-        elif changing:
-            answers = self._change(changing)
+        answers = self._change(changing)
         for event in events:
             if isinstance(event, Report):
                 self._report(event)
             else:
                 self._handle(event)
         self._handle(TimePassed(now))
+        self._give_orders()
+        self._checkpoint("decided")
         if self._unwritten:
             self._unwritten.rest = self.scheduler.remember()
-            if self._context is None:
+            if self._context is None and self._writable():
                 self._open()
         finished = [self._run(job, finish) for job, finish in answers]
         if self._context is not None and not self._commit(begun):
             finished = self._withdraw(finished)
         self._answer(finished)
+        self._checkpoint("answered")
         self._answer([self._run(job, partial(job.work, self)) for job in looking])
-        for command in self._commands:
+        for command in [] if self.deposed else self._commands:
             self._send(command)
+            self._checkpoint("sent")
+        if self.trouble and self._mending is None and not self.deposed:
+            self._mend()
+
+    def order(self, verb: str, lease: int, hosts: tuple[int, ...]) -> None:
+        """Have a command sent with the next step that no scheduler has thought of."""
+        self._orders.append((verb, lease, hosts))
+
+    def reserve(self) -> None:
+        """Give away numbers of commands ahead; before any is sent.
+
+        Raises:
+            haizea.runtime.store.StoreError: that cannot be kept.
+        """
+        self._commands_until = self._next_command + COMMANDS_AHEAD
+        with self._store.write() as transaction:
+            transaction.set_fact(COMMANDS, self._commands_until)
 
     def flush(self) -> None:
-        """Write whatever is not written yet."""
-        if self._unwritten or len(self._unwritten.settled):
-            self._unwritten.rest = self.scheduler.remember()
-            if self._open():
-                self._commit(time.perf_counter())
+        """Write whatever is not written yet, when the loop has ended."""
+        waiting = [self._unwritten]
+        if self._mending is not None:
+            if not self._mending.give_up():
+                return
+            if not self._mending.over:
+                waiting.insert(0, self._mending.unwritten)
+        if self.deposed:
+            return
+        self._unwritten.rest = self.scheduler.remember()
+        self._unwritten.commands_until = self._next_command
+        try:
+            with self._store.write() as transaction:
+                for unwritten in waiting:
+                    unwritten.write(transaction)
+        except (StoreUnavailable, Deposed) as problem:
+            self._warn(f"what happened last is not kept, and will be found out at the next start: {problem}")
+
+    def refuse_all(self) -> None:
+        """Tell everybody who waits for an answer that there will be none: the loop has ended."""
+        for job in [*self._taken, *self._inbox.close()]:
+            _set_exception(job, StoreUnavailable("the daemon is stopping"))
+
+    def _jobs(self) -> tuple[list[Job], list[Job]]:
+        """Take jobs whose answer somebody still waits for: those that change something, and those that look."""
+        jobs = self._inbox.take(JOBS_MAX)
+        if jobs and len(self._inbox):
+            self._inbox.wake()
+        self._taken = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        return [job for job in self._taken if job.writes], [job for job in self._taken if not job.writes]
+
+    def _writable(self) -> bool:
+        """Whether the store may be written to, as far as is known."""
+        mending = self._mending
+        if self.deposed or mending is None:
+            return not self.trouble
+        if not mending.over:
+            return False
+        self._mending = None
+        if isinstance(mending.failure, Deposed):
+            self.deposed = self.trouble = str(mending.failure)
+            return False
+        if mending.failure is not None:
+            raise mending.failure
+        self._kept(mending.unwritten)
+        self._warn("the store can be written again; nothing was lost")
+        return True
+
+    def _mend(self) -> None:
+        """Have what could not be written tried again, by a thread that the loop need not wait for."""
+        self._unwritten.commands_until = self._commands_until
+        self._mending = Mending(self._store, self._unwritten, self._inbox.wake)
+        self._unwritten = Unwritten()
 
     def _open(self) -> bool:
         """Begin the transaction; say whether that went well."""
+        self._checkpoint("begin")
+        if self._next_command + COMMANDS_AHEAD // 2 > self._commands_until:
+            self._commands_until = self._next_command + COMMANDS_AHEAD
+            self._unwritten.commands_until = self._commands_until
         try:
             context = self._store.write()
             self._transaction = context.__enter__()
@@ -221,6 +268,7 @@ class Keeper:
             self._out_of_reach(problem)
             return False
         self._context = context
+        self._checkpoint("begun")
         return True
 
     def _commit(self, begun: float) -> bool:
@@ -229,26 +277,34 @@ class Keeper:
         self._context = self._transaction = None
         if context is None or transaction is None:
             raise AssertionError("there is no transaction to be kept; this is a bug in Haizea")
+        if self.trouble:
+            # A job has found out already; what it and those before it wanted is given up.
+            with suppress(StoreUnavailable):
+                problem = StoreUnavailable(self.trouble)
+                context.__exit__(type(problem), problem, None)
+            return False
         try:
             self._unwritten.write(transaction)
-        except (StoreUnavailable, Deposed) as problem:
+            self._checkpoint("written")
+        except BaseException as problem:
             with suppress(StoreUnavailable, Deposed):
                 context.__exit__(type(problem), problem, problem.__traceback__)
-            self._out_of_reach(problem)
-            return False
+            raise
         try:
             context.__exit__(None, None, None)
         except (StoreUnavailable, Deposed) as problem:
             self._out_of_reach(problem)
             return False
-        if self._unwritten.entries:
-            self.newest = self._unwritten.entries[-1].number
+        self._checkpoint("committed")
+        self._kept(self._unwritten)
         self._unwritten = Unwritten()
-        if self.trouble:
-            self._warn("the store can be written again; nothing was lost")
-            self.trouble = ""
         self._gauge.written(time.perf_counter() - begun)
         return True
+
+    def _kept(self, written: Unwritten) -> None:
+        if written.entries:
+            self.newest = written.entries[-1].number
+        self.trouble = ""
 
     def _out_of_reach(self, problem: StoreUnavailable | Deposed) -> None:
         self._gauge.failed()
@@ -273,22 +329,33 @@ class Keeper:
 
     # Jobs ----------------------------------------------------------------------------------------------------
 
-    def _refuse(self, jobs: list[Job]) -> None:
+    def _refuse(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             _set_exception(job, StoreUnavailable(self.trouble))
 
-    def _change(self, jobs: list[Job]) -> list[tuple[Job, Callable[[], Any]]]:
+    def _change(self, jobs: Sequence[Job]) -> list[tuple[Job, Callable[[], Any]]]:
         """Do jobs; return how each is to be answered later. One that raises is answered at once."""
         answers: list[tuple[Job, Callable[[], Any]]] = []
-        for job in jobs:
+        if not jobs:
+            return answers
+        if not self._writable() or not self._open():
+            self._refuse(jobs)
+            return answers
+        for number, job in enumerate(jobs, 1):
             self._finish = None
             try:
                 answer = job.work(self)
             except Exception as problem:
                 # Whatever it is, it is the answer, and whoever asked is the one to deal with it.
                 _set_exception(job, problem)
+                if isinstance(problem.__cause__, StoreUnavailable):
+                    # The others would only wait for the same.
+                    self._out_of_reach(problem.__cause__)
+                    self._refuse(jobs[number:])
+                    break
             else:
                 answers.append((job, self._finisher(answer)))
+        self._checkpoint("jobs")
         return answers
 
     def _finisher(self, answer: Any) -> Callable[[], Any]:
@@ -315,6 +382,11 @@ class Keeper:
             if lease in self.scheduler.desk.leases:
                 self._handle(CancelRequested(self.now, lease, "the store, which could not keep it"))
         self._handle(TimePassed(self.now))
+        for command in self._commands:
+            if command.lease in self._requested:
+                # Nobody was promised anything, so that nothing needs to be begun.
+                self._unwritten.commands[command.id] = command._replace(state="failed", error="it was withdrawn")
+        self._commands = [command for command in self._commands if command.lease not in self._requested]
         if self._unwritten:
             self._unwritten.rest = self.scheduler.remember()
         return [(job, StoreUnavailable(self.trouble), False) for job, _answer, _well in answers]
@@ -326,6 +398,17 @@ class Keeper:
         self._next_entry += 1
         return number
 
+    def _command(self, command: CommandRow) -> None:
+        self._next_command = command.id + 1
+        self._unwritten.commands[command.id] = command
+        self._unwritten.entries.append(command_entry(self._number(), command))
+        self._commands.append(command)
+
+    def _give_orders(self) -> None:
+        orders, self._orders = self._orders, []
+        for verb, lease, hosts in orders:
+            self._command(CommandRow(self._next_command, self.now, self.now, verb, lease, hosts, "pending", 0, ""))
+
     def _handle(self, event: Event) -> None:
         scheduler, unwritten = self.scheduler, self._unwritten
         desk = scheduler.desk
@@ -336,11 +419,7 @@ class Keeper:
             if isinstance(effect, Retired):
                 unwritten.leases[effect.lease.id] = lease_row(effect.lease, desk, self._number())
             elif isinstance(effect, Command):
-                command = command_row(self._next_command, effect)
-                self._next_command += 1
-                unwritten.commands[command.id] = command
-                unwritten.entries.append(command_entry(self._number(), command))
-                self._commands.append(command)
+                self._command(command_row(self._next_command, effect))
             elif isinstance(effect, LeaseChanged):
                 unwritten.entries.append(changed_entry(self._number(), effect))
             else:

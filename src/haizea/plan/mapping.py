@@ -42,9 +42,9 @@ class Mapper:
             states: for each block, what is free throughout the interval.
             usable: for each block, the hosts that may be used.
             constraints: whether the VMs must be together or apart; labels are already in ``usable``.
-            scorer: scores hosts where the order is SCORED.
+            scorer: scores hosts; needed where the order is SCORED, comes before any other order where it is given.
         """
-        if self._quick and len(need.counts) == 1 and constraints is NO_CONSTRAINTS:
+        if scorer is None and self._quick and len(need.counts) == 1 and constraints is NO_CONSTRAINTS:
             return self._one_block(need, states[0], usable[0])
         if constraints.together and need.vms > 1:
             if constraints.spread:
@@ -254,7 +254,7 @@ class Mapper:
             deepest = min(deepest, most)
         if not deepest:
             return None
-        order = self.order
+        order = HostOrder.SCORED if scorer is not None else self.order
         if order is HostOrder.MOST_FREE or (deepest == 1 and order is not HostOrder.SCORED):
             return self._most_free_first(nodes, count, shapes, states, usable, deepest)
         levels = [

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from haizea.model.lease import LeaseType
 from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.disturbance import first_disturbances
 from haizea.plan.hosts import Hosts
-from haizea.plan.lease import Lease, Stay
+from haizea.plan.lease import Copy, Lease, Phase, Stay
 from haizea.plan.mapping import Mapper, Scorer
 from haizea.plan.operations import assign_near, length
 from haizea.plan.options import Migration, Options, Suspension
@@ -38,6 +39,9 @@ class Planner:
         self.mapper = Mapper(table, selection.order)
         # Where leases may be suspended, those that start now can use such a host until then all the same.
         self._keeps_room = selection.order is HostOrder.MOST_FREE and options.suspension is Suspension.NONE
+        # Where images move, what is the best host for a lease can no longer be said of many hosts at once.
+        self._migrating = selection.order is HostOrder.MOST_FREE and options.migration is not Migration.NO
+        self._copying: list[Stay] = []
         self._shutdown_base = options.shutdown_time
         self._shutdown_per_vm = options.enactment_overhead
 
@@ -110,11 +114,12 @@ class Planner:
             length += need.resume_bound
         end = at + length if length < FAR_FUTURE else FAR_FUTURE
         usable = self.hosts.usable(terms.constraints) if hosts is None else hosts
-        placement = self.find(lease, at, end, usable)
+        ranked = self._migrating and terms.deadline is None and self._ranks(lease, at) and self.may_suspend(lease)
+        placement = None if ranked else self.find(lease, at, end, usable)
         if placement is None:
             if terms.deadline is not None or not self.may_suspend(lease):
                 return None
-            gap = self._gap(lease, at, end, usable)
+            gap = (self._best if ranked else self._gap)(lease, at, end, usable)
             if gap is None:
                 return None
             placement, end = gap
@@ -129,6 +134,8 @@ class Planner:
         """Return hosts on which all VMs of a lease have room throughout ``[start, end)``, or None."""
         need, table = lease.need, self.table
         later = start > table.now and self._keeps_room and lease.type is LeaseType.BEST_EFFORT
+        if self._migrating and self._ranks(lease, start):
+            return self.place(lease, table.window(start, end), usable, start, end)
         if not lease.images and need.whole and (self.mapper.order is not HostOrder.SCORED):
             shapes = need.shapes[0]
             if not later:
@@ -166,14 +173,18 @@ class Planner:
     def place(
         self, lease: Lease, states: Sequence[int], usable: Sequence[Mask], start: Instant, end: Instant
     ) -> Placement | None:
-        """Map the VMs of a lease to hosts; a suspended lease to where its images are, if it can."""
-        if lease.images:
+        """Map the VMs of a lease to hosts.
+
+        A suspended lease goes to where its images are, if it can; to the best hosts where these are ranked.
+        """
+        if lease.images and not self._migrating:
             before = lease.stays[-1].placement if lease.stays else lease.rested
             if before is not None and self.table.has_room(states, before.held) and self._within(before, usable):
                 return before
             if self.options.migration is Migration.NO:
                 return None
-        scorer = self._scorer(lease, states, start) if self.mapper.order is HostOrder.SCORED else None
+        scored = self.mapper.order is HostOrder.SCORED or (self._migrating and self._ranks(lease, start))
+        scorer = self._scorer(lease, start) if scored else None
         return self.mapper.place(lease.need, states, usable, lease.terms.constraints, scorer)
 
     def _within(self, placement: Placement, usable: Sequence[Mask]) -> bool:
@@ -205,30 +216,61 @@ class Planner:
         """Return how long shutting down all VMs of a lease takes."""
         return self._shutdown_base + self._shutdown_per_vm * lease.need.vms
 
-    def _scorer(self, lease: Lease, states: Sequence[int], start: Instant) -> Scorer:
-        """Return what asks a user's policy for the score of a host."""
+    def note_copies(self, stay: Stay) -> None:
+        """Remember that images are copied between hosts for a stay, until it begins or is given up."""
+        self._copying = [other for other in self._copying if other.phase is Phase.PLANNED]
+        self._copying.append(stay)
+
+    def _copies(self, after: Instant) -> list[Copy]:
+        """Return the copies of images, under way or planned, that are not over at an instant."""
+        planned = [stay for stay in self._copying if stay.phase is Phase.PLANNED]
+        return [copy for stay in planned for copy in stay.copies if copy.end > max(after, copy.start)]
+
+    def _ranks(self, lease: Lease, at: Instant) -> bool:
+        """Whether hosts have to be compared one by one: for a lease whose images can move, and beside such moves."""
+        return bool(lease.images) or (bool(self._copying) and bool(self._copies(at)))
+
+    def _best(
+        self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]
+    ) -> tuple[Placement, Instant] | None:
+        """Take the best hosts that have room at an instant, and find until when the VMs can stay there."""
         table = self.table
-        falls = table.falls(start, FAR_FUTURE)
+        states = table.window(at, at)
+        placement = self.place(lease, states, usable, at, end)
+        if placement is None:
+            return None
+        earliest, latest = at + self.threshold(lease, resuming=bool(lease.images)), end - self.shutdown(lease)
+        for fall, block, state in table.falls(at, end):
+            states[block] = table.timelines[block].packing.minimum(states[block], state)
+            if not table.has_room(states, placement.held):
+                return (placement, fall) if earliest <= fall <= latest else None
+        return placement, end
+
+    def _scorer(self, lease: Lease, start: Instant) -> Scorer:
+        """Return what asks the policy for the score of a host."""
+        table = self.table
+        copies = self._copies(start)
+        states = [timeline.state(start) for timeline in table.timelines]
+        disturbed: dict[int, Instant] | None = None
+        busy = [host for copy in copies if copy.start <= start for host in (copy.origin, copy.destination)]
 
         def score(host: int, room: int) -> int:
+            nonlocal disturbed
+            if disturbed is None:
+                # Most leases do not fit at all, and then nobody asks.
+                disturbed = first_disturbances(table, start, copies)
             block, number = divmod(host, table.block_hosts)
             packing = table.timelines[block].packing
             spec = table.site.hosts[host]
-            free = packing.free(table.timelines[block].state(start), number)
+            free = packing.free(states[block], number)
             used = max(((amount - free[name]) * 1000 // amount for name, amount in spec.capacity.items()), default=0)
-            undisturbed, before = FAR_FUTURE, free
-            for at, fallen, state in falls:
-                if fallen == block:
-                    then = packing.free(state, number)
-                    if not before.fits_in(then):
-                        undisturbed = at - start
-                        break
-                    before = then
+            undisturbed = disturbed[host] - start if host in disturbed else FAR_FUTURE
             leases = (
                 0
                 if not used
                 else -(-used * spec.capacity[table.key] // 1000 // max(1, lease.need.demands[0][table.key]))
             )
+            leases += busy.count(host)
             return self.selection.score(
                 HostView(host, spec.name, spec.labels, spec.capacity, room, used, leases, undisturbed), lease, start
             )

@@ -25,8 +25,9 @@ class FirstFit:
 class Greedy:
     """Hosts with the fewest leases to preempt, then those that stay undisturbed longest.
 
-    Being undisturbed for longer than the lease still needs counts for nothing, so that long gaps are not used up by
-    short leases without need.
+    A host that sends or receives a memory image has the lease whose image that is, and is disturbed when the copy is
+    over. Being undisturbed for longer than the whole duration of the lease counts for nothing, so that long gaps are
+    not used up by short leases without need.
     """
 
     order = HostOrder.MOST_FREE
@@ -36,8 +37,8 @@ class Greedy:
 
     def score(self, host: HostView, lease: LeaseView, start: Instant, /) -> int:
         """Return a score that falls with the leases on the host, then grows with the time until the next."""
-        needed = FAR_FUTURE if lease.remaining is None else lease.remaining
-        return min(host.undisturbed, needed) - host.leases * (FAR_FUTURE + 1)
+        whole = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
+        return min(host.undisturbed, whole) - host.leases * (FAR_FUTURE + 1)
 
 
 class BestFit:

@@ -63,9 +63,9 @@ class HostView(NamedTuple):
 
     ``index`` is its position in the site. ``free_vms`` is how many VMs of the kind asked for fit during the whole
     interval. ``used_permille`` is the share of the fullest resource type that is in use when the interval starts
-    (0 to 1000). ``leases`` is how many leases hold something on the host then, and may be approximate.
-    ``undisturbed`` is the span from the start until the next reservation on the host begins,
-    :data:`~haizea.model.units.FAR_FUTURE` where none does.
+    (0 to 1000). ``leases`` is how many leases hold something on the host then, or have a memory image copied from or to
+    it, and may be approximate. ``undisturbed`` is the span from the start until the next reservation on the host begins
+    or such a copy begins or ends, :data:`~haizea.model.units.FAR_FUTURE` where none does.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which has no meaning for a host

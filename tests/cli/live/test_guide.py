@@ -7,7 +7,7 @@ from shlex import split
 import pytest
 
 from tests.cli.live.conftest import Run
-from tests.client.fake_server import FakeServer, status
+from tests.client.fake_server import FakeServer, entry, event, status
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs/guide/command-line.md").read_text(encoding="utf-8")
 EXAMPLES = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
@@ -27,6 +27,7 @@ def test_examples_are_understood(server: FakeServer, run: Run, tmp_path: Path, m
         (tmp_path / name).write_text(text, encoding="utf-8")
     server.put("GET", "/v1/status", status())
     server.put("GET", "/v1/quotas", {"items": []})
+    server.streams = [event(entry(number)) for number in range(1, 9)]
     asked = {}
     for example in EXAMPLES:
         program, *arguments = split(example)

@@ -1,0 +1,212 @@
+"""The front doors: from settings to what listens where, and again when the configuration is read anew."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from haizea.api.options import ApiOptions, DoorOptions
+from haizea.api.rest import Api
+from haizea.api.server import CannotListen, Listener, Servers, Tls, tls_context
+from haizea.api.xmlrpc.app import XmlRpcApi, XmlRpcOptions
+from haizea.app.paths import data_folder, socket_path
+from haizea.config.errors import ConfigError
+from haizea.config.settings import SECTIONS, Settings
+from haizea.service.manager import Manager
+from haizea.service.principal import Role
+
+RELOADED: Final = (
+    "server.listen",
+    "server.xmlrpc",
+    "server.socket",
+    "server.rate",
+    "server.hosts",
+    "server.tls-certificate",
+    "server.tls-key",
+)
+"""The options that SIGHUP has read anew; the certificate's files too, where only what is in them has changed."""
+
+
+def store_url(settings: Settings) -> str:
+    """Return where the store is, with the default filled in."""
+    return settings.store.url or f"sqlite:///{data_folder() / 'haizea.sqlite'}"
+
+
+def is_default(settings: Settings) -> bool:
+    """Whether nothing was said of where to keep things and whom to let in: somebody tries Haizea out."""
+    return settings.store.url is None and settings.server.anonymous == "none"
+
+
+def anonymous_role(settings: Settings) -> Role | None:
+    name = settings.server.anonymous
+    if name != "none":
+        return Role[name.upper()]
+    return Role.ADMIN if is_default(settings) else None
+
+
+class Signals:
+    """What the daemon is told by signals: SIGTERM and SIGINT to stop, SIGHUP to read its configuration anew."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.reload = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number, event in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self.reload)):
+            loop.add_signal_handler(number, event.set)
+
+
+class Doors:
+    """The front doors of a manager: opened, opened anew with other settings, closed."""
+
+    def __init__(self, manager: Manager, settings: Settings) -> None:
+        self._manager = manager
+        self._settings = settings
+        self._api: Api | None = None
+        self._xmlrpc: XmlRpcApi | None = None
+        self._servers: Servers | None = None
+
+    async def open(self) -> list[str]:
+        """Listen; return the addresses.
+
+        Raises:
+            haizea.api.server.CannotListen: an address cannot be listened at.
+        """
+        door = _door(self._settings)
+        api = self._api = Api(self._manager, ApiOptions(door=door))
+        xmlrpc = self._xmlrpc = XmlRpcApi(self._manager, XmlRpcOptions(door=door))
+        self._servers = Servers(_listeners(self._settings, api, xmlrpc), on_stop=api.stop_streams)
+        return await self._servers.start()
+
+    async def reopen(self, settings: Settings) -> list[str]:
+        """Close, finishing what is under way, and open with other settings, or with the old ones if they do not work.
+
+        Raises:
+            haizea.api.server.CannotListen: with the new settings nothing can be listened at.
+        """
+        before = self._settings
+        _listeners_checked(settings)
+        await self.close()
+        self._settings = settings
+        try:
+            return await self.open()
+        except CannotListen:
+            self._settings = before
+            await self.close()
+            await self.open()
+            raise
+
+    async def watch(self) -> None:
+        """Return when the doors have closed by themselves, which they should not."""
+        while True:
+            servers = self._servers
+            if servers is None:
+                await asyncio.sleep(0.1)
+                continue
+            await servers.wait()
+            # They are closed and opened one after the other where settings are read anew.
+            await asyncio.sleep(1.0)
+            if servers is self._servers:
+                return
+
+    async def close(self) -> None:
+        """Take no more requests; finish those under way."""
+        servers, self._servers = self._servers, None
+        if servers is not None:
+            await servers.stop()
+        for api in (self._api, self._xmlrpc):
+            if api is not None:
+                api.close()
+        self._api = self._xmlrpc = None
+
+
+async def reload(doors: Doors, before: Settings, read: Callable[[], Settings]) -> Settings:
+    """Read the configuration anew and use what of it can be used without a restart; return what holds now.
+
+    What could be done, and what takes a restart, is said in the log.
+    """
+    log = structlog.get_logger("haizea")
+    try:
+        settings = await asyncio.to_thread(read)
+    except (ValueError, OSError) as problem:
+        log.warning("the configuration was not reloaded", why=str(problem))
+        return before
+    changed = [name for name, value in _flat(settings).items() if value != _flat(before)[name]]
+    later = [name for name in changed if name not in RELOADED]
+    now = {name: getattr(settings.server, name) for name in (_attribute(each) for each in RELOADED)}
+    holds = before.with_values({"server": {**vars(before.server), **now}})
+    try:
+        addresses = await doors.reopen(holds)
+    except (CannotListen, ConfigError) as problem:
+        log.warning("the configuration was not reloaded", why=str(problem))
+        return before
+    log.info("the configuration was reloaded", used=[name for name in changed if name in RELOADED], listens=addresses)
+    if later:
+        log.warning("these options are used after a restart only", options=later)
+    return holds
+
+
+def _attribute(name: str) -> str:
+    return name.partition(".")[2].replace("-", "_")
+
+
+def _flat(settings: Settings) -> dict[str, object]:
+    return {
+        f"{section}.{name.replace('_', '-')}": getattr(settings.section(section), name)
+        for section in SECTIONS
+        for name in settings.section(section).names()
+    }
+
+
+def _door(settings: Settings) -> DoorOptions:
+    server = settings.server
+    return DoorOptions(
+        anonymous=anonymous_role(settings) is not None,
+        rate=server.rate,
+        burst=2 * server.rate,
+        hosts=server.hosts,
+    )
+
+
+def _listeners_checked(settings: Settings) -> None:
+    """Raise what is wrong with settings of listeners, as far as that shows before they are used.
+
+    Raises:
+        ConfigError: an address is none.
+        CannotListen: the certificate cannot be used.
+    """
+    for name in ("listen", "xmlrpc"):
+        address = getattr(settings.server, name)
+        if address != "none":
+            _address(name, address)
+    tls = _tls(settings)
+    if tls is not None:
+        tls_context(tls)
+
+
+def _listeners(settings: Settings, api: Api, xmlrpc: XmlRpcApi) -> list[Listener]:
+    server = settings.server
+    tls = _tls(settings)
+    path = Path(server.socket) if server.socket is not None else socket_path()
+    found = [Listener(api, path=path)]
+    for name, address, app in (("listen", server.listen, api), ("xmlrpc", server.xmlrpc, xmlrpc)):
+        if address != "none":
+            host, port = _address(name, address)
+            found.append(Listener(app, host=host, port=port, tls=tls))
+    return found
+
+
+def _address(name: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ConfigError(f"server.{name}: expected ADDRESS:PORT, such as 127.0.0.1:42480, or none; not {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    certificate, key = settings.server.tls_certificate, settings.server.tls_key
+    if (certificate is None) != (key is None):
+        raise ConfigError("server.tls-certificate and server.tls-key go together: name both, or neither")
+    return None if certificate is None or key is None else Tls(Path(certificate), Path(key))

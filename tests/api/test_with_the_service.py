@@ -1,0 +1,137 @@
+"""The API in front of the real service: scheduler, store and simulated platform, in memory."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from haizea.api.rest import Api
+from haizea.api.server import Listener, Servers
+from haizea.api.webhooks import Deliveries
+from haizea.app.daemon import build
+from haizea.config import load
+from tests.api.calls import OPEN, over_sockets
+
+ONE = {"nodes": [{"count": 1, "resources": {"CPU": 100, "Memory": 512}}], "duration": 3600}
+Play = Callable[[httpx.AsyncClient, str], Awaitable[None]]
+
+
+def scenario(play: Play, tmp_path: Path) -> None:
+    """Play a scenario against a site of four hosts, as its administrator, over a Unix socket."""
+    settings = load(sets=("store.url=memory:", "server.webhook-networks=127.0.0.0/8"), environ={})
+    warnings: list[str] = []
+    parts = build(settings, warn=warnings.append)
+    path = tmp_path / "haizea.sock"
+
+    async def run() -> None:
+        api = Api(parts.manager, OPEN)
+        servers = Servers([Listener(api, path=path), Listener(api)], on_stop=api.stop_streams)
+        parts.engine.start()
+        manager = parts.manager
+        deliveries = Deliveries(manager.journal, parts.webhooks, parts.targets.addresses, manager.accounts.by_name)
+        delivering = asyncio.create_task(deliveries.run())
+        try:
+            address = (await servers.start())[1]
+            transport = httpx.AsyncHTTPTransport(uds=str(path))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=10) as client:
+                await play(client, address)
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+            await servers.stop()
+            api.close()
+            await asyncio.to_thread(parts.engine.stop)
+            parts.store.close()
+
+    over_sockets(run)
+    assert warnings == []
+
+
+def test_a_lease_from_request_to_end(tmp_path: Path) -> None:
+    """A lease is requested once, listed, shown, followed in the journal, and cancelled once."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        key = {"Idempotency-Key": "once"}
+        lease = (await client.post("/v1/leases", json={**ONE, "start": "+02:00:00"}, headers=key)).json()
+        assert (lease["id"], lease["state"]) == (1, "ready")
+        assert (await client.post("/v1/leases", json={**ONE, "start": "+02:00:00"}, headers=key)).json()["id"] == 1
+        shown = await client.get("/v1/leases/1")
+        assert (await client.get("/v1/leases/1", headers={"If-None-Match": shown.headers["etag"]})).status_code == 304
+        assert (await client.get("/v1/leases?state=ready")).json()["total"] == 1
+        assert (await client.get("/v1/events?lease=1")).json()["items"][0]["kind"] == "lease-requested"
+        assert (await client.delete("/v1/leases/1")).json()["state"] == "cancelled"
+        assert (await client.delete("/v1/leases/1")).status_code == 409
+        assert (await client.get("/v1/leases/1")).headers["etag"] != shown.headers["etag"]
+
+    scenario(play, tmp_path)
+
+
+def test_what_cannot_be_is_said_and_offered_otherwise(tmp_path: Path) -> None:
+    """A dry run says no and keeps nothing; a request is rejected with a reason."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        large = {**ONE, "nodes": [{"count": 100, "resources": {"CPU": 100}}], "start": "now"}
+        assert (await client.post("/v1/dry-run", json=large)).json()["accepted"] is False
+        assert (await client.get("/v1/leases")).json()["total"] == 0
+        lease = (await client.post("/v1/leases", json=large)).json()
+        assert lease["state"] == "rejected"
+        assert lease["reason"]["text"]
+
+    scenario(play, tmp_path)
+
+
+def test_a_token_is_good_until_it_is_revoked(tmp_path: Path) -> None:
+    """A token made over the socket works over TCP, within its scopes, until it is revoked."""
+
+    async def play(client: httpx.AsyncClient, address: str) -> None:
+        token = (await client.post("/v1/tokens", json={"scopes": ["read"]})).json()
+        headers = {"authorization": f"Bearer {token['secret']}"}
+        async with httpx.AsyncClient(base_url=address, headers=headers) as other:
+            assert (await other.get("/v1/whoami")).json()["scopes"] == ["read"]
+            assert (await other.get("/v1/hosts")).status_code == 200
+            assert (await other.post("/v1/leases", json=ONE)).status_code == 403
+            assert (await client.delete(f"/v1/tokens/{token['id']}")).status_code == 204
+            assert (await other.get("/v1/whoami")).status_code == 401
+
+    scenario(play, tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root is an administrator by themselves whoever runs the daemon")
+def test_a_webhook_is_told_of_a_lease(tmp_path: Path) -> None:
+    """A webhook gets what happens to leases after it was added."""
+    told: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append(await reader.readuntil(b"}}"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def play(client: httpx.AsyncClient, address: str) -> None:
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hook = (await client.post("/v1/webhooks", json={"url": url, "kinds": ["lease-requested"]})).json()
+        assert hook["secret"]
+        await client.post("/v1/leases", json=ONE)
+        async with asyncio.timeout(5):
+            while not told:
+                await asyncio.sleep(0.02)
+        server.close()
+        assert b'"kind": "lease-requested"' in told[0]
+
+    scenario(play, tmp_path)
+
+
+def test_figures_are_those_of_the_daemon(tmp_path: Path) -> None:
+    """Leases, capacity and transactions of the daemon are on the page for Prometheus."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        await client.post("/v1/leases", json={**ONE, "start": "+02:00:00"})
+        page = (await client.get("/metrics")).text
+        assert 'haizea_leases{state="ready",type="AR"} 1.0' in page
+        assert 'haizea_capacity{held="total",resource="CPU"} 1600.0' in page
+        assert "haizea_store_transaction_seconds_count" in page
+
+    scenario(play, tmp_path)
