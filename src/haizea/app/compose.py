@@ -64,6 +64,11 @@ def policies(settings: Settings) -> Policies:
     )
 
 
+def logfile(settings: Settings) -> str | None:
+    """Return where a simulation's log is to be written: nowhere, unless somebody has named a file."""
+    return settings.general.logfile if "general.logfile" in settings.origins else None
+
+
 def scenario(request: SimulateRequest) -> Scenario:
     """Read all that a simulation needs.
 

@@ -12,14 +12,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple
 
+from haizea.app.compose import logfile
 from haizea.app.request import SimulateRequest
 from haizea.config.errors import ConfigError
 from haizea.config.multi import NamedRun, datadir, expand
+from haizea.config.settings import Settings
 from haizea.experiments.figures import ATTRIBUTE, Row, columns, figures, write_csv
 from haizea.policy.protocols import PolicyError
 from haizea.workloads.errors import WorkloadError
 
 ERROR_FILE: Final = "error.txt"
+LOG_FILE: Final = "haizea.log"
 SUMMARY_FILE: Final = "summary.csv"
 _LABELS: Final = ("run", "state", "profile", "tracefile", "annotationfile", "injectfile")
 
@@ -137,8 +140,8 @@ class Experiment:
                 # What an earlier run of this name came to would be taken for this one's.
                 os.unlink(os.path.join(folder, stale))
         request = SimulateRequest(
-            workloads=(), settings=run.settings, output=folder, detail=asked.detail, report=asked.report,
-            verify=asked.verify,
+            workloads=(), settings=_with_log(run.settings, folder), output=folder, detail=asked.detail,
+            report=asked.report, verify=asked.verify,
         )  # fmt: skip
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(theirs, request), name=run.name, daemon=True)
@@ -176,6 +179,13 @@ class Experiment:
         with open(f"{path}.part", "w", encoding="utf-8", newline="") as stream:
             write_csv(stream, summary_columns(rows), rows)
         os.replace(f"{path}.part", path)
+
+
+def _with_log(settings: Settings, folder: str) -> Settings:
+    """Return settings whose log, where they name one, goes to the run's own folder: runs do not share a file."""
+    if logfile(settings) is None:
+        return settings
+    return settings.with_values({"general": {"logfile": os.path.join(folder, LOG_FILE)}})
 
 
 def summary_columns(rows: Sequence[Row]) -> list[str]:

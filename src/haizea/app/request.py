@@ -13,7 +13,8 @@ class SimulateRequest(NamedTuple):
     ``starttime`` and the environment do not count then. ``sets`` are ``section.key=value``. ``detail`` is ``full`` or
     ``leases`` (no reservations.csv). ``memory`` is MiB for every VM of an SWF workload. ``processors`` says which
     field of an SWF workload counts first: ``requested`` or ``allocated``. ``starttime`` is ISO 8601. ``progress`` is
-    called now and then with the simulated instant, in milliseconds, and the number of leases that have ended.
+    called now and then with the simulated instant, in milliseconds, and the number of leases that have ended;
+    ``status`` with each message that status-message-interval asks for.
     """
 
     workloads: tuple[str, ...]
@@ -31,3 +32,4 @@ class SimulateRequest(NamedTuple):
     starttime: str | None = None
     progress: Callable[[int, int], None] | None = None
     settings: Settings | None = None
+    status: Callable[[str], None] | None = None
