@@ -167,6 +167,16 @@ def test_options_hold_for_every_run(
         assert "suspend-rate = 7" in written
 
 
+def test_each_run_has_a_log_of_its_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Where the file names a log, every run writes one in its own folder: they do not share a file."""
+    log = tmp_path / "all.log"
+    path = multi(tmp_path, more=f"[common:general]\nlogfile: {log}\n")
+    assert haizea(capsys, "experiment", path, "--output", tmp_path / "out", "-q") == (0, "", "")
+    for name in ("easy_small", "off_small"):
+        assert (tmp_path / "out" / name / "haizea.log").read_text(encoding="utf-8").endswith("STATUS the end\n")
+    assert not log.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

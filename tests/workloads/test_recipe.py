@@ -371,3 +371,13 @@ def test_a_truncated_pareto_distribution_has_a_long_tail() -> None:
     random = Random(1)
     mirrored = [TruncatedPareto(0, 1, 1, 1, True).draw(random) for _ in range(10_000)]
     assert [1 - value for value in mirrored] == pytest.approx(values)
+
+
+def test_the_recipe_in_the_guide_can_be_followed(tmp_path: Path) -> None:
+    """The example of the documentation makes a workload, and annotations for it."""
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guide" / "recipes.md"
+    text = guide.read_text(encoding="utf-8").partition("```ini\n")[2].partition("```")[0]
+    asked = recipe(tmp_path, text)
+    requests = list(make_workload(asked, 0, "made").requests)
+    assert len(requests) > 50
+    assert len(make_annotations(asked, 0, requests).items) == len(requests)

@@ -167,6 +167,13 @@ def lwf_annotate_main() -> None:
     _main(lwf_annotate, "haizea-lwf-annotate")
 
 
+def convert_data_main() -> None:
+    """The entry point ``haizea-convert-data``."""
+    from haizea.cli.convert_data import convert_data
+
+    _main(convert_data, "haizea-convert-data")
+
+
 def generate_configs_main() -> None:
     """The entry point ``haizea-generate-configs``."""
     _main(generate_configs, "haizea-generate-configs")
