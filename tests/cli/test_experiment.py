@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +145,43 @@ def test_a_process_that_is_killed_takes_nobody_with_it(
     ]  # fmt: skip
     assert "ended by signal 9" in found["dead_small"]["error"]
     assert "'deadly_policies:Faulty': admit() failed with RuntimeError: no idea" in found["faulty_small"]["error"]
+
+
+SLEEPY = """
+import os, time
+class Sleepy:
+    def admit(self, lease, site, now):
+        with open(f"{os.environ['SLEEPERS']}/{os.getpid()}", "w"):
+            pass
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_an_experiment_ends_its_runs(tmp_path: Path, number: signal.Signals) -> None:
+    """Interrupted or terminated, it says so, and leaves no process behind."""
+    sleepers = tmp_path / "sleepers"
+    sleepers.mkdir()
+    (tmp_path / "sleepy_policies.py").write_text(SLEEPY, encoding="utf-8")
+    path = multi(tmp_path, more="[common:scheduling]\npolicy-admission: sleepy_policies:Sleepy\n")
+    source = str(EXAMPLES.parent / "src")
+    program = "from haizea.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "experiment", str(path), "--output", str(tmp_path / "out"), "--jobs", "2"],
+        stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": f"{source}:{tmp_path}", "SLEEPERS": str(sleepers)},
+    ) as run:  # fmt: skip
+        give_up = time.monotonic() + 30
+        while len(list(sleepers.iterdir())) < 2 and time.monotonic() < give_up:
+            time.sleep(0.05)
+        run.send_signal(number)
+        _, err = run.communicate(timeout=30)
+    assert (run.returncode, err) == (130, "haizea: interrupted\n")
+    pids = [int(file.name) for file in sleepers.iterdir()]
+    assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_a_folder_that_cannot_be_made_fails_its_run_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

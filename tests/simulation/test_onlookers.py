@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from haizea.config.table import PROBES
-from haizea.experiments.probes import Probes
+from haizea.experiments.probes import COUNTERS, Probes
 from haizea.model.units import MINUTE
 from haizea.plan.options import Suspension
 from tests.cli.running import Outcome, haizea
@@ -157,6 +157,22 @@ def test_probes_of_an_earlier_run_do_not_stay(capsys: pytest.CaptureFixture[str]
     assert {"counters.csv", "lease-data.csv"} <= {file.name for file in tmp_path.iterdir()}
     example(capsys, tmp_path, quiet=True)
     assert not {"counters.csv", "lease-data.csv"} & {file.name for file in tmp_path.iterdir()}
+
+
+def test_every_probe_is_one_that_a_configuration_may_name() -> None:
+    """The names that are checked are those that something is recorded for, and the one that says it records nothing."""
+    recording = {name for name in PROBES if Watched(name).probes.has_lease_data or name in COUNTERS}
+    assert set(COUNTERS) <= recording == set(PROBES) - {"disk-usage"}
+
+
+def test_a_run_that_fails_leaves_no_summary_of_an_earlier_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is in the folder afterwards cannot be taken for results."""
+    example(capsys, tmp_path, quiet=True)
+    assert (tmp_path / "summary.json").exists()
+    assert example(capsys, tmp_path, f"general.logfile={tmp_path}/absent/x").status == 2
+    assert not (tmp_path / "summary.json").exists()
 
 
 def test_the_state_of_the_run_is_told_at_intervals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ class Results:
                 ("reservations.csv", self._operations),
                 ("counters.csv", False),
                 ("lease-data.csv", False),
+                ("summary.json", False),
             ):
                 if not written and os.path.exists(self._path(name)):
                     # One of an earlier run would be taken for this one's.

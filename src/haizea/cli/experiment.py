@@ -1,6 +1,7 @@
 """``haizea experiment``: all runs of a multi-configuration file."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,11 +44,20 @@ def experiment(ctx: click.Context, /, output_format: str, quiet: bool, jobs: int
     Exit status: 0 done, 1 a run failed (the others went on), 2 wrong input, 3 the verification of --verify failed.
     """
     made = Experiment(ExperimentRequest(jobs=_processors() if jobs is None else jobs, **values))
-    finished = made.run(_teller(len(made.runs), not quiet and sys.stderr.isatty()))
+    # The default would end this process and leave those of the runs behind.
+    before = signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        finished = made.run(_teller(len(made.runs), not quiet and sys.stderr.isatty()))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if not quiet:
         _print(finished, output_format)
     states = {each.state for each in finished}
     ctx.exit(FAILED if "failed" in states else VIOLATED if "violated" in states else 0)
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _teller(runs: int, everything: bool) -> Any:
