@@ -176,7 +176,7 @@ def test_who_ends_an_experiment_ends_its_runs(tmp_path: Path, number: signal.Sig
             time.sleep(0.05)
         run.send_signal(number)
         _, err = run.communicate(timeout=30)
-    assert (run.returncode, err) == (130, "haizea: interrupted\n")
+    assert (run.returncode, err.strip()) == (130, "haizea: interrupted")
     pids = [int(file.name) for file in sleepers.iterdir()]
     assert len(pids) == 2
     for pid in pids:
