@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from benchmarks import goals
+from benchmarks import goals, tables
 from benchmarks.machine import isolated, own_megabytes
 from benchmarks.schedules import Schedule
 from benchmarks.tables import Column, Result, Row, tell
@@ -110,19 +110,16 @@ def median_of(runs: int, measure: Callable[[], Measured]) -> Measured:
 
 
 COLUMNS: Final = (
-    Column("hosts", "hosts", ","),
-    Column("reservations", "reservations", ","),
+    *tables.SIZE,
     Column("vms", "VMs"),
-    Column("median_us", "median us", ",.0f"),
-    Column("p99_us", "p99 us", ",.0f"),
+    *tables.TIMES,
     Column("ratio", "p99/med", ".1f"),
     Column("planner_us", "planner us", ",.0f"),
     Column("planner_p99_us", "its p99", ",.0f"),
-    Column("floor_us", "floor us", ",.0f"),
-    Column("target_us", "target us", ",.0f"),
+    *tables.GOALS,
     Column("share", "accepted", ".0%"),
     Column("build_us", "build us each", ",.0f"),
-    Column("memory_mb", "peak MB", ",.0f"),
+    tables.MEMORY,
 )
 
 
@@ -179,14 +176,11 @@ def earliest(hosts: int, reservations: int, requests: int) -> Measured:
 
 
 START_COLUMNS: Final = (
-    Column("hosts", "hosts", ","),
-    Column("reservations", "reservations", ","),
+    *tables.SIZE,
     Column("size", "hosts wanted"),
     Column("suspendable", "suspendable"),
-    Column("median_us", "median us", ",.0f"),
-    Column("p99_us", "p99 us", ",.0f"),
-    Column("floor_us", "floor us", ",.0f"),
-    Column("target_us", "target us", ",.0f"),
+    *tables.TIMES,
+    *tables.GOALS,
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks import tables
 from benchmarks.admission import admission_row
 from benchmarks.command import Scenario, simulate, warm_up
 from benchmarks.inputs import ROOT, generated
@@ -21,11 +22,11 @@ IMAGES: Final = ROOT / "docs" / "img"
 
 COLUMNS: Final = (
     Column("growing", "growing"),
-    Column("backfilling", "backfilling"),
+    tables.BACKFILLING,
     Column("size", "size", ","),
     Column("us", "us per lease", ",.1f"),
     Column("slope", "slope", ".2f"),
-    Column("memory_mb", "peak MB", ",.0f"),
+    tables.MEMORY,
 )
 
 

@@ -114,10 +114,12 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     return int(lines[0].split(" ")[1]), fields.get("connection") != "close"
 
 
-async def client(job: Job, made: Iterator[bytes], until: float, pause_s: float, tally: Tally) -> None:
+async def client(job: Job, made: Iterator[bytes], until: float, number: int, tally: Tally) -> None:
     """Send requests over one connection, one after the other, making a new connection where one broke."""
     writer: asyncio.StreamWriter | None = None
-    due = time.monotonic()
+    # At a rate, connections take turns: together they send evenly, not in bursts.
+    pause_s = job.connections / job.rate if job.rate else 0.0
+    due = time.monotonic() + pause_s * (number / job.connections - 1)
     for request in made:
         if time.monotonic() >= until:
             break
@@ -149,8 +151,7 @@ def work(job: Job) -> Tally:
     async def run() -> None:
         made = requests(job)
         until = time.monotonic() + job.seconds
-        pause_s = job.connections / job.rate if job.rate else 0.0
-        await asyncio.gather(*(client(job, made, until, pause_s, tally) for _ in range(job.connections)))
+        await asyncio.gather(*(client(job, made, until, number, tally) for number in range(job.connections)))
 
     asyncio.run(run())
     return tally

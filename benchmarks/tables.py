@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 Row = dict[str, str | int | float | None]
 
@@ -13,6 +13,16 @@ class Column(NamedTuple):
     key: str
     heading: str
     form: str = ""
+
+
+BACKFILLING: Final = Column("backfilling", "backfilling")
+MEMORY: Final = Column("memory_mb", "peak MB", ",.0f")
+SIZE: Final = (Column("hosts", "hosts", ","), Column("reservations", "reservations", ","))
+TIMES: Final = (Column("median_us", "median us", ",.0f"), Column("p99_us", "p99 us", ",.0f"))
+GOALS: Final = (Column("floor_us", "floor us", ",.0f"), Column("target_us", "target us", ",.0f"))
+COST: Final = (Column("leases", "leases", ","), Column("cpu_s", "CPU s", ".2f"))
+RATE: Final = Column("rate", "leases/s", ",.0f")
+SCHEDULE: Final = (Column("wait_s", "mean wait s", ",.1f"), Column("slowdown", "mean b.sld.", ",.3f"))
 
 
 class Result(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks import goals
+from benchmarks import goals, tables
 from benchmarks.command import Scenario, simulate, warm_up
 from benchmarks.inputs import TRACES, blue, generated, lublin
 from benchmarks.tables import Column, Result, Row
@@ -12,17 +12,15 @@ BACKFILLING: Final = ("off", "aggressive", "conservative")
 
 COLUMNS: Final = (
     Column("workload", "workload"),
-    Column("backfilling", "backfilling"),
+    tables.BACKFILLING,
     Column("suspension", "suspension"),
-    Column("leases", "leases", ","),
-    Column("cpu_s", "CPU s", ".2f"),
-    Column("rate", "leases/s", ",.0f"),
+    *tables.COST,
+    tables.RATE,
     Column("floor", "floor", ",.0f"),
     Column("of_floor", "x floor", ".2f"),
     Column("target", "target", ",.0f"),
-    Column("wait_s", "mean wait s", ",.1f"),
-    Column("slowdown", "mean b.sld.", ",.3f"),
-    Column("memory_mb", "peak MB", ",.0f"),
+    *tables.SCHEDULE,
+    tables.MEMORY,
 )
 
 
@@ -64,17 +62,15 @@ def _judged(row: Row, suspension: str) -> Row:
 
 
 MILLION_COLUMNS: Final[Sequence[Column]] = (
-    Column("backfilling", "backfilling"),
-    Column("leases", "leases", ","),
-    Column("cpu_s", "CPU s", ".2f"),
+    tables.BACKFILLING,
+    *tables.COST,
     Column("floor_s", "floor s", ".0f"),
     Column("target_s", "target s", ".0f"),
-    Column("rate", "leases/s", ",.0f"),
-    Column("memory_mb", "peak MB", ",.0f"),
+    tables.RATE,
+    tables.MEMORY,
     Column("floor_mb", "floor MB", ".0f"),
     Column("target_mb", "target MB", ".0f"),
-    Column("wait_s", "mean wait s", ",.1f"),
-    Column("slowdown", "mean b.sld.", ",.3f"),
+    *tables.SCHEDULE,
 )
 
 

@@ -95,3 +95,24 @@ def test_policies_are_listed_by_kind(capsys: pytest.CaptureFixture[str]) -> None
     }  # fmt: skip
     assert all(row["what it does"].endswith(".") for row in rows)
     assert haizea(capsys, "policy", "list").out.startswith("kind ")
+
+
+def test_options_without_effect_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What a simulation has no use for is no fault, and is said with the reason; what it uses is not."""
+    path = tmp_path / "idle.conf"
+    path.write_text(
+        "[general]\nloglevel: DEBUG\nlease-failure-handling: exit\n[scheduling]\nwakeup-interval: 10\n"
+        "suspension: all\n[simulation]\nclock: real\nstatus-message-interval: 60\n[accounting]\n"
+        "probes: ar disk-usage\ndatafile: x\n"
+    )
+    outcome = haizea(capsys, "config", "check", path)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[1:] == [
+        f"{path}:2: general.loglevel has no effect in a simulation: nothing is logged where general.logfile is not "
+        "given",
+        f"{path}:3: general.lease-failure-handling has no effect in a simulation: no VM fails in a simulation",
+        f"{path}:5: scheduling.wakeup-interval has no effect in a simulation: time jumps from event to event",
+        f"{path}:8: simulation.clock has no effect in a simulation: time jumps from event to event, and only the "
+        "default of non-schedulable-interval follows it",
+        f"{path}:11: accounting.probes: disk-usage records nothing: 1.x recorded the disk space that images take up",
+    ]

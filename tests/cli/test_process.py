@@ -14,6 +14,7 @@ FAKE = (
     "m.run = lambda r: {'workload': 'w', 'leases': {}}; "
     "sys.modules['haizea.app.simulate'] = m; "
 )
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SOURCE = str(Path(__file__).resolve().parents[2] / "src")
 
 
@@ -68,6 +69,39 @@ def test_ctrl_c_ends_without_a_traceback() -> None:
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=30)
     assert (run.returncode, err) == (130, "haizea: interrupted\n")
+
+
+POLICIES = """
+from haizea.policy.protocols import HostOrder
+class Undecided:
+    def admit(self, lease, site, now):
+        return lease.id != 2
+class Broken:
+    order = HostOrder.SCORED
+    def score(self, host, lease, start):
+        return host.index / 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "policy", "message"),
+    [
+        ("admission", "Undecided", "admit() returned True (of type bool); allowed: None to accept the request, or a "
+         "sentence of at most 1000 characters that says why not"),
+        ("host-selection", "Broken", "score() failed with ZeroDivisionError: division by zero ({folder}/mine.py:9)"),
+    ],
+)  # fmt: skip
+def test_a_users_policy_that_goes_wrong_ends_the_run_in_a_message(
+    tmp_path: Path, option: str, policy: str, message: str
+) -> None:
+    """One line that names the policy and what is allowed, status 2, and no traceback."""
+    (tmp_path / "mine.py").write_text(POLICIES, encoding="utf-8")
+    run = process(
+        START, "simulate", str(EXAMPLES / "small.swf"), "--site", "8 CPU:100 Memory:1024",
+        "--set", f"scheduling.policy-{option}=mine:{policy}", PYTHONPATH=f"{SOURCE}:{tmp_path}",
+    )  # fmt: skip
+    told = f"haizea: {option} policy 'mine:{policy}': {message.format(folder=tmp_path)}\n"
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", told)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -182,3 +182,76 @@ def test_each_configuration_of_many_gets_a_file(tmp_path: Path) -> None:
     assert settings.tracefile.tracefile == "b.lwf"
     assert settings.accounting.datafile == "results/p_b.dat"
     assert settings.scheduling.suspend_rate == 50
+
+
+RECIPE = (
+    "[general]\nsite: 8 CPU:100,Memory:1024\n[numleases]\ntype: interval\nnumleases: 9\ndistribution: uniform\n"
+    "min: 1\nmax: 99\n[start-delay]\ntype: absolute\ndistribution: uniform\nmin: 60\nmax: 600\n"
+    "[duration]\ndistribution: uniform\nmin: 60\nmax: 600\n"
+    "[nodes]\ndistribution: uniform\nmin: 1\nmax: 9\nresources: CPU:100,Memory:512\n"
+)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Return a recipe for nine reservations."""
+    path = tmp_path / "recipe.conf"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_workload_is_made_after_a_recipe(capsys: pytest.CaptureFixture[str], recipe: Path, tmp_path: Path) -> None:
+    """The same recipe and seed give the same bytes, and the command of 1.x does the same."""
+    contents = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        path = tmp_path / folder / "made.lwf"
+        path.parent.mkdir()
+        arguments = ("workload", "generate", "--config", recipe, "--seed", seed, "-o", path)
+        assert haizea(capsys, *arguments) == (0, f"{path}: 9 leases\n", "")
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1] != contents[2]
+    (tmp_path / "d").mkdir()
+    run = old("lwf_generate_main", "-c", recipe, "-o", tmp_path / "d" / "made.lwf")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert (tmp_path / "d" / "made.lwf").read_bytes() == contents[0]
+
+
+def test_annotations_are_made_after_a_recipe(capsys: pytest.CaptureFixture[str], recipe: Path, tmp_path: Path) -> None:
+    """For a workload or for none, by the new command and by that of 1.x."""
+    workload, notes = tmp_path / "w.lwf", tmp_path / "a.lwfa"
+    haizea(capsys, "workload", "generate", "--config", recipe, "-o", workload)
+    arguments = ("workload", "annotate", workload, "--config", recipe, "-o", notes)
+    assert haizea(capsys, *arguments) == (0, f"{notes}: 9 annotations\n", "")
+    assert haizea(capsys, "workload", "show", workload, "--annotations", notes).status == 0
+    before = notes.read_bytes()
+    assert old("lwf_annotate_main", "-i", workload, "-c", recipe, "-o", notes).returncode == 0
+    assert notes.read_bytes() == before
+    assert old("lwf_annotate_main", "-n", 4, "-c", recipe, "-o", notes).stdout == f"{notes}: 4 annotations\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("generate", "-c", "RECIPE", "--jobs", 3, "-o", "x.lwf"), "leave them out"),
+        (("generate", "--model", "ar", "--jobs", 3, "-o", "x.lwf"), "Missing option --processors, or --config"),
+        (("generate", "-c", "RECIPE", "-o", "x.swf"), "SWF has no reservations"),
+        (("generate", "-c", "absent.conf", "-o", "x.lwf"), "absent.conf: cannot be read"),
+        (("annotate", "-c", "RECIPE", "-o", "x.lwfa"), "name either a workload or --count"),
+        (("annotate", "w.lwf", "-n", 2, "-c", "RECIPE", "-o", "x.lwfa"), "name either a workload or --count"),
+        (("annotate", "absent.lwf", "-c", "RECIPE", "-o", "x.lwfa"), "absent.lwf: there is no such file"),
+    ],
+)
+def test_what_cannot_be_made_is_told(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: Path,
+    tmp_path: Path,
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    """One line, status 2, no file."""
+    monkeypatch.chdir(tmp_path)
+    outcome = haizea(capsys, "workload", *(recipe if a == "RECIPE" else a for a in arguments))
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert message in outcome.err
+    assert list(tmp_path.iterdir()) == [recipe]

@@ -1,5 +1,6 @@
 """Settings without any configuration: what they are, and what they cost."""
 
+import pickle
 import subprocess
 import sys
 
@@ -73,3 +74,10 @@ def test_defaults_need_no_library() -> None:
 def test_sections_list_their_options_in_order() -> None:
     """Documentation and conversion follow the order of the table."""
     assert list(BY_SECTION) == list(SECTIONS)
+
+
+@pytest.mark.parametrize("settings", [Settings(), load(sets=["policy.Mine.colour=red", "simulation.seed=3"])])
+def test_settings_can_be_sent_to_another_process(settings: Settings) -> None:
+    """What arrives is equal and knows where its values come from."""
+    arrived = pickle.loads(pickle.dumps(settings))
+    assert (arrived, dict(arrived.origins)) == (settings, dict(settings.origins))

@@ -143,7 +143,8 @@ def test_options_must_fit_one_another(sets: list[str], message: str) -> None:
         (b"seed = 1\n", "FILE: 'seed' stands outside a section; allowed: [section] before it"),
         (b"[policy]\nmine = 1\n", "FILE: policy.mine must be a table, [policy.mine], not 1"),
         (b"[general]\n\xff\xfe = 1\n", "FILE:2: not UTF-8 text, which a configuration must be"),
-        (b"[multi]\n", "FILE: describes many runs ([multi]); this needs the configuration of one"),
+        (b"[multi]\n", "FILE: describes many runs ([multi]); this needs the configuration of one "
+         "(haizea experiment runs them all)"),
         (b"[general]\nmode = true\n",
          "FILE:2: general.mode: True is not text; allowed: simulated, opennebula"),
         (b"[simulation]\nstarttime = 13:00:00\n", "FILE:2: simulation.starttime: datetime.time(13, 0) is not an instant"

@@ -149,3 +149,27 @@ def test_a_deadline_lease_moves_up_when_hosts_become_free_early() -> None:
     play.tell(InstanceObserved(play.scheduler.desk.now, 1, 0, Observed.GUEST_SHUTDOWN))
     play.go()
     assert play.state(2) is LeaseState.ACTIVE
+
+
+def test_a_lease_that_gives_way_again_while_it_is_suspended_runs_for_its_whole_time() -> None:
+    """The rest of it is moved a second time during the suspension: what it has run is counted once, not twice."""
+    play = play_with()
+    play.ask(1, minutes=60, start=0, deadline=300)
+    play.ask(2, minutes=30, start=40)
+    play.go(39.75)
+    assert play.state(1) is LeaseState.SUSPENDING
+    play.ask(3, minutes=30, start=70)
+    play.go(300)
+    assert {number: play.state(number) for number in (1, 2, 3)} == dict.fromkeys((1, 2, 3), LeaseState.DONE)
+    assert play.lease(1).delivered == 60 * MINUTE
+
+
+def test_what_is_left_of_a_lease_that_is_being_suspended_is_told_truly() -> None:
+    """A policy that asks during the suspension, or for any time after it, hears what has not been delivered yet."""
+    play = play_with()
+    play.ask(1, minutes=60, start=0, deadline=300)
+    play.ask(2, minutes=30, start=40)
+    play.go(39.75)
+    lease = play.lease(1)
+    assert lease.remaining == lease.remaining_at(play.scheduler.desk.now) == 60 * MINUTE - lease.delivered
+    assert lease.remaining_at(45 * MINUTE) == lease.remaining

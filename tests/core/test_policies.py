@@ -8,7 +8,9 @@ from haizea.model.events import InstanceObserved, Observed
 from haizea.model.lease import Constraints, LeaseState
 from haizea.model.reason import Cause
 from haizea.model.site import Host, Site
+from haizea.policy.guarded import GuardedPreemption
 from haizea.policy.money import money
+from haizea.policy.protocols import PolicyError
 from tests.core.play import VM, Play, site
 from tests.simulation.running import policies
 
@@ -160,6 +162,35 @@ def test_a_policy_that_a_user_wrote_is_asked() -> None:
         play.ask(number, minutes=10 * number)
         play.go()
     assert [play.hosts(number) for number in (1, 2, 3)] == [(2,), (1,), (0,)]
+
+
+class Ruthless:
+    """A preemption policy that a user wrote: everybody gives way to everybody."""
+
+    def score(self, preemptor: object, victim: object, at: object, /) -> int:
+        """Give any lease away."""
+        return 1
+
+
+def test_a_users_policy_cannot_break_the_promise_of_a_reservation() -> None:
+    """Who would have one reservation give way to another is told so by name; the first one keeps its place."""
+    play = Play(1, policies()._replace(preemption=GuardedPreemption("preemption policy 'my:Ruthless'", Ruthless())))
+    play.ask(1, start=30, preemptible=True)
+    play.go()
+    play.ask(2, start=40, preemptible=True)
+    with pytest.raises(PolicyError, match=r"'my:Ruthless': score\(\) returned 1 .* lease 1, which is an advance"):
+        play.go()
+    assert play.stays(1) == [(30, 90)]
+
+
+def test_a_lease_that_is_not_preemptible_is_not_even_offered() -> None:
+    """The planner asks a policy only about leases that may give way at all: the others cannot be named."""
+    play = Play(1, policies()._replace(preemption=GuardedPreemption("preemption policy 'my:Ruthless'", Ruthless())))
+    play.ask(1, preemptible=False)
+    play.go()
+    play.ask(2, start=30)
+    play.go()
+    assert (play.state(1), play.state(2)) == (LeaseState.ACTIVE, LeaseState.REJECTED)
 
 
 def test_nobody_is_told_about_states_that_were_not_asked_for() -> None:

@@ -278,3 +278,20 @@ def test_built_in_policies_cost_little_to_load() -> None:
         [sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=False, timeout=60
     )
     assert (run.stdout, run.stderr) == ("\n", "")
+
+
+def test_what_a_users_policy_returns_is_watched(write: Write) -> None:
+    """A policy that was loaded is refused by its name as soon as it answers what it may not."""
+    module = write(
+        "class Talkative:\n"
+        "    def admit(self, lease, site, now):\n"
+        "        return ['no']\n"
+        "class Shifty:\n"
+        "    @property\n"
+        "    def admit(self):\n"
+        "        raise LookupError('nothing here')\n"
+    )
+    policy = resolve("admission", f"{module}:Talkative", CONTEXT)
+    with pytest.raises(PolicyError, match=rf"^admission policy '{module}:Talkative': admit\(\) returned \['no'\]"):
+        policy.admit(best_effort(), SITE, 0)
+    assert said("admission", f"{module}:Shifty").endswith("failed with LookupError: nothing here")

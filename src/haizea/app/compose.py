@@ -64,18 +64,18 @@ def policies(settings: Settings) -> Policies:
     )
 
 
+def logfile(settings: Settings) -> str | None:
+    """Return where a simulation's log is to be written: nowhere, unless somebody has named a file."""
+    return settings.general.logfile if "general.logfile" in settings.origins else None
+
+
 def scenario(request: SimulateRequest) -> Scenario:
     """Read all that a simulation needs.
 
     Raises:
         ValueError: a file, the configuration or an option is wrong; the message says which, where and how.
     """
-    given = (
-        ("simulation.starttime", request.starttime, "--starttime"),
-        ("simulation.resources", request.site, "--site"),
-    )
-    overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
-    settings = load_settings(request.config, sets=request.sets, overrides=overrides)
+    settings = request.settings or _settings(request)
     trace = settings.tracefile
     paths = request.workloads or ((trace.tracefile,) if trace.tracefile else ())
     if not paths:
@@ -84,6 +84,7 @@ def scenario(request: SimulateRequest) -> Scenario:
     swf = SwfOptions(memory=memory, processors=request.processors)
     first = load_workload(paths[0], swf=swf)
     requests: Iterable[LeaseRequest] = first.requests
+    attributes = dict(first.attributes)
     injected = list(paths[1:])
     injection = request.injection or trace.injectionfile
     if injection is not None:
@@ -91,17 +92,31 @@ def scenario(request: SimulateRequest) -> Scenario:
     for path in injected:
         from haizea.workloads.inject import inject
 
-        requests = inject(requests, load_workload(path, swf=swf).requests)
+        second = load_workload(path, swf=swf)
+        requests = inject(requests, second.requests)
+        attributes.update(second.attributes)
     annotations = request.annotations or trace.annotationfile
     if annotations is not None:
         from haizea.workloads.annotations import annotate, read_annotations
 
-        requests = annotate(requests, read_annotations(annotations))
+        notes = read_annotations(annotations)
+        requests = annotate(requests, notes)
+        attributes.update(notes.attributes)
     if trace.override_memory is not None:
         requests = _with_memory(requests, trace.override_memory)
     if trace.add_overhead != "none":
         requests = _with_overhead(requests, settings)
+    first = first._replace(attributes=attributes)
     return Scenario(first.name, settings, _site(settings, first), _start(settings, first), requests, first)
+
+
+def _settings(request: SimulateRequest) -> Settings:
+    given = (
+        ("simulation.starttime", request.starttime, "--starttime"),
+        ("simulation.resources", request.site, "--site"),
+    )
+    overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
+    return load_settings(request.config, sets=request.sets, overrides=overrides)
 
 
 def _site(settings: Settings, workload: Workload) -> Site:

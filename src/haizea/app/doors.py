@@ -41,6 +41,7 @@ def is_default(settings: Settings) -> bool:
 
 
 def anonymous_role(settings: Settings) -> Role | None:
+    """Return what somebody on loopback who does not say who they are may do; None: nothing."""
     name = settings.server.anonymous
     if name != "none":
         return Role[name.upper()]

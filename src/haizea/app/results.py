@@ -41,6 +41,12 @@ class Results:
             from haizea.experiments.verifier import Verifier
 
             self.verifier = Verifier(scheduler)
+        self.probes: Any = None
+        names = found.settings.accounting.probes
+        if names and request.output is not None:
+            from haizea.experiments.probes import Probes
+
+            self.probes = Probes(names, scheduler)
 
     def __enter__(self) -> "Results":
         """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
@@ -51,9 +57,15 @@ class Results:
             if self._operations:
                 self._operations_file = self._open("reservations.csv")
                 self._operations_file.write(RESERVATION_COLUMNS + "\n")
-            elif os.path.exists(self._path("reservations.csv")):
-                # One of an earlier run would be taken for this one's.
-                os.unlink(self._path("reservations.csv"))
+            for name, written in (
+                ("reservations.csv", self._operations),
+                ("counters.csv", False),
+                ("lease-data.csv", False),
+                ("summary.json", False),
+            ):
+                if not written and os.path.exists(self._path(name)):
+                    # One of an earlier run would be taken for this one's.
+                    os.unlink(self._path(name))
         return self
 
     def __exit__(
@@ -134,9 +146,22 @@ class Results:
                 file.write(json.dumps(summary, indent=2) + "\n")
             with self._open("haizea.toml") as file:
                 file.write(effective_toml(self._found.settings))
+            if self.probes is not None:
+                self._write_probes(end)
         if self._request.report:
             self._report(summary)
         return summary
+
+    def _write_probes(self, end: Instant) -> None:
+        from haizea.experiments.probes import COUNTER_COLUMNS
+        from haizea.experiments.records import quoted
+
+        with self._open("counters.csv") as file:
+            file.write(",".join(COUNTER_COLUMNS) + "\n")
+            file.writelines(",".join(map(quoted, row)) + "\n" for row in self.probes.counter_rows(end))
+        if self.probes.has_lease_data:
+            with self._open("lease-data.csv") as file:
+                file.writelines(",".join(map(quoted, row)) + "\n" for row in self.probes.lease_rows())
 
     def _report(self, summary: dict[str, Any]) -> None:
         from haizea.app.report import report

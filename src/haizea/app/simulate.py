@@ -1,21 +1,25 @@
 """``haizea simulate``: one run, from files to figures."""
 
 import gc
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from haizea.app.compose import Scenario, policies, scenario
+from haizea.app.compose import Scenario, logfile, policies, scenario
 from haizea.app.request import SimulateRequest
 from haizea.app.results import Results
 from haizea.backends.simulated import SimulatedBackend
+from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
+from haizea.core.desk import EVERY_STATE
 from haizea.core.scheduler import Scheduler
 from haizea.model.events import CancelRequested
-from haizea.model.lease import LeaseType
+from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import Instant, Span
 from haizea.runtime.clocks import SimulatedClock
 from haizea.runtime.loop import Direct, Loop
+from haizea.runtime.ports import Observer
 from haizea.runtime.workload import Arrivals
 
 PROGRESS_EVERY = 512
@@ -29,29 +33,70 @@ def run(request: SimulateRequest) -> dict[str, Any]:
         OSError: results cannot be written.
     """
     found = scenario(request)
+    request = _with_output(request, found)
     options = to_options(found.settings)
-    scheduler = Scheduler(found.site, found.start, options, policies(found.settings), announced=frozenset())
+    scheduler = Scheduler(found.site, found.start, options, policies(found.settings), announced=_announced(found))
     collecting = gc.isenabled()
     # Nothing that is made in bulk is left in cycles (see Results), so looking for them would be wasted.
     gc.disable()
     try:
         with Results(request, found, scheduler) as results:
-            last = _simulate(request, found, scheduler, results)
+            last = _watched(request, found, scheduler, results)
             return results.finish(last, time.process_time())
     finally:
         if collecting:
             gc.enable()
 
 
-def _simulate(request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results) -> Instant:
+def _with_output(request: SimulateRequest, found: Scenario) -> SimulateRequest:
+    """Return a request whose results go where the configuration says, unless it says where itself."""
+    folder = found.settings.accounting.datafile
+    if request.output is not None or folder is None:
+        return request
+    if os.path.isfile(folder):
+        where = found.settings.origins.get("accounting.datafile", "accounting.datafile")
+        raise ConfigError(
+            f"{where}: accounting.datafile: {folder!r} is a file already, and results are a folder; name another one, "
+            "or give --output"
+        )
+    return request._replace(output=folder)
+
+
+def _announced(found: Scenario) -> frozenset[LeaseState]:
+    """Return the states that the scheduler is to tell of: all for a detailed log, none otherwise."""
+    general = found.settings.general
+    detailed = logfile(found.settings) is not None and general.loglevel in ("DEBUG", "VDEBUG")
+    return EVERY_STATE if detailed else frozenset()
+
+
+def _watched(request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results) -> Instant:
+    """Simulate, with everybody looking on who was asked to."""
+    settings = found.settings
+    observers: list[Observer] = [each for each in (results.verifier, results.probes) if each is not None]
+    if logfile(settings) is None and settings.simulation.status_message_interval is None:
+        return _simulate(request, found, scheduler, results, observers)
+    from haizea.app.watch import Watch
+
+    with Watch(request, found, scheduler) as watch:
+        return _simulate(request, found, scheduler, results, [*observers, *watch.observers])
+
+
+def _simulate(
+    request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results, observers: Sequence[Observer]
+) -> Instant:
     backend, verifier = SimulatedBackend(), results.verifier
+    observer = observers[0] if observers else None
+    if len(observers) > 1:
+        from haizea.app.watch import Together
+
+        observer = Together(observers)
 
     def tell(lease: int, real_duration: Span) -> None:
         backend.tell(lease, real_duration)
         verifier.tell(lease, real_duration)
 
     arrivals = Arrivals(found.requests, found.start, backend.tell if verifier is None else tell)
-    step = Direct(scheduler, backend, results, verifier)
+    step = Direct(scheduler, backend, results, observer)
     loop = Loop(scheduler, SimulatedClock(), (backend, arrivals), step)
     last = loop.run(_keep_going(request, found, results, arrivals))
     now = scheduler.desk.now if last is None else last

@@ -13,6 +13,7 @@ from haizea.cli.main import INTERRUPTED, PIPE_CLOSED, tell
 SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "simulate": ("haizea.cli.simulate:simulate", "Schedule a workload in simulated time."),
     "serve": ("haizea.cli.serve:serve", "Run the live lease manager."),
+    "experiment": ("haizea.cli.experiment:experiment", "Run all simulations of a multi-configuration file."),
     "workload": ("haizea.cli.workload:workload", "Convert, show, check and generate workloads."),
     "config": ("haizea.cli.config:config", "Check, show and convert configurations."),
     "policy": ("haizea.cli.policy:policy", "List the policies that can be chosen."),

@@ -7,6 +7,7 @@ import click
 from haizea.config import ConfigError, load
 from haizea.config.document import read_document
 from haizea.config.multi import expand, multi_to_toml
+from haizea.config.notes import notes
 from haizea.config.write import effective, to_toml
 
 
@@ -19,15 +20,23 @@ def config() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...]) -> None:
-    """Tell everything that is wrong with each FILE; exit status 2 where something is."""
+    """Tell everything that is wrong with each FILE; exit status 2 where something is.
+
+    What is given and has no effect in a simulation is told too, and is no fault.
+    """
     problems: list[str] = []
     for path in files:
         try:
             if read_document(path).is_multi:
-                click.echo(f"{path}: describes {len(expand(path))} runs, all of them in order")
+                runs = expand(path)
+                click.echo(f"{path}: describes {len(runs)} runs, all of them in order")
+                told = [note for run in runs for note in notes(run.settings)]
             else:
                 settings = load(path, environ={})
                 click.echo(f"{path}: in order, {len(settings.origins)} options are given")
+                told = notes(settings)
+            for note in dict.fromkeys(told):
+                click.echo(note)
         except ConfigError as error:
             problems += error.problems
     if problems:

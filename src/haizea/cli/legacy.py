@@ -127,6 +127,26 @@ def generate_scripts(conf: str, confdir: str, template: str, only_missing: bool)
     click.echo(script, nl=False)
 
 
+@click.command()
+@click.option("-o", "--out", "target", required=True, type=click.Path(), help="LWF file.")
+@click.option("-c", "--conf", required=True, type=click.Path(), help="Configuration: what is drawn from what.")
+def lwf_generate(target: str, conf: str) -> None:
+    """Make a workload up (haizea workload generate --config)."""
+    _forward(["generate", f"--config={conf}", f"--output={target}"])
+
+
+@click.command()
+@click.option("-i", "--in", "source", type=click.Path(), help="LWF file whose leases are annotated.")
+@click.option("-n", "--num-annotations", "count", type=int, help="How many annotations, without an LWF file.")
+@click.option("-o", "--out", "target", required=True, type=click.Path(), help="Annotation file.")
+@click.option("-c", "--conf", required=True, type=click.Path(), help="Configuration: what is drawn from what.")
+def lwf_annotate(source: str | None, count: int | None, target: str, conf: str) -> None:
+    """Make annotations up (haizea workload annotate)."""
+    arguments = ["annotate", f"--config={conf}", f"--output={target}"]
+    arguments += [] if count is None else [f"--count={count}"]
+    _forward([*arguments, *([] if source is None else ["--", source])])
+
+
 def swf2lwf_main() -> None:
     """The entry point ``haizea-swf2lwf``."""
     _main(swf2lwf, "haizea-swf2lwf")
@@ -135,6 +155,23 @@ def swf2lwf_main() -> None:
 def lwf_stats_main() -> None:
     """The entry point ``haizea-lwf-stats``."""
     _main(lwf_stats, "haizea-lwf-stats")
+
+
+def lwf_generate_main() -> None:
+    """The entry point ``haizea-lwf-generate``."""
+    _main(lwf_generate, "haizea-lwf-generate")
+
+
+def lwf_annotate_main() -> None:
+    """The entry point ``haizea-lwf-annotate``."""
+    _main(lwf_annotate, "haizea-lwf-annotate")
+
+
+def convert_data_main() -> None:
+    """The entry point ``haizea-convert-data``."""
+    from haizea.cli.convert_data import convert_data
+
+    _main(convert_data, "haizea-convert-data")
 
 
 def generate_configs_main() -> None:

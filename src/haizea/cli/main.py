@@ -17,6 +17,7 @@ _USER_FAULTS: Final = (
     ("haizea.config.errors", "ConfigError"),
     ("haizea.workloads.errors", "WorkloadError"),
     ("haizea.policy.protocols", "PolicyError"),
+    ("haizea.experiments.data", "DataError"),
 )
 
 

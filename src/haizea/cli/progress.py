@@ -1,5 +1,6 @@
 """The progress of a long simulation, on a terminal."""
 
+import sys
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -42,6 +43,13 @@ class Progress:
             self._display, self._task = _display(text)
         if self._task is not None:
             self._display.update(self._task, description=text)
+
+    def line(self, text: str) -> None:
+        """Show a line that stays, above what is shown for a while."""
+        if self._display is None:
+            sys.stderr.write(f"{text}\n")
+        else:
+            self._display.console.print(text, highlight=False, markup=False)
 
     def __enter__(self) -> Self:
         return self

@@ -38,19 +38,25 @@ def simulate(request: SimulateRequest, output_format: str = "table", quiet: bool
     """
     from haizea.app.simulate import run
 
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         summary = run(request)
+    elif not sys.stderr.isatty():
+        summary = run(request._replace(status=_line))
     else:
         from haizea.cli.progress import Progress
 
         with Progress() as progress:
-            summary = run(request._replace(progress=progress))
+            summary = run(request._replace(progress=progress, status=progress.line))
     if not quiet:
         _print(summary, output_format)
     violations = (summary.get("verify") or {}).get("violations", [])
     for violation in violations:
         sys.stderr.write(f"haizea: verification: {violation}\n")
     return VIOLATED if violations else 0
+
+
+def _line(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _print(summary: Mapping[str, Any], output_format: str) -> None:

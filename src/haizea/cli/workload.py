@@ -1,5 +1,6 @@
-"""``haizea workload``: converting, showing, checking and generating workloads."""
+"""``haizea workload``: converting, showing, checking, generating and annotating workloads."""
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -95,16 +96,20 @@ def _left_out(skipped: Mapping[str, int]) -> str:
     return f" (left out: {causes})" if causes else ""
 
 
+_NEEDED = ("model", "jobs", "processors")
+
+
 @workload.command()
+@click.option("--config", "-c", metavar="FILE", type=click.Path(),
+              help="A recipe, as for haizea-lwf-generate; in place of --model and its options.")  # fmt: skip
 @click.option(
     "--model",
     type=click.Choice(["lublin", "ar"]),
-    required=True,
     help="lublin: best-effort jobs after Lublin and Feitelson; ar: advance reservations.",
 )
-@click.option("--jobs", type=click.IntRange(1, 100_000_000), required=True, help="How many leases.")
+@click.option("--jobs", type=click.IntRange(1, 100_000_000), help="How many leases.")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), default=0, show_default=True, help="What chance follows.")
-@click.option("--processors", type=click.IntRange(1, 100_000), required=True, help="Processors of the machine.")
+@click.option("--processors", type=click.IntRange(1, 100_000), help="Processors of the machine.")
 @click.option("--memory", type=click.IntRange(1, 1 << 40), default=1024, show_default=True, help="MiB of each VM.")
 @click.option("--load", type=click.FloatRange(0, 100, min_open=True), help="lublin: share of the machine asked for.")
 @click.option(
@@ -120,12 +125,23 @@ def _left_out(skipped: Mapping[str, int]) -> str:
               help="The file to write: LWF, or SWF (lublin only) for a name in .swf; gzip for one in .gz.")  # fmt: skip
 @site_option
 @click.pass_context
-def generate(ctx: click.Context, /, output: str, **values: Any) -> None:
-    """Write a workload drawn at random; the same seed gives the same bytes."""
+def generate(ctx: click.Context, /, output: str, config: str | None, **values: Any) -> None:
+    """Write a workload drawn at random; the same seed gives the same bytes.
+
+    What is drawn follows a model (--model), or a recipe (--config).
+    """
+    missing = [f"--{name}" for name in _NEEDED if values[name] is None]
+    if config is not None and len(missing) < len(_NEEDED):
+        raise click.UsageError("--config says all that --model, --jobs and --processors would; leave them out", ctx)
+    if config is None and missing:
+        raise click.UsageError(f"Missing option {missing[0]}, or --config", ctx)
+    if (config or values["model"] == "ar") and output.removesuffix(".gz").endswith(".swf"):
+        raise click.UsageError("SWF has no reservations; name the output .lwf", ctx)
+    if config is not None:
+        click.echo(f"{output}: {_by_recipe(config, output, values['seed'], values['site']):,} leases")
+        return
     from haizea.cli.workload_rows import generated
 
-    if values["model"] == "ar" and output.removesuffix(".gz").endswith(".swf"):
-        raise click.UsageError("SWF has no reservations; name the output .lwf", ctx)
     try:
         with replacing(output) as stream:
             count = generated(stream, output, values)
@@ -133,3 +149,42 @@ def generate(ctx: click.Context, /, output: str, **values: Any) -> None:
         # Each value is within its own limits; what does not fit together is found where they meet.
         raise click.UsageError(str(error), ctx) from error
     click.echo(f"{output}: {count:,} leases")
+
+
+def _by_recipe(config: str, output: str, seed: int, site: Any) -> int:
+    from haizea.app.recipe import read_recipe
+    from haizea.workloads.lwf_write import write_lwf
+    from haizea.workloads.recipe import make_workload
+
+    recipe = read_recipe(config)
+    name = os.path.basename(output).split(".")[0]
+    made = make_workload(recipe if site is None else recipe._replace(site=site), seed, name)
+    with replacing(output) as stream:
+        return write_lwf(made, stream)
+
+
+@workload.command()
+@click.argument("source", metavar="[IN]", required=False, type=click.Path())
+@click.option("--count", "-n", type=click.IntRange(1, 10_000_000), metavar="N",
+              help="Make N annotations, which go by the order of leases, for no workload in particular.")  # fmt: skip
+@click.option("--config", "-c", required=True, metavar="FILE", type=click.Path(),
+              help="A recipe, as haizea-lwf-annotate of Haizea 1.x has it.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), default=0, show_default=True, help="What chance follows.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="The file of annotations; gzip for one in .gz.")
+@click.pass_context
+def annotate(ctx: click.Context, /, source: str | None, count: int | None, config: str, seed: int, output: str) -> None:
+    """Write annotations for the leases of the workload IN, drawn at random; the same seed gives the same bytes."""
+    from haizea.app.recipe import read_recipe
+    from haizea.workloads.lwf_write import write_annotations
+    from haizea.workloads.recipe import make_annotations
+
+    if (source is None) == (count is None):
+        raise click.UsageError("name either a workload or --count", ctx)
+    recipe = read_recipe(config)
+    made = make_annotations(recipe, seed, load(source).requests if source is not None else count or 0)
+    try:
+        with replacing(output) as stream:
+            written = write_annotations(made, stream)
+    except ValueError as error:
+        raise WorkloadError(config, None, str(error), "what XML can hold") from error
+    click.echo(f"{output}: {written:,} annotations")

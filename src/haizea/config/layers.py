@@ -45,14 +45,19 @@ def assemble(
             entries += file_entries(document)
         except ConfigError as error:
             problems += error.problems
-    entries += _environment_entries(variables, problems)
-    entries += _set_entries(sets, problems)
+    entries += entries_above(variables, sets, problems)
     for name, text, origin in overrides:
         section, _, key = name.rpartition(".")
         entries.append(Entry(section, key, text, origin))
     if document is not None and document.is_multi:
-        problems.append(f"{path}: describes many runs ([multi]); this needs the configuration of one")
+        problems.append(f"{path}: describes many runs ([multi]); this needs the configuration of one "
+                        "(haizea experiment runs them all)")  # fmt: skip
     return build(entries, path, problems)
+
+
+def entries_above(variables: Mapping[str, str], sets: Iterable[str], problems: list[str]) -> list[Entry]:
+    """Return the values of the environment and of ``--set``, which win over a file; add what is wrong to problems."""
+    return [*_environment_entries(variables, problems), *_set_entries(sets, problems)]
 
 
 def file_entries(document: Document) -> list[Entry]:

@@ -17,6 +17,11 @@ class Override(NamedTuple):
     origin: str
 
 
+def variables_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that set options: ``HAIZEA_SECTION__KEY``."""
+    return {name: text for name, text in environ.items() if name.startswith(ENVIRONMENT_PREFIX) and "__" in name}
+
+
 def load(
     path: str | None = None,
     *,
@@ -32,11 +37,7 @@ def load(
     Raises:
         ConfigError: the file cannot be read, or something in any of the four is wrong.
     """
-    variables = {
-        name: value
-        for name, value in (os.environ if environ is None else environ).items()
-        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name
-    }
+    variables = variables_of(os.environ if environ is None else environ)
     sets, overrides = tuple(sets), tuple(overrides)
     if path is None and not variables and not sets and not overrides:
         return Settings()

@@ -6,13 +6,14 @@ none) and injection file (or none). In TOML the sections are ``[multi]``, ``[com
 ``[profile.PROFILE.SECTION]``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from haizea.config.document import Document, Raw, read_document
 from haizea.config.errors import ConfigError, quoted, suggestion
-from haizea.config.layers import Entry, build
-from haizea.config.settings import Settings
+from haizea.config.layers import Entry, build, entries_above
+from haizea.config.load import variables_of
+from haizea.config.settings import EMPTY, Settings
 from haizea.config.table import Option
 from haizea.config.values import read_value
 from haizea.config.write import to_toml, toml_free, toml_key
@@ -59,18 +60,24 @@ def is_multi(path: str) -> bool:
     return read_document(path).is_multi
 
 
-def expand(path: str) -> list[NamedRun]:
+def expand(path: str, *, environ: Mapping[str, str] = EMPTY, sets: Iterable[str] = ()) -> list[NamedRun]:
     """Return the runs that a multi-configuration file describes, in the order of its profiles and lists.
+
+    What ``environ`` (``HAIZEA_SECTION__KEY``) and ``sets`` (``section.key=value``) say holds for every run.
 
     Raises:
         ConfigError: the file cannot be read, is none, describes no run or more than :data:`RUNS_MAX`, or a value
-            in it is wrong.
+            in it, in the environment or in ``sets`` is wrong.
     """
     document = read_document(path)
     if not document.is_multi:
         raise ConfigError(f"{path}: not a multi-configuration file: it has no section [multi]")
     multi = _multi(document)
-    profiles = _profiles(document)
+    problems: list[str] = []
+    above = entries_above(variables_of(environ), sets, problems)
+    if problems:
+        raise ConfigError(problems)
+    profiles = _profiles(document, above)
     count = len(profiles) * len(multi.workloads) * len(multi.annotations) * len(multi.injections)
     if count > RUNS_MAX:
         raise ConfigError(f"{path}: describes {count} runs; at most {RUNS_MAX} are allowed")
@@ -154,8 +161,17 @@ def _files(given: Mapping[str, object], what: str, or_none: bool) -> tuple[str |
     return tuple(files)
 
 
-def _profiles(document: Document) -> dict[str, Settings]:
-    """Return each profile's settings, those of ``common`` below its own."""
+def datadir(path: str) -> str | None:
+    """Return the folder that a multi-configuration file names for results, None where it names none.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in its section ``[multi]`` is wrong.
+    """
+    return _multi(read_document(path)).datadir
+
+
+def _profiles(document: Document, above: list[Entry]) -> dict[str, Settings]:
+    """Return each profile's settings, those of ``common`` below its own, those from ``above`` over both."""
     problems: list[str] = []
     names: list[str] = []
     for section in document.sections:
@@ -170,7 +186,7 @@ def _profiles(document: Document) -> dict[str, Settings]:
     profiles = {}
     for name in names:
         try:
-            profiles[name] = build(_profile_entries(document, name), document.path)
+            profiles[name] = build([*_profile_entries(document, name), *above], document.path)
         except ConfigError as error:
             problems += [p for p in error.problems if p not in problems]
     if problems:

@@ -3,7 +3,7 @@
 import sys
 
 from haizea.config.settings import SECTIONS
-from haizea.config.table import BY_SECTION, KINDS, POLICIES, POLICY_ALIASES, Option
+from haizea.config.table import BY_SECTION, KINDS, OPTIONS, POLICIES, POLICY_ALIASES, PROBES, Option
 from haizea.config.write import format_value
 
 _INTRODUCTION = """\
@@ -49,7 +49,7 @@ def reference() -> str:
         title = (SECTIONS[section].__doc__ or "").strip()
         rows = ["| option | type | default | meaning |", "|---|---|---|---|", *map(_row, options.values())]
         parts.append("\n".join([f"## [{section}]", "", title, "", *rows, ""]))
-    parts.append(_policies())
+    parts += [_probes(), _idle(), _policies()]
     parts.append(_MULTI)
     return "\n".join(parts)
 
@@ -62,6 +62,24 @@ def _row(option: Option) -> str:
         values += ", or `none`"
     default = format_value(option, option.default)
     return f"| `{option.key}` | {values} | `{default}` | {option.meaning} |"
+
+
+def _probes() -> str:
+    lines = ["## Probes", "", "| probe | what it records |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {meaning} |" for name, meaning in PROBES.items()), ""])
+
+
+def _idle() -> str:
+    lines = [
+        "## Without effect in a simulation",
+        "",
+        "These are read and checked, so that a configuration serves simulations and live operation alike. "
+        "`haizea config check`\ntells which of them a file gives.",
+        "",
+        "| option | why |",
+        "|---|---|",
+    ]
+    return "\n".join([*lines, *(f"| `{option.name}` | {option.idle} |" for option in OPTIONS if option.idle), ""])
 
 
 def _policies() -> str:

@@ -256,6 +256,12 @@ class Settings:
         sections = {name: {**vars(self.section(name)), **changed.get(name, EMPTY)} for name in SECTIONS}
         return Settings(sections, self.policy, self.origins, self.source)
 
+    def __reduce__(self) -> tuple[type["Settings"], tuple[object, ...]]:
+        # Read-only views, which defaults are, cannot be sent to another process.
+        sections = {name: dict(vars(self.section(name))) for name in SECTIONS}
+        policy = {name: dict(table) for name, table in self.policy.items()}
+        return Settings, (sections, policy, dict(self.origins), self.source)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Settings)

@@ -75,12 +75,29 @@ POLICY_ALIASES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """Other names of built-in policies, those of Haizea 1.x among them."""
 
 
+PROBES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "lease": "leases requested, completed and rejected",
+        "ar": "advance reservations accepted and rejected",
+        "best-effort": "best-effort leases completed; the queue; waiting time and slowdown of each lease",
+        "immediate": "immediate leases accepted and rejected",
+        "cpu-utilization": "the share of all CPU that running VMs use",
+        "deadline": "the slowdown of each deadline lease",
+        "price": "what leases have paid, and what their users would have paid; the price of each lease",
+        "lease-extras": "what each lease asked for, and its extra values",
+        "disk-usage": "nothing: 1.x recorded the disk space that images take up",
+    }
+)
+"""The probes, by the names that Haizea 1.x has for them, each with what it records."""
+
+
 class Option(NamedTuple):
     """One option.
 
     ``choices`` are the values of a choice, or the kind of a policy. ``low`` and ``high`` bound numbers (spans: in
     seconds). ``optional`` options take ``none``. ``ini_unit`` is how many seconds a number in a 1.x file counts.
-    ``decimals_max`` bounds a number's decimals where more could not be kept.
+    ``decimals_max`` bounds a number's decimals where more could not be kept. ``idle`` says why the option has no
+    effect in a simulation, where it has none. The ``choices`` of a list of names are the names it may hold.
     """
 
     section: str
@@ -93,6 +110,7 @@ class Option(NamedTuple):
     optional: bool = False
     ini_unit: int = 1
     decimals_max: int | None = None
+    idle: str = ""
 
     @property
     def name(self) -> str:
@@ -112,10 +130,13 @@ class Option(NamedTuple):
 
 _COUNT_MAX = 2**31 - 1
 _RATE_MAX = 2**40
+_NO_OPENNEBULA = "a simulation does not talk to OpenNebula"
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("general", "loglevel", "choice", "How much is logged.", ("STATUS", "INFO", "DEBUG", "VDEBUG")),
-    Option("general", "logfile", "path", "Where a daemon writes its log."),
+    Option("general", "loglevel", "choice",
+           "How much is logged: how far the run has come; requests and ends of leases; all that is done; or the queue "
+           "at every step as well.", ("STATUS", "INFO", "DEBUG", "VDEBUG")),
+    Option("general", "logfile", "path", "Where the log is written; a simulation writes one where this is given."),
     Option("general", "mode", "choice", "What carries leases out: a simulation, or OpenNebula.",
            ("simulated", "opennebula")),
     Option("general", "lease-preparation", "choice",
@@ -123,17 +144,19 @@ OPTIONS: Final[tuple[Option, ...]] = (
            ("unmanaged", "imagetransfer")),
     Option("general", "lease-failure-handling", "choice",
            "What a failed lease leads to: it is cancelled, or the run ends (with a report, or with the error itself).",
-           ("cancel", "exit", "exit-raise")),
+           ("cancel", "exit", "exit-raise"), idle="no VM fails in a simulation"),
     Option("general", "persistence-file", "path", "Where a daemon keeps its leases; none keeps them in memory only.",
-           optional=True),
+           optional=True, idle="a simulation keeps nothing for the next one"),
     Option("scheduling", "mapper", "choice",
-           "Accepted for Haizea 1.x; there is one mapper, and it serves deadlines too.", ("greedy", "deadline")),
+           "Accepted for Haizea 1.x; there is one mapper, and it serves deadlines too.", ("greedy", "deadline"),
+           idle="there is one mapper, and it serves deadlines too"),
     Option("scheduling", "policy-admission", "policy", "Which requests may be scheduled at all.", ("admission",)),
     Option("scheduling", "policy-preemption", "policy", "Which leases may be preempted for which.", ("preemption",)),
     Option("scheduling", "policy-host-selection", "policy", "Which hosts are preferred for a lease's VMs.",
            ("host-selection",)),
     Option("scheduling", "policy-pricing", "policy", "What a lease costs.", ("pricing",)),
-    Option("scheduling", "wakeup-interval", "span", "How often a real clock looks for work that is due.", low=0.001),
+    Option("scheduling", "wakeup-interval", "span", "How often a real clock looks for work that is due.", low=0.001,
+           idle="time jumps from event to event"),
     Option("scheduling", "backfilling", "choice",
            "How many best-effort leases may hold a reservation in the future: none, one, "
            "backfilling-reservations, or all.",
@@ -182,7 +205,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("simulation", "stop-when-time", "span", "How long after its begin the run ends, with stop-when exact.",
            optional=True),
     Option("simulation", "status-message-interval", "span",
-           "How often, in simulated time, the state of the run is logged (a number in a 1.x file counts minutes).",
+           "How often, in simulated time, the state of the run is told, on standard error and in the log (a number in "
+           "a 1.x file counts minutes).",
            low=0.001, optional=True, ini_unit=60),
     Option("simulation", "sanity-check", "boolean", "Whether the schedule is verified after every event."),
     Option("simulation", "seed", "integer", "What everything drawn at random is derived from.", low=0, high=2**63 - 1),
@@ -210,13 +234,19 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("tracefile", "override-memory", "integer",
            "MiB of memory that every VM asks for, whatever the workload says; none and -1 leave it.",
            low=-1, high=2**40 - 1, optional=True),
-    Option("accounting", "datafile", "path", "Where results are written.", optional=True),
-    Option("accounting", "probes", "words", "What is recorded, by name of the probe."),
+    Option("accounting", "datafile", "path",
+           "The folder that results are written to, where the command line names none.", optional=True),
+    Option("accounting", "probes", "words", "What is recorded in counters.csv and lease-data.csv beside the results.",
+           tuple(PROBES)),
     Option("accounting", "attributes", "pairs", "Names and values that are copied into the results."),
-    Option("opennebula", "host", "text", "The machine that OpenNebula's XML-RPC server runs on."),
-    Option("opennebula", "port", "integer", "The port of OpenNebula's XML-RPC server.", low=1, high=65535),
-    Option("opennebula", "stop-when-no-more-leases", "boolean", "Whether Haizea ends when no lease is left."),
-    Option("opennebula", "dry-run", "boolean", "Whether time jumps from event to event although OpenNebula is used."),
+    Option("opennebula", "host", "text", "The machine that OpenNebula's XML-RPC server runs on.",
+           idle=_NO_OPENNEBULA),
+    Option("opennebula", "port", "integer", "The port of OpenNebula's XML-RPC server.", low=1, high=65535,
+           idle=_NO_OPENNEBULA),
+    Option("opennebula", "stop-when-no-more-leases", "boolean", "Whether Haizea ends when no lease is left.",
+           idle=_NO_OPENNEBULA),
+    Option("opennebula", "dry-run", "boolean", "Whether time jumps from event to event although OpenNebula is used.",
+           idle=_NO_OPENNEBULA),
     Option("server", "listen", "text",
            "Address and port of the REST API; none to be reached by the Unix socket only. Off loopback it needs TLS."),
     Option("server", "xmlrpc", "text", "Address and port of XML-RPC, or none."),
@@ -233,8 +263,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("server", "webhook-networks", "words",
            "Networks such as 10.0.0.0/8 that webhooks may be sent to although they are not public."),
     Option("server", "token-verifier", "text",
-           "What is asked about tokens that are not Haizea's own: an entry point's name, or module:Class.", optional=True),
-    Option("server", "time-zone", "text", "The zone of times that Haizea 1.x clients send and get, such as Europe/Madrid."),
+           "What is asked about tokens that are not Haizea's own: an entry point's name, or module:Class.",
+           optional=True),
+    Option("server", "time-zone", "text",
+           "The zone of times that Haizea 1.x clients send and get, such as Europe/Madrid."),
     Option("store", "url", "text",
            "sqlite:///path, postgresql://…, or memory:. Where none is given, a SQLite file under XDG_DATA_HOME.",
            optional=True),
@@ -269,6 +301,8 @@ def allowed(option: Option) -> str:
 
 def _allowed(option: Option) -> str:
     kind = option.kind
+    if kind == "words" and option.choices:
+        return f"any of {', '.join(option.choices)}, as a list or separated by spaces"
     if kind == "choice":
         return ", ".join(option.choices)
     if kind == "policy":

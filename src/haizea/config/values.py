@@ -228,6 +228,9 @@ def _words(option: Option, raw: object, ini: bool) -> tuple[str, ...]:
     words = tuple(_text(option, word, ini) for word in raw)
     if any(len(word.split()) != 1 or "," in word for word in words):
         raise _Unsuitable("not a list of names: a name has no spaces and no commas")
+    for word in words:
+        if option.choices and word not in option.choices:
+            raise _Unsuitable(f"not known: {quoted(word)}{suggestion(word, option.choices)}")
     return words
 
 

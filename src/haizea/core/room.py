@@ -78,7 +78,8 @@ class Room:
         kept = victim.stays[: victim.stays.index(first)]
         dropped = victim.stays[len(kept) :]
         cut: Stay | None = None
-        left = victim.left - sum(stay.runs for stay in kept)
+        # What a stay that is ending has run is no longer left.
+        left = victim.left - sum(stay.runs for stay in kept if stay.phase is not Phase.ENDING)
         images = hosts_of(kept[-1], desk.table) if kept else victim.images
         ready = kept[-1].end if kept else desk.now
         if desk.preemption.can_suspend(victim, first, start, desk.now) and first.start < start:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from haizea.core.desk import Retired
 from haizea.core.reasons import instant, waited
 from haizea.core.reasons import wanted as asked_for
-from haizea.model.effects import LeaseChanged, Notice
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import DAY, MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Entry, Lease
@@ -148,7 +147,6 @@ class Ledger:
         self.rejections: dict[str, int] = {}
         self.last_best_effort: Instant | None = None
         self.done = 0
-        self.used: dict[str, int] = {}
         self.preemptions = self.suspensions = self.resumptions = self.migrations = self.requeued = 0
         self.transfers = 0
         self.lost: Span = 0
@@ -156,9 +154,6 @@ class Ledger:
         self._wanted: dict[Need, str] = {}
         self._usage: dict[Need, int] = {}
         self._iso = Iso()
-
-    def changed(self, change: LeaseChanged | Notice, /) -> None:
-        """A simulation keeps no record of changes on the way."""
 
     def row(self, retired: Retired) -> str:
         """Take note of a lease that is over; return its row of ``leases.csv``."""

@@ -271,17 +271,7 @@ class Images:
                 [t.image, t.size, t.start, t.end, t.state.value, t.timer, [[o.id, h, list(v)] for o, h, v in t.targets]]
                 for t in self.transfers
             ],
-            "caches": [
-                [[[image, size, sorted(cache.users.get(image, ()))] for image, size in cache.images.items()]]
-                + [
-                    [
-                        [image, sorted(users)]
-                        for image, users in sorted(cache.users.items())
-                        if image not in cache.images
-                    ]
-                ]
-                for cache in self._caches
-            ],
+            "caches": [_cache_document(cache) for cache in self._caches],
         }
 
     def recall(self, remembered: Mapping[str, Any], leases: Mapping[int, Lease]) -> list[Transfer]:
@@ -304,3 +294,10 @@ class Images:
     def cached(self, host: int) -> Sequence[str]:
         """Return the images a host keeps, the least recently used first."""
         return list(self._caches[host].images) if self._caches else []
+
+
+def _cache_document(cache: _Cache) -> list[list[Any]]:
+    """Return the images that are kept, the least recently used first, with their users; and who waits for others."""
+    kept = [[image, size, sorted(cache.users.get(image, ()))] for image, size in cache.images.items()]
+    awaited = [[image, sorted(users)] for image, users in sorted(cache.users.items()) if image not in cache.images]
+    return [kept, awaited]

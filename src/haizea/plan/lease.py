@@ -152,7 +152,9 @@ class Lease:
         """Return what will be left at an instant if the schedule is followed until then; None if unlimited."""
         if self.left >= FAR_FUTURE:
             return None
-        return self.left - sum(max(0, min(stay.run_end, at) - stay.run_start) for stay in self.stays)
+        # What a stay that is ending has run is no longer left.
+        running = [stay for stay in self.stays if stay.phase is not Phase.ENDING]
+        return self.left - sum([max(0, min(stay.run_end, at) - stay.run_start) for stay in running])
 
     @property
     def suspend_time(self) -> Span:

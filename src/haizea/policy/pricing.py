@@ -25,6 +25,22 @@ USER_RATE: Final = "simul_userrate"
 _WORD: Final = (1 << 64) - 1
 
 
+def price_at(lease: LeaseView, rate: Money) -> Money:
+    """Return what a lease costs at a rate, without any surcharge; for an hour where its duration is unlimited."""
+    duration = lease.terms.duration
+    return share(rate, lease.terms.node_count * (HOUR if duration is None else duration), HOUR)
+
+
+def user_rate(lease: LeaseView) -> Money | None:
+    """Return the highest rate that a lease's user would pay, None where it has said none.
+
+    Raises:
+        ValueError: what it has said is no amount of money.
+    """
+    given = lease.terms.extra.get(USER_RATE)
+    return None if given is None else money(given)
+
+
 class Pricing(ABC):
     """A pricing policy but for its price.
 
@@ -69,8 +85,7 @@ class Pricing(ABC):
 
     def base_price(self, lease: LeaseView, rate: Money, /) -> Money:
         """Return what the lease costs at a rate, without any surcharge."""
-        duration = lease.terms.duration
-        return share(rate, lease.terms.node_count * (HOUR if duration is None else duration), HOUR)
+        return price_at(lease, rate)
 
     def surcharge(self, preempted: Sequence[LeaseView], rate: Money, /) -> Money:
         """Return what suspending and resuming the preempted leases costs at a rate; nothing for those that cannot."""
@@ -87,8 +102,7 @@ class Pricing(ABC):
         Raises:
             ValueError: what it has said is no amount of money.
         """
-        given = lease.terms.extra.get(USER_RATE)
-        return None if given is None else money(given)
+        return user_rate(lease)
 
     def amount(self, name: str, default: Money | None = None, /) -> Money:
         """Return an amount of money from the settings.

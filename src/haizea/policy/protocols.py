@@ -80,8 +80,9 @@ class PreemptionPolicy(Protocol):
     def score(self, preemptor: LeaseView, victim: LeaseView, at: Instant, /) -> int | None:
         """Return how willingly ``victim`` is preempted for ``preemptor`` at the instant ``at``.
 
-        None: it may not be. Otherwise higher is taken first, and at equal scores the one submitted earliest. The
-        policy decides what is allowed; the planner finds out whether it is possible.
+        None: it may not be, which is the only answer for an advance reservation and for a lease that is not
+        preemptible. Otherwise higher is taken first, and at equal scores the one submitted earliest. The policy
+        decides what is allowed; the planner finds out whether it is possible.
         """
 
 

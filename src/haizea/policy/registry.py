@@ -114,7 +114,8 @@ def resolve(kind: str, name: str, context: PolicyContext) -> object:
     """Return a policy, made with ``context``.
 
     ``name`` is that of a built-in policy (or an alias), ``module:Class``, or the name of an entry point in the group
-    ``haizea.policy.KIND`` (``haizea.policy.host_selection`` for host selection).
+    ``haizea.policy.KIND`` (``haizea.policy.host_selection`` for host selection). One that is not built in is watched:
+    what it raises, and what it returns that its protocol does not allow, is a PolicyError where it is called.
 
     Raises:
         PolicyError: there is no such policy, it cannot be loaded or set up, or it is of another kind.
@@ -131,8 +132,14 @@ def resolve(kind: str, name: str, context: PolicyContext) -> object:
             raise PolicyError(f"{what}: {error}") from error
     loaded = _load(what, name) if ":" in name else _load_entry_point(what, kind, name)
     policy = _made(what, loaded, context)
-    _check(what, kind, policy)
-    return policy
+    try:
+        _check(what, kind, policy)
+        return _guarded(what, kind, policy)
+    except PolicyError:
+        raise
+    except Exception as error:
+        # An attribute may be computed, by whatever the user wrote.
+        raise PolicyError(f"{what}: looking at its attributes failed with {_told(error)}") from error
 
 
 def available(kind: str) -> list[PolicyInfo]:
@@ -229,8 +236,21 @@ def _made(what: str, loaded: object, context: PolicyContext) -> object:
         return loaded(context) if _has_constructor(loaded) else loaded()
     except PolicyError as error:
         raise PolicyError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PolicyError(f"{what}: {loaded.__name__}(context) failed with {_told(error)}") from error
+
+
+def _guarded(what: str, kind: str, policy: Any) -> object:
+    """Return what watches a policy that a user wrote."""
+    from haizea.policy import guarded
+
+    guards: Mapping[str, Callable[[str, Any], object]] = {
+        "admission": guarded.GuardedAdmission,
+        "host-selection": guarded.GuardedSelection,
+        "preemption": guarded.GuardedPreemption,
+        "pricing": guarded.GuardedPricing,
+    }
+    return guards[kind](what, policy)
 
 
 def _has_constructor(loaded: type) -> bool:
@@ -283,8 +303,9 @@ def _first_sentence(loaded: object) -> str:
 
 def _told(error: BaseException) -> str:
     """Return an error's type and message on one line."""
-    message = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    from haizea.policy.guarded import told
+
+    return told(error)
 
 
 def _quoted(name: str) -> str:

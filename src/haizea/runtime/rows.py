@@ -16,8 +16,8 @@ class LeaseRow(NamedTuple):
     """A lease as the store keeps it.
 
     ``document`` is what :mod:`haizea.core.memory` writes and reads. The other columns repeat what is filtered and
-    sorted by. ``starts`` and ``ends`` are when it is known or planned to start and end. ``version`` is the number of the
-    journal entry that last changed it, and only grows.
+    sorted by. ``starts`` and ``ends`` are when it is known or planned to start and end. ``version`` only grows: it is a
+    number of the journal's, taken when the lease was changed last.
     """
 
     id: int
@@ -56,9 +56,9 @@ class LeaseFilter(NamedTuple):
 class Entry(NamedTuple):
     """A line of the journal: what happened, when, who did it, why. ``number`` is unique and grows for ever.
 
-    ``kind`` is what clients filter by: ``lease-requested``, ``lease-changed``, ``lease-cancel``, ``notice``, ``command``,
-    ``host-changed``, ``observed``, ``started``, ``stopped``, ``account`` and whatever later verbs add. ``actor`` is the user's
-    name, or ``haizea`` and ``platform``.
+    ``kind`` is what clients filter by: ``lease-requested``, ``lease-changed``, ``lease-cancel``, ``notice``,
+    ``command``, ``command-failed``, ``observed``, ``account`` and whatever verbs add. ``actor`` is the user's name, or
+    ``haizea`` and ``platform``.
     """
 
     number: int
@@ -137,7 +137,7 @@ class GroupRow(NamedTuple):
 
 
 class TokenRow(NamedTuple):
-    """An access token: only the SHA-256 of its secret is kept, in hexadecimal. ``scopes`` empty means all its user may."""
+    """An access token: only the SHA-256 of its secret is kept, in hexadecimal. No ``scopes``: all that its user may."""
 
     id: str
     user: str
@@ -152,9 +152,9 @@ class TokenRow(NamedTuple):
 class QuotaRow(NamedTuple):
     """What a user or group may have at most; None is no limit.
 
-    ``kind`` is ``user``, ``group`` or ``default`` (every user without one of its own; ``subject`` is empty then). ``vms``,
-    ``cpu`` and ``memory`` limit what unfinished leases hold together, ``core_time`` the core-milliseconds that start
-    within one ``period`` (``day``, ``week``, ``month``), ``horizon`` how far ahead a reservation may start.
+    ``kind`` is ``user``, ``group`` or ``default`` (every user without one of its own; ``subject`` is empty then).
+    ``vms``, ``cpu`` and ``memory`` limit what unfinished leases hold together, ``core_time`` the core-milliseconds that
+    start within one ``period`` (``day``, ``week``, ``month``), ``horizon`` how far ahead a reservation may start.
     """
 
     kind: str

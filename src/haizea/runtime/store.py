@@ -30,9 +30,9 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached or written at the moment: try again later. Nothing of the transaction was kept,
+    """The store cannot be reached or written at the moment: try again later.
 
-    unless the connection broke while it was being committed.
+    Nothing of the transaction was kept, unless the connection broke while it was being committed.
     """
 
 

@@ -11,14 +11,16 @@ from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, Unavailable
 from haizea.service.instants import read_instant
-from haizea.service.leasexml import lease_to_xml, request_from_xml
+from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
-from haizea.service.models import LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.lookup import Lookup
+from haizea.service.models import ExplainOut, LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.planning import Planning
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
 from haizea.service.terms import terms_of
-from haizea.service.views import entry_out, lease_out, past_of, plan_of
+from haizea.service.views import entry_out, past_of, plan_of
 
 ORDERS = ("id", "owner", "state", "type", "submitted", "starts", "ends", "vms", "name", "group")
 LIMIT_MAX = 1_000
@@ -30,9 +32,11 @@ ENTRIES_MAX = 1_000
 class Leases:
     """The verbs of leases."""
 
-    def __init__(self, live: Live, zone: tzinfo = UTC) -> None:
+    def __init__(self, live: Live, lookup: Lookup, planning: Planning, zone: tzinfo = UTC) -> None:
         """``zone`` is what times of 1.x clients are in."""
         self._live = live
+        self._lookup = lookup
+        self._planning = planning
         self._zone = zone
         # Keys of requests that the store may not show yet. Only the loop's thread looks at it.
         self._recent: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
@@ -74,7 +78,7 @@ class Leases:
             raise
         if row is None:
             raise Unavailable("the lease was decided upon, but cannot be read at the moment", retry_after_s=1)
-        return self._shown(who, row)
+        return self._lookup.shown(who, row)
 
     def _known(self, change: Change, owner: str, key: str, digest: str) -> int | None:
         found = self._recent.get((owner, key))
@@ -135,15 +139,19 @@ class Leases:
         with reading():
             rows = self._live.store.leases(wanted, limit=limit, offset=offset)
             total = self._live.store.count_leases(wanted)
-        return LeasePage(total=total, limit=limit, offset=offset, items=[self._shown(who, row) for row in rows])
+        return LeasePage(total=total, limit=limit, offset=offset, items=[self._lookup.shown(who, row) for row in rows])
 
     def show(self, who: Principal, lease: int) -> LeaseOut:
         """Return a lease."""
-        return self._shown(who, self.find(who, "lease.show", lease))
+        return self._lookup.show(who, lease)
+
+    def explain(self, who: Principal, lease: int) -> ExplainOut:
+        """Return why a lease is where it is, when it is expected to start, and what could be had instead."""
+        return self._planning.explain(who, lease)
 
     def timeline(self, who: Principal, lease: int) -> TimelineOut:
         """Return what happened to a lease, what is planned, and what the journal says."""
-        row = self.find(who, "lease.timeline", lease)
+        row = self._lookup.find(who, "lease.timeline", lease)
         with reading():
             entries = self._live.store.entries(0, limit=ENTRIES_MAX, lease=lease)
         names = self._live.names
@@ -156,11 +164,11 @@ class Leases:
 
     def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
         """Cancel a lease, whatever it is doing."""
-        row = self.find(who, "lease.cancel", lease)
+        row = self._lookup.find(who, "lease.cancel", lease)
         if row.final:
             raise Conflict(f"lease {lease} is over: it is {row.state}", code="lease-over", facts={"state": row.state})
         if dry_run:
-            return self._shown(who, row)
+            return self._lookup.shown(who, row)
 
         def job(change: Change) -> LeaseRow | None:
             if lease not in change.scheduler.desk.leases:
@@ -171,11 +179,13 @@ class Leases:
             change.then(lambda: change.row(lease))
             return None
 
-        return self._shown(who, self._live.change(job) or row)
+        return self._lookup.shown(who, self._live.change(job) or row)
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
-        self.find(who, "lease.cancel", lease)
+        row = self._lookup.find(who, "lease.cancel", lease)
+        if not 0 <= vm <= row.vms:
+            raise Invalid(f"lease {lease} has VMs 1 to {row.vms}; 0 stands for all of them", field="vm")
 
         def job(change: Change) -> None:
             text = f"{who.user} reports a VM of lease {lease} to be {observed.value}."
@@ -188,35 +198,17 @@ class Leases:
 
     def xml(self, who: Principal, lease: int) -> str:
         """Return a lease as Haizea 1.x wrote it."""
-        return lease_to_xml(self.show(who, lease), self._zone)
+        return self._lookup.xml(self.show(who, lease))
 
     def list_xml(self, who: Principal) -> "Sequence[str]":
         """Return the leases that are not over, as Haizea 1.x wrote them."""
-        page = self.list(who, active=True, limit=LIMIT_MAX)
-        return [lease_to_xml(lease, self._zone) for lease in page.items]
+        found: list[str] = []
+        while True:
+            page = self.list(who, active=True, limit=LIMIT_MAX, offset=len(found))
+            found += [self._lookup.xml(lease) for lease in page.items]
+            if len(page.items) < LIMIT_MAX:
+                return found
 
     def request_xml(self, who: Principal, xml: str) -> LeaseOut:
         """Request a lease that is written as Haizea 1.x wrote it."""
         return self.request(who, request_from_xml(xml, self._live.now(), self._zone))
-
-    # -----------------------------------------------------------------------------------------------------------
-
-    def find(self, who: Principal, verb: str, lease: int) -> LeaseRow:
-        """Return a lease that somebody may do something with.
-
-        Raises:
-            NotFound: there is none, or not for them.
-            Forbidden: they may see it, but not do that.
-        """
-        with reading():
-            row = self._live.store.lease(lease)
-        what = f"lease {lease}"
-        if row is None:
-            access.check(who, "lease.list", owner=who.user)
-            raise access.missing(what)
-        access.check(who, verb, owner=row.owner, group=row.group, what=what)
-        return row
-
-    def _shown(self, who: Principal, row: LeaseRow) -> LeaseOut:
-        private = not access.may(who, "lease.extra", owner=row.owner, group=row.group)
-        return lease_out(row, self._live.names, private=private)

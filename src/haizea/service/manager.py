@@ -7,6 +7,7 @@ from haizea.service.hosts import HostService
 from haizea.service.journal import Journal
 from haizea.service.leases import Leases
 from haizea.service.live import Live
+from haizea.service.lookup import Lookup
 from haizea.service.measures import Measures
 from haizea.service.planning import Planning
 from haizea.service.system import Identity, Pulse, System
@@ -27,8 +28,9 @@ class Manager:
         zone: tzinfo = UTC,
     ) -> None:
         """``zone`` is what times of 1.x clients are in."""
-        self.leases = Leases(live, zone)
-        self.planning = Planning(live, self.leases)
+        lookup = Lookup(live, zone)
+        self.planning = Planning(live, lookup)
+        self.leases = Leases(live, lookup, self.planning, zone)
         self.hosts = HostService(live)
         self.journal = Journal(live, lambda: pulse.newest)
         self.system = System(live, pulse, measures, identity)

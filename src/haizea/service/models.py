@@ -49,7 +49,8 @@ class LeaseRequestIn(Input):
     """A request for a lease.
 
     ``start``: absent for best effort; ``now``; an instant, or ``+HH:MM:SS`` from now. ``duration``: seconds, or
-    ``[[DD:]HH:]MM:SS``, or ``unlimited``. ``deadline`` like ``start`` (with ``start``, the earliest one): a deadline lease.
+    ``[[DD:]HH:]MM:SS``, or ``unlimited``. With a ``deadline``, written like ``start``, it is a deadline lease, and
+    ``start`` the earliest one.
     """
 
     nodes: Annotated[list[NodeSetIn], Field(min_length=1, max_length=100)]
@@ -237,7 +238,7 @@ class OffersOut(Answer):
 
 
 class QueueItemOut(Answer):
-    """A lease that waits: its place, why it waits, when it is expected to start if all run as long as they asked for."""
+    """A lease that waits: its place, why, and when it is expected to start if all run as long as they asked for."""
 
     position: int
     lease: int

@@ -19,9 +19,8 @@ from haizea.runtime.rows import LeaseFilter, LeaseRow, OfferRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, NotFound
 from haizea.service.instants import iso, iso_or_none, read_instant
-from haizea.service.leases import Leases
-from haizea.service.leasexml import lease_to_xml
 from haizea.service.live import Live
+from haizea.service.lookup import Lookup
 from haizea.service.models import (
     AffectedOut,
     BarOut,
@@ -62,9 +61,9 @@ class _Alternative(NamedTuple):
 class Planning:
     """The verbs that look ahead."""
 
-    def __init__(self, live: Live, leases: Leases) -> None:
+    def __init__(self, live: Live, lookup: Lookup) -> None:
         self._live = live
-        self._leases = leases
+        self._lookup = lookup
 
     # Requests that are only thought of -----------------------------------------------------------------------
 
@@ -146,7 +145,7 @@ class Planning:
             return change.row(row.lease)
 
         self._live.change(job)
-        return self._leases.show(who, row.lease)
+        return self._lookup.show(who, row.lease)
 
     def decline(self, who: Principal, offer_id: str) -> None:
         """Let go of an offer that is held."""
@@ -231,11 +230,11 @@ class Planning:
 
     def queue_xml(self, who: Principal) -> list[str]:
         """Return the leases that wait, as Haizea 1.x wrote them."""
-        return [lease_to_xml(self._leases.show(who, item.lease)) for item in self.queue(who).items]
+        return [self._lookup.xml(self._lookup.show(who, item.lease)) for item in self.queue(who).items]
 
     def explain(self, who: Principal, lease: int) -> ExplainOut:
         """Return why a lease is where it is, when it is expected to start, and what could be had instead."""
-        row = self._leases.find(who, "lease.explain", lease)
+        row = self._lookup.find(who, "lease.explain", lease)
         reason = reason_of(row)
 
         def job(scheduler: Scheduler) -> tuple[Instant | None, list[int]]:

@@ -14,7 +14,7 @@ from haizea.model.units import Span
 from haizea.workloads.errors import WorkloadError, quoted
 from haizea.workloads.leasexml import ID_MAX, LeaseXml
 from haizea.workloads.oneline import build_site, is_type_name
-from haizea.workloads.source import Source
+from haizea.workloads.source import XML_BYTES_MAX, Source
 from haizea.workloads.workload import Workload
 from haizea.workloads.xmlfile import EMPTY, Shape
 
@@ -55,6 +55,16 @@ def read_lwf(source: Source) -> Workload:
     return _Reader(source.path).read(source)
 
 
+def read_site(path: str) -> Site:
+    """Read a file that holds nothing but a ``<site>``, plain or gzip.
+
+    Raises:
+        WorkloadError: the file is none.
+    """
+    with Source(path, XML_BYTES_MAX) as source:
+        return _Reader(path).site(source)
+
+
 class _Found(NamedTuple):
     """A request as it is in the file; ``id`` may still be missing."""
 
@@ -84,6 +94,16 @@ class _Reader:
                 root = element
         assert root is not None
         return self._workload(root, self._numbered(found))
+
+    def site(self, source: Source) -> Site:
+        """Read a file whose root is a site."""
+        root: _Element | None = None
+        for element in self._xml.stream(source, "site", "lease-request", ("site",)):
+            if element.tag == "lease-request":
+                raise self._xml.error(element, "<lease-request> in a site", "<resource-types> and <nodes>")
+            root = element
+        assert root is not None
+        return self._site(root)
 
     def _workload(self, root: "_Element", requests: list[LeaseRequest]) -> Workload:
         xml = self._xml

@@ -1,12 +1,22 @@
-"""Writing workloads in LWF."""
+"""Writing workloads in LWF, and their annotations."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TextIO
 
-from haizea.model.lease import DEFAULT_REACTIONS, NO_CONSTRAINTS, Constraints, LeaseRequest, LeaseTerms, NodeSet
+from haizea.model.lease import (
+    DEFAULT_REACTIONS,
+    NO_CONSTRAINTS,
+    Constraints,
+    DiskImage,
+    LeaseRequest,
+    LeaseTerms,
+    NodeSet,
+)
 from haizea.model.resources import Capacity
 from haizea.model.site import Host, Site
+from haizea.model.units import Span
+from haizea.workloads.annotations import Annotation, Annotations
 from haizea.workloads.times import format_duration, format_span
 from haizea.workloads.workload import Workload
 
@@ -47,6 +57,34 @@ def write_lwf(workload: Workload, file: TextIO) -> int:
     return count
 
 
+def write_annotations(annotations: Annotations, file: TextIO) -> int:
+    """Write annotations, to a text file in UTF-8; return how many were written. Reading them back gives equal ones.
+
+    Raises:
+        ValueError: a text has characters that XML cannot hold.
+    """
+    write = file.write
+    write('<?xml version="1.0" encoding="UTF-8"?>\n<lease-annotations>\n')
+    if annotations.attributes:
+        write(f"  <attributes>{_attrs(annotations.attributes)}</attributes>\n")
+    for item in annotations.items:
+        id_ = "" if item.id is None else f' id="{item.id}"'
+        write(f"  <lease-annotation{id_}>{''.join(_changes(item))}</lease-annotation>\n")
+    write("</lease-annotations>\n")
+    return len(annotations.items)
+
+
+def _changes(item: Annotation) -> Iterable[str]:
+    if item.start is not None:
+        yield _start(item.start.exact, item.start.immediate)
+    if item.deadline is not None:
+        yield _deadline(item.deadline)
+    if item.new_software:
+        yield _software(item.software)
+    if item.extra:
+        yield f"<extra>{_attrs(item.extra)}</extra>"
+
+
 def _request(request: LeaseRequest, nodes: str) -> str:
     terms = request.terms
     lines = [f'    <lease-request arrival="{format_span(request.arrival)}">\n']
@@ -61,19 +99,11 @@ def _request(request: LeaseRequest, nodes: str) -> str:
 
 
 def _terms(terms: LeaseTerms) -> Iterable[str]:
-    if terms.immediate:
-        yield "<start><now/></start>"
-    elif terms.start is None:
-        yield "<start/>"
-    else:
-        yield f'<start><exact time="{format_span(terms.start)}"/></start>'
+    yield _start(terms.start, terms.immediate)
     yield f'<duration time="{format_duration(terms.duration)}"/>'
     if terms.deadline is not None:
-        yield f'<deadline time="{format_span(terms.deadline)}"/>'
-    if terms.software is None:
-        yield "<software><none/></software>"
-    else:
-        yield f'<software><disk-image id={_quote(terms.software.id)} size="{terms.software.size}"/></software>'
+        yield _deadline(terms.deadline)
+    yield _software(terms.software)
     if terms.extra:
         yield f"<extra>{_attrs(terms.extra)}</extra>"
     if terms.constraints != NO_CONSTRAINTS:
@@ -81,6 +111,22 @@ def _terms(terms: LeaseTerms) -> Iterable[str]:
     if terms.reactions != DEFAULT_REACTIONS:
         shutdown, failure = terms.reactions
         yield f'<reactions on-guest-shutdown="{shutdown.value}" on-failure="{failure.value}"/>'
+
+
+def _start(exact: Span | None, immediate: bool) -> str:
+    if immediate:
+        return "<start><now/></start>"
+    return "<start/>" if exact is None else f'<start><exact time="{format_span(exact)}"/></start>'
+
+
+def _deadline(deadline: Span) -> str:
+    return f'<deadline time="{format_span(deadline)}"/>'
+
+
+def _software(image: DiskImage | None) -> str:
+    if image is None:
+        return "<software><none/></software>"
+    return f'<software><disk-image id={_quote(image.id)} size="{image.size}"/></software>'
 
 
 def _constraints(constraints: Constraints) -> str:

@@ -1,0 +1,106 @@
+"""What must be so whatever happened: looked at in the store and on the platform, while no daemon runs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from haizea.app.daemon import build
+from haizea.core.scheduler import Scheduler
+from haizea.core.states import TRANSITIONS
+from haizea.live.engine import Engine
+from haizea.model.events import Observed
+from haizea.plan.lease import Phase
+from haizea.plan.operations import hosts_of
+from haizea.plan.slottable import Reservation
+from haizea.runtime.ports import Seen
+from haizea.runtime.rows import LeaseFilter
+from haizea.runtime.store import Store
+from haizea.stores.maintenance import check
+from tests.live.load import Load, Promise
+from tests.live.nursery import Site
+
+FINAL = {state.label for state in TRANSITIONS if state.final}
+
+
+def sound(scheduler: Scheduler) -> None:
+    """Check from zero that no host is promised twice."""
+    stays = [stay for lease in scheduler.desk.leases.values() for stay in lease.stays]
+    now = scheduler.desk.now
+    held = [Reservation(max(now, stay.start), stay.end, stay.placement.held) for stay in stays if stay.end > now]
+    assert scheduler.desk.table.check(held) == []
+
+
+def on_platform(scheduler: Scheduler, seen: Iterable[Seen]) -> None:
+    """Check that what should run runs, where it should, and nothing else does."""
+    wanted: dict[tuple[int, int], tuple[int, Observed]] = {}
+    for lease in scheduler.desk.leases.values():
+        stay = lease.stays[0] if lease.stays else None
+        if stay is not None and stay.phase is not Phase.PLANNED:
+            over = stay.phase is Phase.ENDING
+            state = Observed.SUSPENDED if over and stay.suspending else Observed.RUNNING
+            if over and not stay.suspending:
+                continue
+            hosts = hosts_of(stay, scheduler.desk.table)
+        elif lease.images is not None:
+            state, hosts = Observed.SUSPENDED, lease.images
+        else:
+            continue
+        for vm, host in enumerate(hosts, 1):
+            wanted[lease.id, vm] = host, state
+    there = list(seen)
+    found = {(one.lease, one.vm): (one.host, one.observed) for one in there}
+    assert len(found) == len(there), "a VM is in two places"
+    assert found == wanted
+
+
+def recovered(site: Site) -> None:
+    """Do what a daemon does when it starts, let it stop again, and check that all is well."""
+    parts = build(site.settings(), warn=lambda text: None)
+    engine: Engine = parts.engine
+    try:
+        sound(engine.scheduler)
+        engine.start()
+        # One step for what is due, one for what the platform had to say.
+        for _ in range(2):
+            engine.look(lambda change: None)
+    finally:
+        engine._stopping = True
+        engine.clock.wake()
+        engine.join(30)
+    try:
+        assert engine.failure is None, engine.failure
+        sound(engine.scheduler)
+        on_platform(engine.scheduler, engine._platform.observe())
+    finally:
+        engine.stop()
+        parts.store.close()
+
+
+def kept(store: Store, load: Load, promises: Iterable[Promise]) -> None:
+    """Check that every acknowledged lease is there, as it was promised; and those not acknowledged at most once."""
+    from haizea.service.views import lease_out
+
+    for promise in promises:
+        rows = store.leases(LeaseFilter(name=promise.key), limit=10)
+        real = [row for row in rows if not withdrawn(row.document)]
+        if promise.lease is None:
+            assert len(real) <= 1, (promise.key, [row.id for row in real])
+            continue
+        assert [row.id for row in real] == [promise.lease["id"]], (promise.key, [row.id for row in rows])
+        names = [f"host-{number}" for number in range(1, 10_000)][:100]
+        promise.heard(lease_out(real[0], names, private=False).model_dump(mode="json"))
+
+
+def withdrawn(document: Any) -> bool:
+    """Whether a lease was requested while the store could not be written, and refused for that."""
+    reason = document["reason"]
+    return reason is not None and "the store, which could not keep it" in reason["text"]
+
+
+def unsettled(load: Load) -> list[Promise]:
+    """Return the promises that may still change."""
+    return [promise for promise in load.promises if promise.state not in FINAL]
+
+
+def whole(site: Site) -> None:
+    """Check everything that is in the store."""
+    assert [each for each in check(site.url) if each.where != "file"] == []
