@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from haizea.stores import open_store
 from tests.live.load import Load, answers
-from tests.live.nursery import LABELS, Running, Site, Stop
+from tests.live.nursery import LABELS, START_LABELS, Running, Site, Stop
 from tests.live.truth import kept, recovered, unsettled, whole
 
 
@@ -20,9 +20,10 @@ class Outcome(NamedTuple):
     retried: int
 
 
-def crash_at_labels(site: Site, counts: tuple[int, ...] = (0, 2)) -> Outcome:
-    """Kill the daemon at every labelled point."""
+def crash_at_labels(site: Site, counts: tuple[int, ...]) -> Outcome:
+    """Kill the daemon at every labelled point, when it has been passed so many times."""
     stops = [Stop(label, count) for count in counts for label in LABELS]
+    stops += [Stop(label, 0) for label in START_LABELS]
     return _series(site, 11, len(stops), lambda number: (stops[number], 20.0))
 
 

@@ -36,8 +36,11 @@ LABELS = (
     "answered",
     "sent",
 )
-"""Every point at which a daemon can be killed, in the order in which a step passes them; ``flushed`` is within the
+"""Every point of a step at which a daemon can be killed, in the order in which a step passes them; ``flushed`` is within the
 database's transaction."""
+
+START_LABELS = ("reserved", "resent")
+"""The points that it passes once, when it starts."""
 
 
 class Stop(NamedTuple):

@@ -49,7 +49,9 @@ def on_platform(scheduler: Scheduler, seen: Iterable[Seen]) -> None:
     there = list(seen)
     found = {(one.lease, one.vm): (one.host, one.observed) for one in there}
     assert len(found) == len(there), "a VM is in two places"
-    assert found == wanted
+    wrong = {key: (found.get(key), wanted.get(key)) for key in found.keys() | wanted.keys()}
+    wrong = {key: (there, want) for key, (there, want) in wrong.items() if there != want}
+    assert not wrong, f"(lease, vm): (what there is, what should be): {wrong}"
 
 
 def recovered(site: Site) -> None:
@@ -103,4 +105,5 @@ def unsettled(load: Load) -> list[Promise]:
 
 def whole(site: Site) -> None:
     """Check everything that is in the store."""
-    assert [each for each in check(site.url) if each.where != "file"] == []
+    found = [each for each in check(site.url) if each.where != "file"]
+    assert found == [], found

@@ -215,9 +215,7 @@ class Execution:
             return
         images.finish(transfer)
         for lease, host, vms in transfer.targets:
-            # Who came to a transfer under way was elsewhere before: it is theirs only from then on.
-            begun = max(transfer.start, lease.log[-1].end) if lease.log else transfer.start
-            lease.transfers = (*lease.transfers, (host, vms, begun, transfer.end))
+            lease.transfers = (*lease.transfers, (host, vms, transfer.start, transfer.end))
             desk.touched.add(lease.id)
         for lease in leases:
             if lease.state in (LeaseState.PREPARING, LeaseState.SCHEDULED) and not images.pending(lease):

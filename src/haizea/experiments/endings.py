@@ -59,7 +59,9 @@ class Endings:
         for vm, mine in busy.items():
             mine.sort(key=lambda row: (row.start, row.end))
             for one, other in pairwise(mine):
-                if other.start < one.end:
+                # Who had to start over may ride on a transfer that had begun before, while it still ran elsewhere.
+                riding = other.kind == "transfer" and one.kind == "run" and one.outcome == "lost"
+                if other.start < one.end and not riding:
                     text = f"has VM {vm} in two rows, {one.kind} and {other.kind}, at {instant(other.start)}, as said"
                     self._wrong(story, at, text)
         if set(busy) - set(range(1, story.terms.node_count + 1)):
@@ -89,7 +91,9 @@ class Endings:
         if self._options.exclusion is Exclusion.GLOBAL:
             working.sort(key=lambda row: row.start)
             for one, other in pairwise(working):
-                if other.start < one.end:
+                # Who had to start over may ride on a transfer that had begun before, while it still ran elsewhere.
+                riding = other.kind == "transfer" and one.kind == "run" and one.outcome == "lost"
+                if other.start < one.end and not riding:
                     self._wrong(story, at, f"has two hosts {one.kind} at a time, at {instant(other.start)}, as said")
 
 

@@ -74,6 +74,7 @@ class Engine:
         self._mailbox = Mailbox(clock.wake)
         self.scheduler = restored(settings, self._loaded, clock.now())
         self.keeper = Keeper(self.scheduler, store, self.inbox, self._loaded, self._send, gauge, warn, checkpoint)
+        self._checkpoint = checkpoint
         self._unsent: deque[CommandRow] = deque()
         self._to_reconcile = False
         self._stopping = False
@@ -90,9 +91,11 @@ class Engine:
             haizea.runtime.store.StoreError: the store cannot be written.
         """
         self.keeper.reserve()
+        self._checkpoint("reserved")
         self._platform.start(self._mailbox.put)
         for command in self._loaded.commands:
             self._send(command)
+        self._checkpoint("resent")
         self._to_reconcile = True
         self._catch_up()
         self._thread.start()

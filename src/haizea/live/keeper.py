@@ -18,7 +18,15 @@ from typing import Any, Final, Protocol
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.live.inbox import Inbox, Job
-from haizea.live.records import changed_entry, command_entry, command_row, lease_row, notice_entry
+from haizea.live.records import (
+    PLAN_MAX,
+    changed_entry,
+    command_entry,
+    command_row,
+    lease_row,
+    notice_entry,
+    plan_text,
+)
 from haizea.live.unwritten import COMMANDS, Mending, Unwritten
 from haizea.model.effects import Command, LeaseChanged
 from haizea.model.events import (
@@ -101,6 +109,8 @@ class Keeper:
         self._commands: list[CommandRow] = []
         self._orders: list[tuple[str, int, tuple[int, ...]]] = []
         self._taken: list[Job] = []
+        self._changed: set[int] = set()
+        self._first_entry = self._next_entry
         self.now: Instant = scheduler.desk.now
         self.trouble = ""
         self.deposed = ""
@@ -160,6 +170,7 @@ class Keeper:
             self._writable()
         changing, looking = self._jobs()
         self._requested, self._commands = [], []
+        self._first_entry = self._next_entry
         begun = time.perf_counter()
         answers = self._change(changing)
         for event in events:
@@ -169,6 +180,7 @@ class Keeper:
                 self._handle(event)
         self._handle(TimePassed(now))
         self._give_orders()
+        self._give_versions()
         self._checkpoint("decided")
         if self._unwritten:
             self._unwritten.rest = self.scheduler.remember()
@@ -387,6 +399,7 @@ class Keeper:
                 # Nobody was promised anything, so that nothing needs to be begun.
                 self._unwritten.commands[command.id] = command._replace(state="failed", error="it was withdrawn")
         self._commands = [command for command in self._commands if command.lease not in self._requested]
+        self._give_versions()
         if self._unwritten:
             self._unwritten.rest = self.scheduler.remember()
         return [(job, StoreUnavailable(self.trouble), False) for job, _answer, _well in answers]
@@ -417,19 +430,33 @@ class Keeper:
         effects = scheduler.handle(event)
         for effect in effects:
             if isinstance(effect, Retired):
-                unwritten.leases[effect.lease.id] = lease_row(effect.lease, desk, self._number())
+                unwritten.leases[effect.lease.id] = lease_row(effect.lease, desk, 0)
+                self._changed.add(effect.lease.id)
             elif isinstance(effect, Command):
                 self._command(command_row(self._next_command, effect))
             elif isinstance(effect, LeaseChanged):
                 unwritten.entries.append(changed_entry(self._number(), effect))
             else:
                 unwritten.entries.append(notice_entry(self._number(), effect))
-        alive = [desk.leases[touched] for touched in desk.touched if touched in desk.leases]
-        if alive:
-            # Versions are numbers of the journal that no entry has, so that they grow whatever it was that changed.
-            version = self._number()
-            for lease in alive:
-                unwritten.leases[lease.id] = lease_row(lease, desk, version)
+        for touched in desk.touched:
+            lease = desk.leases.get(touched)
+            if lease is not None:
+                unwritten.leases[touched] = lease_row(lease, desk, 0)
+                self._changed.add(touched)
+
+    def _give_versions(self) -> None:
+        """Number the leases that this step has changed by its last journal entry: versions grow, and after a crash too.
+
+        Where it has made none it makes one, so that whoever follows the journal learns of every change.
+        """
+        changed, self._changed = self._changed, set()
+        if not changed:
+            return
+        if self._next_entry == self._first_entry:
+            self.note("plan-changed", "haizea", plan_text(changed), data={"leases": sorted(changed)[:PLAN_MAX]})
+        version, leases = self._next_entry - 1, self._unwritten.leases
+        for number in changed:
+            leases[number] = leases[number]._replace(version=version)
 
 
 def _constant(answer: Any) -> Callable[[], Any]:

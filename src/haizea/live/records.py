@@ -1,7 +1,7 @@
 """From what the scheduler says to what the store keeps."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, Final
 
 from haizea.core.desk import Desk
 from haizea.core.memory import hosts_from, lease_document
@@ -12,12 +12,17 @@ from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
 from haizea.runtime.rows import CommandRow, Document, Entry, LeaseRow, UsageRow
 
+PLAN_MAX: Final = 1_000
+NAMED_MAX: Final = 10
+
 
 def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
     """Return a lease as the store keeps it."""
     document = lease_document(lease, desk)
     terms, stays = lease.terms, lease.stays
-    starts = lease.started if lease.started is not None else (stays[0].start if stays else terms.start)
+    starts: Instant | None = lease.started
+    if starts is None and lease.ended is None:
+        starts = stays[0].start if stays else terms.start
     ends: Instant | None = lease.ended
     if ends is None and stays and stays[-1].end < FAR_FUTURE:
         ends = stays[-1].end
@@ -80,6 +85,13 @@ def command_entry(number: int, row: CommandRow) -> Entry:
     text = f"Lease {row.lease}: {row.verb}{until}."
     data: Document = {"command": row.id, "verb": row.verb, "until": row.until, "hosts": sorted(set(row.hosts))}
     return Entry(number, row.at, "command", row.lease, None, "haizea", text, data)
+
+
+def plan_text(leases: Collection[int]) -> str:
+    """Return what is said where plans have changed, but no lease has entered another state."""
+    named = ", ".join(str(lease) for lease in sorted(leases)[:NAMED_MAX])
+    more = f" and {len(leases) - NAMED_MAX} more" if len(leases) > NAMED_MAX else ""
+    return f"The plan of lease {named}{more} has changed."
 
 
 def vms_on(document: Document) -> tuple[int, ...]:
