@@ -312,6 +312,6 @@ def test_time_that_passes_leaves_no_trace_in_a_timeline() -> None:
     table.advance(20_000)
     timeline = table.timelines[0]
     assert isinstance(timeline, Timeline)
-    assert timeline.amounts() == ([], [])
+    assert timeline.instants() == []
     assert timeline.free == ROOM["CPU"]
     assert timeline.window(20_000, FAR_FUTURE) == timeline.packing.full

@@ -64,11 +64,11 @@ class Mapper:
         What :meth:`_most_free_first` does, for the case that most of a long simulation consists of.
         """
         packing, shape = self._packings[0], need.shapes[0][0]
-        fits, vector = packing.fits, shape.vector
+        fits, vector = packing.hosts_with, shape.vector
         count, packed = need.vms, 0
         parts: list[Part] = []
         for level in range(shape.per_host_max, 0, -1):
-            mask = fits(state, shape.multiples[level]) & usable
+            mask = fits(state, shape.multiples[level], usable)
             if not mask:
                 continue
             placed = mask.bit_count() * level
@@ -150,29 +150,33 @@ class Mapper:
         if len(need.counts) != 1 or constraints is not NO_CONSTRAINTS:
             return self.place(need, states, usable, constraints)
         shapes = need.shapes[0]
-        deepest = max([shape.per_host_max for shape in shapes])
-        levels = [
-            _levels(packing, state, shape, hosts, deepest)
-            for packing, state, shape, hosts in zip(self._packings, states, shapes, usable, strict=True)
-        ]
-        count = need.vms
-        if sum([mask.bit_count() for masks in levels for mask in masks[1:]]) < count:
-            return None
-        parts: list[Part] = []
-        free = [masks[1] for masks in levels]
+        count, parts = need.vms, list[Part]()
+        # For each block and number of VMs the hosts where no more fit, but for those that were taken.
+        others: list[tuple[int, int, Mask]] = []
+        free = list(usable)
         with_room = [
-            packing.fits(now, shape.multiples[1]) if shape.per_host_max else 0
-            for packing, shape, now in zip(self._packings, shapes, present, strict=True)
+            packing.hosts_with(now, shape.multiples[1], hosts) if shape.per_host_max else 0
+            for packing, shape, now, hosts in zip(self._packings, shapes, present, usable, strict=True)
         ]
-        for spare in (with_room, [0] * len(levels)):
-            for level in range(deepest, 0, -1):
-                for block, packing in enumerate(self._packings):
-                    mask = levels[block][level] & free[block] & ~spare[block]
+        for level in range(max([shape.per_host_max for shape in shapes]), 0, -1):
+            for block, packing in enumerate(self._packings):
+                if not free[block] or level > shapes[block].per_host_max:
+                    continue
+                mask = packing.hosts_with(states[block], shapes[block].multiples[level], free[block])
+                if mask:
+                    free[block] ^= mask
+                    at_once = mask & with_room[block]
+                    if at_once:
+                        others.append((level, block, at_once))
+                        mask ^= at_once
                     if mask:
                         count = _take(parts, packing, Part(block, 0, level, mask), count)
                         if not count:
                             return Placement(tuple(parts), self._held(need, parts))
-                        free[block] ^= mask
+        for level, block, mask in others:
+            count = _take(parts, self._packings[block], Part(block, 0, level, mask), count)
+            if not count:
+                return Placement(tuple(parts), self._held(need, parts))
         return None
 
     def _place_sets(
@@ -268,7 +272,7 @@ class Mapper:
                 shape = shapes[block]
                 if level > shape.per_host_max:
                     continue
-                mask = packing.fits(states[block], shape.multiples[level]) & free[block]
+                mask = packing.hosts_with(states[block], shape.multiples[level], free[block])
                 if not mask:
                     continue
                 count = _take(parts, packing, Part(block, nodes, level, mask), count)
@@ -363,7 +367,7 @@ def _levels(packing: Packing, state: int, shape: Shape, usable: Mask, deepest: i
     levels = [usable]
     for level in range(1, deepest + 1):
         fitting = level <= shape.per_host_max and levels[-1]
-        levels.append(packing.fits(state, shape.multiples[level]) & usable if fitting else 0)
+        levels.append(packing.hosts_with(state, shape.multiples[level], levels[-1]) if fitting else 0)
     levels.append(0)
     return levels
 

@@ -102,6 +102,16 @@ class Packing:
         """Return the hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
         return self.guarded(state - needed)
 
+    def hosts_with(self, state: int, needed: int, among: Mask) -> Mask:
+        """Return those of some hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
+        left = state - needed
+        mask = left & among
+        for shift in self._strides:
+            if not mask:
+                break
+            mask &= left >> shift
+        return mask
+
     def guarded(self, left: int) -> Mask:
         """Return the hosts of which every guard bit is set."""
         mask = left & self.every_host
@@ -116,9 +126,10 @@ class Packing:
     def minimum(self, a: int, b: int) -> int:
         """Return the state that has in every field the smaller amount of the two."""
         guards = self.guards
-        larger = ((a | guards) - (b & ~guards)) & guards
-        take_b = larger - (larger >> (self.width - 1))
-        return guards | (a ^ ((a ^ b) & take_b))
+        larger = (a - (b ^ guards)) & guards
+        if larger == guards:
+            return b
+        return a ^ ((a ^ b) & (larger - (larger >> self._shift)))
 
     def sound(self, state: int) -> bool:
         """Whether no field of a state went below zero or above its host's capacity."""

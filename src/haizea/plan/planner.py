@@ -89,6 +89,14 @@ class Planner:
                 return stay
         return None
 
+    def might_fit(self, lease: Lease, at: Instant) -> bool:
+        """Whether a stay may begin at an instant, by the sum over all hosts: where this says no, none can."""
+        table = self.table
+        if at != table.now:
+            return True
+        key = lease.need.key
+        return key <= table.free_now() and key <= table.profile().throughout(at + self.least_window(lease))
+
     def least_window(self, lease: Lease) -> Span:
         """Return for how long there must at least be room for a lease to start."""
         resuming = bool(lease.images)

@@ -6,7 +6,6 @@ is cheap, before hosts are. What it lets pass may still not fit on any set of ho
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
 
 from haizea.model.units import Instant, Span
 
@@ -25,13 +24,21 @@ class Profile:
     def throughout(self, until: Instant) -> int:
         """Return how much is free from now until an instant."""
         if not self._lows:
-            self._lows = list(accumulate(self.totals, min))
+            low = self.totals[0]
+            for total in self.totals:
+                if total < low:
+                    low = total
+                self._lows.append(low)
         return self._lows[bisect_left(self.times, until, 1) - 1]
 
     def peak(self, until: Instant) -> int:
         """Return how much is free at most, from now until an instant."""
         if not self._peaks:
-            self._peaks = list(accumulate(self.totals, max))
+            peak = 0
+            for total in self.totals:
+                if total > peak:
+                    peak = total
+                self._peaks.append(peak)
         return self._peaks[bisect_left(self.times, until, 1) - 1]
 
     def starts(self, amount: int, length: Span, after: Instant) -> Iterator[Instant]:

@@ -7,7 +7,6 @@ cost of a change and of a question nearly independent of the size of the site.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from haizea.model.resources import Capacity
@@ -175,9 +174,7 @@ class SlotTable:
         """Return how much of the key resource type is free over time, from now on, over all hosts."""
         total = self._total
         if self._profile is None or total.version != self._profiled:
-            times, amounts = total.amounts()
-            totals = list(accumulate(amounts, initial=total.free))
-            self._profile, self._profiled = Profile([self.now, *times], totals), total.version
+            self._profile, self._profiled = total.profile(), total.version
         return self._profile
 
     def host(self, block: int, number: int) -> int:
@@ -222,7 +219,7 @@ class SlotTable:
                         if end < FAR_FUTURE:
                             differences[end] = differences.get(end, 0) + part.packed
             state = packing.full
-            for at in sorted({self.now, *differences, *timeline.amounts()[0]}):
+            for at in sorted({self.now, *differences, *timeline.instants()}):
                 state += differences.get(at, 0)
                 if not packing.sound(state):
                     wrong.append(f"at {at} a host of block {number} is above its capacity or below nothing")

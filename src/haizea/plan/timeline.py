@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.packing import Mask, Packing
+from haizea.plan.profile import Profile
 
 CHUNK_MAX = 32
 
@@ -160,10 +161,7 @@ class Timeline:
     def window(self, start: Instant, end: Instant) -> int:
         """Return the state that has in every field what is free throughout ``[start, end)``."""
         if start > self.now:
-            least, minimum = -1, self.packing.minimum
-            for _at, state in self.walk(start, end):
-                least = state if least < 0 else minimum(least, state)
-            return least
+            return self._least(start, end)
         state = self._chunks[0].base
         if self._claims:
             minimum = self.packing.minimum
@@ -172,6 +170,27 @@ class Timeline:
                     break
                 state = minimum(state, low)
         return state
+
+    def _least(self, start: Instant, end: Instant) -> int:
+        """Return what is free throughout an interval that begins after now."""
+        packing = self.packing
+        number = bisect_right(self._starts, start) - 1
+        chunk = self._chunks[number]
+        i = bisect_right(chunk.times, start)
+        state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
+        least = state
+        if self._claims:
+            for chunk in self._chunks[number:]:
+                times = chunk.times
+                until = len(times) if not times or times[-1] < end else bisect_left(times, end)
+                for delta, _amount, claim in chunk.steps[i:until]:
+                    state += delta
+                    if claim:
+                        least = packing.minimum(least, state)
+                if until < len(times):
+                    break
+                i = 0
+        return least
 
     def roomy(self, start: Instant, end: Instant, needed: int) -> Mask:
         """Return the hosts on which ``needed`` is free throughout ``[start, end)``.
@@ -240,11 +259,18 @@ class Timeline:
             return []
         return [low for low in self._claimed(until) if low[0] < until]
 
-    def amounts(self) -> tuple[list[Instant], list[int]]:
-        """Return the instants to come, and what each adds to the free amount of the key resource type."""
-        times: list[Instant] = []
-        amounts: list[int] = []
+    def profile(self) -> Profile:
+        """Return how much of the key resource type is free over time, over all hosts of the block."""
+        times = [self.now]
+        free = self.free
+        totals = [free]
         for chunk in self._chunks:
             times += chunk.times
-            amounts += [step[1] for step in chunk.steps]
-        return times, amounts
+            for _delta, amount, _claim in chunk.steps:
+                free += amount
+                totals.append(free)
+        return Profile(times, totals)
+
+    def instants(self) -> list[Instant]:
+        """Return the instants to come at which something changes."""
+        return [at for chunk in self._chunks for at in chunk.times]
