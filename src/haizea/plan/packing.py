@@ -52,14 +52,24 @@ class Packing:
         "hosts",
         "stride",
         "types",
+        "units",
         "width",
     )
 
-    def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...]) -> None:
+    def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...], units: tuple[int, ...] = ()) -> None:
+        """Lay out hosts.
+
+        Args:
+            hosts: the hosts of the block.
+            types: their resource types.
+            units: what amounts of each type are counted in: all demands are multiples of it. 0 where there is no
+                demand; 1 each if left out.
+        """
         self.hosts = hosts
         self.types = types
-        largest = max((host.capacity[name] for host in hosts for name in types), default=0)
-        self.width = largest.bit_length() + 1
+        self.units = units or (1,) * len(types)
+        rooms = [self._room(host.capacity) for host in hosts]
+        self.width = max([1, *(max(room) for room in rooms)]).bit_length() + 1
         self.stride = self.width * len(types)
         ones = 0
         for i in range(len(hosts)):
@@ -71,13 +81,24 @@ class Packing:
         self._shift = self.width - 1
         self._below = [(1 << (i * self.stride)) - 1 for i in range(len(hosts) + 1)]
         self._strides = tuple(j * self.width for j in range(1, len(types)))
-        self.full = self.guards | sum(self.vector(host.capacity) << (i * self.stride) for i, host in enumerate(hosts))
+        full = self.guards
+        for i, room in enumerate(rooms):
+            full |= sum([amount << (i * self.stride + j * self.width) for j, amount in enumerate(room)])
+        self.full = full
         self._shapes: dict[Capacity, Shape] = {}
 
+    def _room(self, capacity: Capacity) -> list[int]:
+        """Return a capacity in units; what is less than a unit is of no use to anybody."""
+        return [capacity[name] // unit if unit else 0 for name, unit in zip(self.types, self.units, strict=True)]
+
     def vector(self, amounts: Capacity) -> int:
-        """Return the bits of one host that has these amounts (which must fit in the fields)."""
-        width = self.width
-        return sum(amounts[name] << (j * width) for j, name in enumerate(self.types))
+        """Return the bits of one host that has these amounts, which must be multiples of the units and fit."""
+        vector = 0
+        for j, (name, unit) in enumerate(zip(self.types, self.units, strict=True)):
+            amount = amounts[name]
+            if amount:
+                vector |= amount // unit << (j * self.width)
+        return vector
 
     def shape(self, demand: Capacity) -> Shape:
         """Prepare a demand; the same demand gives the same object."""
@@ -156,9 +177,14 @@ class Packing:
 
     def free(self, state: int, host: int) -> Capacity:
         """Return what a host has free in a state."""
-        field = state >> (host * self.stride)
-        value = (1 << (self.width - 1)) - 1
-        return Capacity([(name, (field >> (j * self.width)) & value) for j, name in enumerate(self.types)])
+        taken = (self.full - state) >> (host * self.stride)
+        value, capacity = (1 << self.width) - 1, self.hosts[host].capacity
+        return Capacity(
+            [
+                (name, capacity[name] - ((taken >> (j * self.width)) & value) * unit)
+                for j, (name, unit) in enumerate(zip(self.types, self.units, strict=True))
+            ]
+        )
 
     def lowest(self, mask: Mask, count: int) -> Mask:
         """Return the ``count`` lowest hosts of a mask that has at least so many."""

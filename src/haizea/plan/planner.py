@@ -81,12 +81,13 @@ class Planner:
     def later(self, lease: Lease, after: Instant) -> Stay | None:
         """Return the earliest stay that begins after an instant, when something ends or begins."""
         latest = self._latest_start(lease)
-        for at in self.table.profile().starts(lease.need.key, self.least_window(lease), after):
-            if at > latest:
-                return None
+        profile, key, least = self.table.profile(), lease.need.key, self.least_window(lease)
+        at = profile.start(key, least, after)
+        while at <= latest and at < FAR_FUTURE:
             stay = self.fit(lease, at, None)
             if stay is not None:
                 return stay
+            at = profile.start(key, least, at)
         return None
 
     def might_fit(self, lease: Lease, at: Instant) -> bool:

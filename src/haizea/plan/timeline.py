@@ -7,34 +7,12 @@ walks the instants of that interval only.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.chunk import CHUNK_MAX, Chunk
 from haizea.plan.packing import Mask, Packing
 from haizea.plan.profile import Profile
-
-CHUNK_MAX = 32
-
-Step = tuple[int, int, bool]
-"""What changes at an instant: the packed difference, its amount of the key resource type, and whether it is a claim."""
-
-
-class _Chunk:
-    """Instants in ascending order, each with its step; ``base`` is the state before the first of them."""
-
-    __slots__ = ("base", "steps", "times")
-
-    def __init__(self, base: int, times: list[Instant], steps: list[Step]) -> None:
-        self.base = base
-        self.times = times
-        self.steps = steps
-
-    def split(self) -> "_Chunk":
-        """Give the later half of the instants to a new chunk."""
-        half = len(self.times) // 2
-        other = _Chunk(self.base + sum([step[0] for step in self.steps[:half]]), self.times[half:], self.steps[half:])
-        del self.times[half:], self.steps[half:]
-        return other
 
 
 class Timeline:
@@ -53,7 +31,7 @@ class Timeline:
         self.free = free
         # Changes whenever anything else here does, but for what was looked up.
         self.version = 0
-        self._chunks = [_Chunk(packing.full, [], [])]
+        self._chunks = [Chunk(packing.full, [], [])]
         self._starts: list[Instant] = [-FAR_FUTURE]
         self._claims = 0
         # The states after the claims from now on, as far as somebody asked for them.
@@ -152,6 +130,20 @@ class Timeline:
             chunk = self._chunks[1]
             del self._chunks[0], self._starts[0]
             self._starts[0] = -FAR_FUTURE
+
+    def rewrite(self, packing: Packing, state: Callable[[int], int]) -> None:
+        """Take over another layout of the same hosts; ``state`` writes a state in it."""
+        self.packing = packing
+        self.version += 1
+        self._forget_lows()
+        for chunk in self._chunks:
+            before, base = chunk.base, state(chunk.base)
+            chunk.base = base
+            for i, (delta, amount, claim) in enumerate(chunk.steps):
+                before += delta
+                after = state(before)
+                chunk.steps[i] = (after - base, amount, claim)
+                base = after
 
     def state(self, at: Instant) -> int:
         """Return the packed state at an instant, not before now."""
@@ -260,16 +252,8 @@ class Timeline:
         return [low for low in self._claimed(until) if low[0] < until]
 
     def profile(self) -> Profile:
-        """Return how much of the key resource type is free over time, over all hosts of the block."""
-        times = [self.now]
-        free = self.free
-        totals = [free]
-        for chunk in self._chunks:
-            times += chunk.times
-            for _delta, amount, _claim in chunk.steps:
-                free += amount
-                totals.append(free)
-        return Profile(times, totals)
+        """Return how much of the key resource type is free over time, over all hosts; good until the next change."""
+        return Profile(self.now, self.free, self._chunks)
 
     def instants(self) -> list[Instant]:
         """Return the instants to come at which something changes."""
