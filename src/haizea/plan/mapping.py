@@ -150,6 +150,8 @@ class Mapper:
         if len(need.counts) != 1 or constraints is not NO_CONSTRAINTS:
             return self.place(need, states, usable, constraints)
         shapes = need.shapes[0]
+        if sum([packing.total(state) for packing, state in zip(self.packings, states, strict=True)]) < need.key:
+            return None
         count, parts = need.vms, list[Part]()
         # For each block and number of VMs the hosts where no more fit, but for those that were taken.
         others: list[tuple[int, int, Mask]] = []

@@ -42,6 +42,9 @@ class Packing:
 
     __slots__ = (
         "_below",
+        "_firsts",
+        "_folds",
+        "_modulus",
         "_ones",
         "_shapes",
         "_shift",
@@ -85,6 +88,14 @@ class Packing:
         for i, room in enumerate(rooms):
             full |= sum([amount << (i * self.stride + j * self.width) for j, amount in enumerate(room)])
         self.full = full
+        self._firsts = ones * ((1 << self._shift) - 1)
+        self._folds: list[tuple[int, int]] = []
+        base, total = self.stride, sum([room[0] for room in rooms])
+        while (1 << base) - 1 <= total:
+            mask = sum([((1 << base) - 1) << i for i in range(0, len(hosts) * self.stride, 2 * base)])
+            self._folds.append((base, mask))
+            base *= 2
+        self._modulus = (1 << base) - 1
         self._shapes: dict[Capacity, Shape] = {}
 
     def _room(self, capacity: Capacity) -> list[int]:
@@ -122,6 +133,14 @@ class Packing:
     def fits(self, state: int, needed: int) -> Mask:
         """Return the hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
         return self.guarded(state - needed)
+
+    def total(self, state: int) -> int:
+        """Return how much of the first resource type all hosts have free in a state, in whole units."""
+        fields = state & self._firsts
+        for shift, mask in self._folds:
+            fields = (fields & mask) + ((fields >> shift) & mask)
+        # The sum of the digits of a number is what is left of it modulo its base less one, where that is larger.
+        return fields % self._modulus * self.units[0]
 
     def hosts_with(self, state: int, needed: int, among: Mask) -> Mask:
         """Return those of some hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""

@@ -92,11 +92,7 @@ class Planner:
 
     def might_fit(self, lease: Lease, at: Instant) -> bool:
         """Whether a stay may begin at an instant, by the sum over all hosts: where this says no, none can."""
-        table = self.table
-        if at != table.now:
-            return True
-        key = lease.need.key
-        return key <= table.free_now() and key <= table.profile().throughout(at + self.least_window(lease))
+        return at != self.table.now or lease.need.key <= self.table.free_until(at + self.least_window(lease))
 
     def least_window(self, lease: Lease) -> Span:
         """Return for how long there must at least be room for a lease to start."""
@@ -146,15 +142,32 @@ class Planner:
             # Hosts with room now are worth more to those who could start now.
             room_now = list(table.roomy(shapes, table.now, table.now, usable))
             return self.mapper.place_whole_later(need, roomy, room_now)
+        if self._pinned(lease):
+            return self._where_it_was(lease, start, end, usable)
         states = table.window(start, end)
         if later and not lease.images:
             return self.mapper.place_later(need, states, table.present(), usable, lease.terms.constraints)
         return self.place(lease, states, usable, start, end)
 
+    def _pinned(self, lease: Lease) -> bool:
+        """Whether a lease can only go where it was."""
+        return bool(lease.images) and self.options.migration is Migration.NO
+
+    def _where_it_was(self, lease: Lease, start: Instant, end: Instant, usable: Sequence[Mask]) -> Placement | None:
+        """Return where a suspended lease was before, if there is room throughout ``[start, end)``."""
+        before = lease.stays[-1].placement if lease.stays else lease.rested
+        if before is None or self.table.room_until(start, end, before.held) < end or not self._within(before, usable):
+            return None
+        return before
+
     def _gap(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> tuple[Placement, Instant] | None:
         """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
         least = self.threshold(lease, resuming=bool(lease.images))
         earliest, latest = at + least, end - self.shutdown(lease)
+        if self._pinned(lease):
+            before = self._where_it_was(lease, at, min(earliest, end), usable)
+            until = end if before is None else self.table.room_until(at, end, before.held)
+            return None if before is None or until > latest else (before, until)
         states = [t.window(at, min(earliest, end)) for t in self.table.timelines]
         placement = self.place(lease, states, usable, at, earliest)
         if placement is None:
@@ -180,7 +193,7 @@ class Planner:
             before = lease.stays[-1].placement if lease.stays else lease.rested
             if before is not None and self.table.has_room(states, before.held) and self._within(before, usable):
                 return before
-            if self.options.migration is Migration.NO:
+            if self._pinned(lease):
                 return None
         scorer = self._scorer(lease, states, start) if self.mapper.order is HostOrder.SCORED else None
         return self.mapper.place(lease.need, states, usable, lease.terms.constraints, scorer)

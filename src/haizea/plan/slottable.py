@@ -132,6 +132,11 @@ class SlotTable:
         """Return how much of the key resource type is free now, over all hosts."""
         return self._total.free
 
+    def free_until(self, until: Instant) -> int:
+        """Return how much of the key resource type is free from now until an instant, over all hosts."""
+        total = self._total
+        return self.profile().throughout(until) if total.claimed else total.free
+
     def hold(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
         """Take capacity during ``[start, end)``."""
         self._change(start, end, held, 1)
@@ -268,6 +273,12 @@ class SlotTable:
         ]
         found.sort(key=lambda fall: fall[:2])
         return found
+
+    def room_until(self, start: Instant, end: Instant, held: Sequence[Held]) -> Instant:
+        """Return the first instant of ``[start, end)`` at which this cannot be held; ``end`` if it always can."""
+        for part in held:
+            end = self.timelines[part.block].room_until(start, end, part.packed)
+        return end
 
     def has_room(self, states: Sequence[int], held: Sequence[Held]) -> bool:
         """Whether exactly this can be held where no more than ``states`` is free."""

@@ -20,10 +20,10 @@ class Timeline:
 
     ``free`` is how much of the key resource type the block has free now, over all its hosts. An instant is a
     *claim* where capacity may fall: where a reservation begins, or where one no longer ends that used to. Only
-    there a window has to be looked at.
+    there a window has to be looked at; ``claimed`` counts them.
     """
 
-    __slots__ = ("_chunks", "_claims", "_lows", "_lows_until", "_starts", "free", "now", "packing", "version")
+    __slots__ = ("_chunks", "_lows", "_lows_until", "_starts", "claimed", "free", "now", "packing", "version")
 
     def __init__(self, packing: Packing, free: int, now: Instant) -> None:
         self.packing = packing
@@ -33,7 +33,7 @@ class Timeline:
         self.version = 0
         self._chunks = [Chunk(packing.full, [], [])]
         self._starts: list[Instant] = [-FAR_FUTURE]
-        self._claims = 0
+        self.claimed = 0
         # The states after the claims from now on, as far as somebody asked for them.
         self._lows: list[tuple[Instant, int]] = []
         self._lows_until: Instant = now
@@ -78,7 +78,7 @@ class Timeline:
             times.insert(i, at)
             chunk.steps.insert(i, (delta, amount, claim))
             if claim:
-                self._claims += 1
+                self.claimed += 1
                 self._forget_lows()
             return number
         before, amount_before, was_claim = chunk.steps[i]
@@ -86,10 +86,10 @@ class Timeline:
         if delta:
             chunk.steps[i] = (delta, amount + amount_before, claim or was_claim)
             if claim and not was_claim:
-                self._claims += 1
+                self.claimed += 1
                 self._forget_lows()
         else:
-            self._claims -= was_claim
+            self.claimed -= was_claim
             del times[i], chunk.steps[i]
         return number
 
@@ -121,7 +121,7 @@ class Timeline:
                 for delta, amount, claim in chunk.steps[:passed]:
                     chunk.base += delta
                     self.free += amount
-                    self._claims -= claim
+                    self.claimed -= claim
                 del times[:passed], chunk.steps[:passed]
                 if self._lows:
                     self._lows = [low for low in self._lows if low[0] > now]
@@ -155,7 +155,7 @@ class Timeline:
         if start > self.now:
             return self._least(start, end)
         state = self._chunks[0].base
-        if self._claims:
+        if self.claimed:
             minimum = self.packing.minimum
             for at, low in self._claimed(end):
                 if at >= end:
@@ -171,7 +171,7 @@ class Timeline:
         i = bisect_right(chunk.times, start)
         state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
         least = state
-        if self._claims:
+        if self.claimed:
             for chunk in self._chunks[number:]:
                 times = chunk.times
                 until = len(times) if not times or times[-1] < end else bisect_left(times, end)
@@ -193,7 +193,7 @@ class Timeline:
         packing = self.packing
         if start <= self.now:
             left = self._chunks[0].base - needed
-            if self._claims:
+            if self.claimed:
                 for at, low in self._claimed(end):
                     if at >= end:
                         break
@@ -204,7 +204,7 @@ class Timeline:
         i = bisect_right(chunk.times, start)
         state = chunk.base + sum([step[0] for step in chunk.steps[:i]]) - needed
         left = state
-        if self._claims:
+        if self.claimed:
             for chunk in self._chunks[number:]:
                 times = chunk.times
                 until = len(times) if not times or times[-1] < end else bisect_left(times, end)
@@ -217,6 +217,29 @@ class Timeline:
                 i = 0
         return packing.guarded(left)
 
+    def room_until(self, start: Instant, end: Instant, held: int) -> Instant:
+        """Return the first instant of ``[start, end)`` at which ``held`` cannot be taken; ``end`` if it always can."""
+        guards = self.packing.guards
+        number = bisect_right(self._starts, start) - 1
+        chunk = self._chunks[number]
+        i = bisect_right(chunk.times, start)
+        state = chunk.base + sum([step[0] for step in chunk.steps[:i]]) - held
+        if state & guards != guards:
+            return start
+        if self.claimed:
+            for chunk in self._chunks[number:]:
+                times, steps = chunk.times, chunk.steps
+                until = len(times) if not times or times[-1] < end else bisect_left(times, end)
+                for k in range(i, until):
+                    delta, _amount, claim = steps[k]
+                    state += delta
+                    if claim and state & guards != guards:
+                        return times[k]
+                if until < len(times):
+                    break
+                i = 0
+        return end
+
     def walk(self, start: Instant, end: Instant) -> Iterator[tuple[Instant, int]]:
         """Yield the state at ``start`` and after every claim before ``end``."""
         number = bisect_right(self._starts, start) - 1
@@ -224,7 +247,7 @@ class Timeline:
         i = bisect_right(chunk.times, start)
         state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
         yield start, state
-        if not self._claims:
+        if not self.claimed:
             return
         for chunk in self._chunks[number:]:
             times, steps = chunk.times, chunk.steps
@@ -247,7 +270,7 @@ class Timeline:
 
     def claims(self, until: Instant) -> list[tuple[Instant, int]]:
         """Return the instants after now at which capacity may fall, with the state from then on, to ``until``."""
-        if not self._claims:
+        if not self.claimed:
             return []
         return [low for low in self._claimed(until) if low[0] < until]
 
