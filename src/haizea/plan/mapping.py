@@ -116,9 +116,7 @@ class Mapper:
         return None
 
     def place_whole_later(self, need: Need, roomy: list[Mask], room_now: list[Mask]) -> Placement | None:
-        """Place as :meth:`place_whole` does, on hosts without room now as far as there are any."""
-        if sum([mask.bit_count() for mask in roomy]) < need.vms:
-            return None
+        """Place as :meth:`place_whole` does where there is room for all, on hosts without room now as far as can be."""
         count = need.vms
         chosen: list[Mask] = []
         for packing, mask, now in zip(self.packings, roomy, room_now, strict=True):

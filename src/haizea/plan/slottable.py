@@ -189,6 +189,14 @@ class SlotTable:
             fits = shape.per_host_max and hosts
             yield timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0
 
+    def all_roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> list[Mask]:
+        """Return what :meth:`roomy` yields, all blocks at once."""
+        found = []
+        for timeline, shape, hosts in zip(self.timelines, shapes, usable, strict=True):
+            fits = shape.per_host_max and hosts
+            found.append(timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0)
+        return found
+
     def present(self) -> list[int]:
         """Return, for each block, what is free now."""
         return [t.window(self.now, self.now) for t in self.timelines]

@@ -169,7 +169,9 @@ class Timeline:
         number = bisect_right(self._starts, start) - 1
         chunk = self._chunks[number]
         i = bisect_right(chunk.times, start)
-        state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
+        state = chunk.base
+        for delta, _amount, _claim in chunk.steps[:i]:
+            state += delta
         least = state
         if self.claimed:
             for chunk in self._chunks[number:]:
@@ -202,7 +204,9 @@ class Timeline:
         number = bisect_right(self._starts, start) - 1
         chunk = self._chunks[number]
         i = bisect_right(chunk.times, start)
-        state = chunk.base + sum([step[0] for step in chunk.steps[:i]]) - needed
+        state = chunk.base - needed
+        for delta, _amount, _claim in chunk.steps[:i]:
+            state += delta
         left = state
         if self.claimed:
             for chunk in self._chunks[number:]:
