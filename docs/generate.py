@@ -2,13 +2,14 @@
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` in a Markdown file; what it holds
 comes from the function of that name in :data:`PARTS`. The picture of the README is drawn from a run of the example it
-shows. Run without arguments to write them all anew, with ``--check`` only to learn which are out of date (exit
-status 1).
+shows. The reference of XML-RPC and the manual pages are made as a whole. Run without arguments to write them all anew,
+with ``--check`` only to learn which are out of date (exit status 1).
 """
 
 import ast
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
+from haizea.api.xmlrpc.reference import page as xmlrpc_reference
 from haizea.config.reference import reference
 from haizea.core.reactions import REACTIONS, Desired, Reaction
 from haizea.core.states import TRANSITIONS, diagram
@@ -26,6 +28,7 @@ from haizea.model.lease import LeaseState
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PICTURE: Final = ROOT / "docs" / "img" / "first-schedule.svg"
+XMLRPC: Final = ROOT / "docs" / "guide" / "xmlrpc-reference.md"
 HAIZEA: Final = (sys.executable, "-c", "from haizea.cli.main import main; main()")
 PART: Final = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -174,6 +177,9 @@ def stale() -> dict[Path, str]:
     """Return the files that are out of date, each with what it should say."""
     wanted = {page: regenerated(page.read_text(encoding="utf-8")) for page in pages()}
     wanted[PICTURE] = _example().picture
+    wanted[XMLRPC] = xmlrpc_reference()
+    # The script beside this one, whatever this one was started as.
+    wanted |= runpy.run_path(str(ROOT / "docs" / "man.py"))["pages"]()
     return {file: new for file, new in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != new}
 
 
@@ -186,7 +192,7 @@ def main(arguments: list[str]) -> int:
         if arguments:
             print(f"{file.relative_to(ROOT)}: out of date; ./dev docs writes it anew")
         else:
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
             print(f"{file.relative_to(ROOT)}: written")
     return 1 if outdated and arguments else 0

@@ -37,7 +37,7 @@ def values(option: Option) -> st.SearchStrategy[Any]:
         "span": st.integers(1, SPAN_MAX).map(lambda ms: f"{ms}ms"),
         "instant": st.datetimes().filter(lambda d: d.year >= 1970).map(lambda d: d.replace(microsecond=0)),
         "site": st.sampled_from(["in-tracefile", "4 CPU:100 Memory:1024", "1 CPU:1 Memory:1 X:0"]),
-        "words": st.lists(st.sampled_from(option.choices), max_size=3),
+        "words": st.lists(st.sampled_from(option.choices or ("a", "b.c")), max_size=3),
         "pairs": st.dictionaries(TEXT, TEXT, max_size=3),
     }
     return each[option.kind] | st.just("none") if option.optional else each[option.kind]

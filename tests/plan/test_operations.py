@@ -38,7 +38,7 @@ def placed(table: SlotTable, need: Need, hosts: tuple[int, ...]) -> Placement:
             mask = table.timelines[block].packing.mask_of([number])
             parts.append(Part(block, nodes, chosen.count(host), mask))
         first += count
-    return Placement(tuple(parts), (Held(0, 0, 0),))
+    return Placement(tuple(parts), (Held(0, 0, 0),), table.packings)
 
 
 @st.composite

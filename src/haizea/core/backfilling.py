@@ -112,7 +112,7 @@ class Backfilling:
                     least = 0
                     break
                 at_once = not (migrating and lease.images)
-                if at_once and (key > free or key > table.profile().throughout(now + planner.least_window(lease))):
+                if at_once and (key > free or key > table.free_until(now + planner.least_window(lease))):
                     least = min(least, key)
                     waiting.append(lease)
                     if lease.wait is None:

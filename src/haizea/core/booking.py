@@ -62,7 +62,7 @@ class Booking:
             stay = desk.planner.asap(lease, points, future=future)
         else:
             last = desk.now + desk.options.non_schedulable
-            stay = desk.planner.fit(lease, last, None)
+            stay = desk.planner.fit(lease, last, None) if desk.planner.might_fit(lease, last) else None
             if stay is None and future:
                 stay = desk.planner.later(lease, last)
         if stay is None:

@@ -21,6 +21,7 @@ from haizea.plan.options import Options
 from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
 from haizea.plan.slottable import SlotTable
+from haizea.plan.units import Units
 from haizea.policy.protocols import AdmissionPolicy, HostSelectionPolicy, PreemptionPolicy, PricingPolicy
 from haizea.policy.views import SiteView
 
@@ -71,14 +72,15 @@ class Desk:
         self.options = options
         self.policies = policies
         self.announced = announced
-        self.table = SlotTable(site, now)
+        self.table = SlotTable(site, now, units=(0,) * len(site.resource_types))
         self.hosts = Hosts(self.table)
-        self.needs = Needs(self.table, options)
         self.planner = Planner(self.table, self.hosts, options, policies.selection)
         self.preemption = Preemption(self.planner, policies.preemption)
         self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
         self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
         self.leases: dict[int, Lease] = {}
+        units = Units(self.table, self.hosts, self.planner.mapper, self.leases)
+        self.needs = Needs(self.table, options, units.suit)
         self.queue: deque[Lease] = deque()
         self.queue_least = FAR_FUTURE
         self.reserved: list[Lease] = []

@@ -49,7 +49,7 @@ class Audit:
         for host, spec in enumerate(self._desk.site.hosts):
             block, number = divmod(host, table.block_hosts)
             timeline = table.timelines[block]
-            for at in sorted({*self._occupancy.instants(host, now), *timeline.amounts()[0]}):
+            for at in sorted({*self._occupancy.instants(host, now), *timeline.instants()}):
                 state = states.get((block, at))
                 if state is None:
                     state = states[block, at] = timeline.state(at)

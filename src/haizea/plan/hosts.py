@@ -18,6 +18,10 @@ class Hosts:
     def set_state(self, host: int, state: HostState) -> None:
         """Change what a host may be used for."""
         self.states[host] = state
+        self.forget()
+
+    def forget(self) -> None:
+        """Have masks made anew: hosts, or what masks look like, have changed."""
         self._masks.clear()
         self._all = None
 

@@ -23,9 +23,9 @@ class Mapper:
 
     def __init__(self, table: SlotTable, order: HostOrder) -> None:
         self._table = table
-        self._packings = tuple(t.packing for t in table.timelines)
+        self.packings = table.packings
         self.order = order
-        self._quick = order is HostOrder.MOST_FREE and len(self._packings) == 1
+        self._quick = order is HostOrder.MOST_FREE and len(self.packings) == 1
 
     def place(
         self,
@@ -55,7 +55,7 @@ class Mapper:
             parts = self._fill(0, need.counts[0], need.shapes[0], states, usable, most, scorer)
             if parts is None:
                 return None
-            return Placement(tuple(parts), self._held(need, parts))
+            return Placement(tuple(parts), self._held(need, parts), self.packings)
         return self._place_sets(need, states, usable, constraints, scorer)
 
     def _one_block(self, need: Need, state: int, usable: Mask) -> Placement | None:
@@ -63,12 +63,12 @@ class Mapper:
 
         What :meth:`_most_free_first` does, for the case that most of a long simulation consists of.
         """
-        packing, shape = self._packings[0], need.shapes[0][0]
-        fits, vector = packing.fits, shape.vector
+        packing, shape = self.packings[0], need.shapes[0][0]
+        fits, vector = packing.hosts_with, shape.vector
         count, packed = need.vms, 0
         parts: list[Part] = []
         for level in range(shape.per_host_max, 0, -1):
-            mask = fits(state, shape.multiples[level]) & usable
+            mask = fits(state, shape.multiples[level], usable)
             if not mask:
                 continue
             placed = mask.bit_count() * level
@@ -84,11 +84,11 @@ class Mapper:
                     last = others & -others
                     parts.append(Part(0, 0, rest, last))
                     packed += packing.held(last, vector * rest)
-                return Placement(tuple(parts), (Held(0, packed, need.key),))
+                return Placement(tuple(parts), (Held(0, packed, need.key),), self.packings)
             parts.append(Part(0, 0, level, mask))
             packed += packing.held(mask, vector * level)
             if placed == count:
-                return Placement(tuple(parts), (Held(0, packed, need.key),))
+                return Placement(tuple(parts), (Held(0, packed, need.key),), self.packings)
             count -= placed
             usable ^= mask
         return None
@@ -105,27 +105,25 @@ class Mapper:
             hosts = mask.bit_count()
             if not hosts:
                 continue
-            packing, shape = self._packings[block], shapes[block]
+            packing, shape = self.packings[block], shapes[block]
             if hosts > count:
                 mask, hosts = packing.lowest(mask, count), count
             parts.append(Part(block, 0, 1, mask))
             held.append(Held(block, packing.held(mask, shape.vector), hosts * shape.key))
             count -= hosts
             if not count:
-                return Placement(tuple(parts), tuple(held))
+                return Placement(tuple(parts), tuple(held), self.packings)
         return None
 
     def place_whole_later(self, need: Need, roomy: list[Mask], room_now: list[Mask]) -> Placement | None:
-        """Place as :meth:`place_whole` does, on hosts without room now as far as there are any."""
-        if sum([mask.bit_count() for mask in roomy]) < need.vms:
-            return None
+        """Place as :meth:`place_whole` does where there is room for all, on hosts without room now as far as can be."""
         count = need.vms
         chosen: list[Mask] = []
-        for packing, mask, now in zip(self._packings, roomy, room_now, strict=True):
+        for packing, mask, now in zip(self.packings, roomy, room_now, strict=True):
             preferred = packing.lowest(mask & ~now, min(count, (mask & ~now).bit_count()))
             count -= preferred.bit_count()
             chosen.append(preferred)
-        for block, packing in enumerate(self._packings):
+        for block, packing in enumerate(self.packings):
             if not count:
                 break
             others = roomy[block] & ~chosen[block]
@@ -150,29 +148,35 @@ class Mapper:
         if len(need.counts) != 1 or constraints is not NO_CONSTRAINTS:
             return self.place(need, states, usable, constraints)
         shapes = need.shapes[0]
-        deepest = max([shape.per_host_max for shape in shapes])
-        levels = [
-            _levels(packing, state, shape, hosts, deepest)
-            for packing, state, shape, hosts in zip(self._packings, states, shapes, usable, strict=True)
-        ]
-        count = need.vms
-        if sum([mask.bit_count() for masks in levels for mask in masks[1:]]) < count:
+        if sum([packing.total(state) for packing, state in zip(self.packings, states, strict=True)]) < need.key:
             return None
-        parts: list[Part] = []
-        free = [masks[1] for masks in levels]
+        count, parts = need.vms, list[Part]()
+        # For each block and number of VMs the hosts where no more fit, but for those that were taken.
+        others: list[tuple[int, int, Mask]] = []
+        free = list(usable)
         with_room = [
-            packing.fits(now, shape.multiples[1]) if shape.per_host_max else 0
-            for packing, shape, now in zip(self._packings, shapes, present, strict=True)
+            packing.hosts_with(now, shape.multiples[1], hosts) if shape.per_host_max else 0
+            for packing, shape, now, hosts in zip(self.packings, shapes, present, usable, strict=True)
         ]
-        for spare in (with_room, [0] * len(levels)):
-            for level in range(deepest, 0, -1):
-                for block, packing in enumerate(self._packings):
-                    mask = levels[block][level] & free[block] & ~spare[block]
+        for level in range(max([shape.per_host_max for shape in shapes]), 0, -1):
+            for block, packing in enumerate(self.packings):
+                if not free[block] or level > shapes[block].per_host_max:
+                    continue
+                mask = packing.hosts_with(states[block], shapes[block].multiples[level], free[block])
+                if mask:
+                    free[block] ^= mask
+                    at_once = mask & with_room[block]
+                    if at_once:
+                        others.append((level, block, at_once))
+                        mask ^= at_once
                     if mask:
                         count = _take(parts, packing, Part(block, 0, level, mask), count)
                         if not count:
-                            return Placement(tuple(parts), self._held(need, parts))
-                        free[block] ^= mask
+                            return Placement(tuple(parts), self._held(need, parts), self.packings)
+        for level, block, mask in others:
+            count = _take(parts, self.packings[block], Part(block, 0, level, mask), count)
+            if not count:
+                return Placement(tuple(parts), self._held(need, parts), self.packings)
         return None
 
     def _place_sets(
@@ -191,11 +195,11 @@ class Mapper:
                 return None
             for part in parts:
                 block = part.block
-                left[block] -= self._packings[block].held(part.mask, need.shapes[i][block].vector * part.per_host)
+                left[block] -= self.packings[block].held(part.mask, need.shapes[i][block].vector * part.per_host)
                 if constraints.spread:
                     allowed[block] &= ~part.mask
             chosen += parts
-        return Placement(tuple(chosen), self._held(need, chosen))
+        return Placement(tuple(chosen), self._held(need, chosen), self.packings)
 
     def _together(
         self, need: Need, states: Sequence[int], usable: Sequence[Mask], scorer: Scorer | None
@@ -209,7 +213,7 @@ class Mapper:
             return None
         block, mask = found[0].block, found[0].mask
         parts = [Part(block, i, count, mask) for i, count in enumerate(need.counts)]
-        return Placement(tuple(parts), self._held(need, parts))
+        return Placement(tuple(parts), self._held(need, parts), self.packings)
 
     def on_hosts(self, need: Need, hosts: Sequence[int]) -> Placement:
         """Return the placement that has each VM, in order of VM numbers, on the host with this number of the site."""
@@ -225,15 +229,15 @@ class Mapper:
             for host, number in sorted(vms.items()):
                 alike.setdefault((host // size, number), []).append(host % size)
             for (block, number), members in alike.items():
-                parts.append(Part(block, nodes, number, self._packings[block].mask_of(members)))
-        return Placement(tuple(parts), self._held(need, parts))
+                parts.append(Part(block, nodes, number, self.packings[block].mask_of(members)))
+        return Placement(tuple(parts), self._held(need, parts), self.packings)
 
     def _held(self, need: Need, parts: Iterable[Part]) -> tuple[Held, ...]:
         packed: dict[int, int] = {}
         amounts: dict[int, int] = {}
         for part in parts:
             block, shape = part.block, need.shapes[part.nodes][part.block]
-            held = self._packings[block].held(part.mask, shape.vector * part.per_host)
+            held = self.packings[block].held(part.mask, shape.vector * part.per_host)
             packed[block] = packed.get(block, 0) + held
             amounts[block] = amounts.get(block, 0) + part.mask.bit_count() * part.per_host * shape.key
         return tuple([Held(block, held, amounts[block]) for block, held in packed.items()])
@@ -259,7 +263,7 @@ class Mapper:
             return self._most_free_first(nodes, count, shapes, states, usable, deepest)
         levels = [
             _levels(packing, state, shape, hosts, deepest)
-            for packing, state, shape, hosts in zip(self._packings, states, shapes, usable, strict=True)
+            for packing, state, shape, hosts in zip(self.packings, states, shapes, usable, strict=True)
         ]
         if sum(level.bit_count() for masks in levels for level in masks[1:]) < count:
             return None
@@ -281,11 +285,11 @@ class Mapper:
         parts: list[Part] = []
         free = list(usable)
         for level in range(deepest, 0, -1):
-            for block, packing in enumerate(self._packings):
+            for block, packing in enumerate(self.packings):
                 shape = shapes[block]
                 if level > shape.per_host_max:
                     continue
-                mask = packing.fits(states[block], shape.multiples[level]) & free[block]
+                mask = packing.hosts_with(states[block], shape.multiples[level], free[block])
                 if not mask:
                     continue
                 count = _take(parts, packing, Part(block, nodes, level, mask), count)
@@ -300,7 +304,7 @@ class Mapper:
             for block, masks in enumerate(levels):
                 exact = masks[level] & ~masks[level + 1]
                 if exact:
-                    count = _take(parts, self._packings[block], Part(block, nodes, level, exact), count)
+                    count = _take(parts, self.packings[block], Part(block, nodes, level, exact), count)
                     if not count:
                         return parts
         return parts
@@ -316,7 +320,7 @@ class Mapper:
         for level in range(deepest, depth, -1):
             for block, masks in enumerate(levels):
                 exact = masks[level] & ~masks[level + 1]
-                chosen = self._packings[block].lowest(exact, min(count, exact.bit_count())) if count else 0
+                chosen = self.packings[block].lowest(exact, min(count, exact.bit_count())) if count else 0
                 extra[block] |= chosen
                 count -= chosen.bit_count()
         for block, masks in enumerate(levels):
@@ -334,8 +338,8 @@ class Mapper:
         rooms: list[tuple[int, int, int, int]] = []
         found = 0
         for block, masks in enumerate(levels):
-            for number in self._packings[block].members(masks[1]):
-                bit = self._packings[block].mask_of([number])
+            for number in self.packings[block].members(masks[1]):
+                bit = self.packings[block].mask_of([number])
                 room = sum(1 for mask in masks[1:] if mask & bit)
                 host = self._table.host(block, number)
                 rooms.append((-scorer(host, room) if scorer else 0, host, block, room))
@@ -348,7 +352,7 @@ class Mapper:
             if not count:
                 break
             here = min(room, count)
-            mask = self._packings[block].mask_of([host - block * self._table.block_hosts])
+            mask = self.packings[block].mask_of([host - block * self._table.block_hosts])
             last = parts[-1] if parts else None
             if last and last.block == block and last.per_host == here and scorer is None:
                 parts[-1] = Part(block, nodes, here, last.mask | mask)
@@ -380,7 +384,7 @@ def _levels(packing: Packing, state: int, shape: Shape, usable: Mask, deepest: i
     levels = [usable]
     for level in range(1, deepest + 1):
         fitting = level <= shape.per_host_max and levels[-1]
-        levels.append(packing.fits(state, shape.multiples[level]) & usable if fitting else 0)
+        levels.append(packing.hosts_with(state, shape.multiples[level], levels[-1]) if fitting else 0)
     levels.append(0)
     return levels
 

@@ -1,5 +1,7 @@
 """What a lease needs, prepared for the slot table it is planned in."""
 
+from collections.abc import Callable, Iterable
+
 from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import Span, whole_seconds
@@ -65,14 +67,19 @@ class Need:
         self.resume_bound = together(self.resume_vm, None)
 
 
+Suit = Callable[[list[Capacity], "Needs"], None]
+"""Told of demands that were not seen before: sees to it that the slot table can hold them."""
+
+
 class Needs:
     """Prepares the needs of leases; node sets that were seen before are looked up."""
 
     _KNOWN_MAX = 100_000
 
-    def __init__(self, table: SlotTable, options: Options) -> None:
+    def __init__(self, table: SlotTable, options: Options, suit: Suit | None = None) -> None:
         self._table = table
         self._options = options
+        self._suit = suit
         self._known: dict[tuple[NodeSet, ...], Need] = {}
         # Readers share equal node sets, so that most are found by identity, without comparing them.
         self._seen: dict[int, tuple[tuple[NodeSet, ...], Need]] = {}
@@ -89,9 +96,16 @@ class Needs:
         if len(self._known) >= self._KNOWN_MAX:
             self._known.clear()
         if need is None:
+            if self._suit is not None:
+                self._suit([n.demand for n in nodes], self)
             need = self._known[nodes] = Need(self._table, self._options, nodes)
         self._seen[id(nodes)] = (nodes, need)
         return need
+
+    def renew(self, others: Iterable[Need]) -> None:
+        """Prepare the demands of all needs anew, and those of some that may have been forgotten here."""
+        for need in {*self._known.values(), *others}:
+            need.shapes = tuple([self._table.shapes(demand) for demand in need.demands])
 
 
 def transfer_time(size: int, bandwidth: int) -> Span:

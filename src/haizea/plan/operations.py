@@ -14,7 +14,7 @@ def assign(table: SlotTable, need: Need, placement: Placement) -> tuple[int, ...
     """Return the host of every VM: node set by node set, in the order in which they were placed."""
     hosts: list[list[int]] = [[] for _ in need.counts]
     for part in placement.parts:
-        for number in table.timelines[part.block].packing.members(part.mask):
+        for number in placement.packings[part.block].members(part.mask):
             hosts[part.nodes] += [table.host(part.block, number)] * part.per_host
     return tuple([host for chosen in hosts for host in chosen])
 

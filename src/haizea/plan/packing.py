@@ -42,6 +42,9 @@ class Packing:
 
     __slots__ = (
         "_below",
+        "_firsts",
+        "_folds",
+        "_modulus",
         "_ones",
         "_shapes",
         "_shift",
@@ -52,14 +55,24 @@ class Packing:
         "hosts",
         "stride",
         "types",
+        "units",
         "width",
     )
 
-    def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...]) -> None:
+    def __init__(self, hosts: tuple[Host, ...], types: tuple[str, ...], units: tuple[int, ...] = ()) -> None:
+        """Lay out hosts.
+
+        Args:
+            hosts: the hosts of the block.
+            types: their resource types.
+            units: what amounts of each type are counted in: all demands are multiples of it. 0 where there is no
+                demand; 1 each if left out.
+        """
         self.hosts = hosts
         self.types = types
-        largest = max((host.capacity[name] for host in hosts for name in types), default=0)
-        self.width = largest.bit_length() + 1
+        self.units = units or (1,) * len(types)
+        rooms = [self._room(host.capacity) for host in hosts]
+        self.width = max([1, *(max(room) for room in rooms)]).bit_length() + 1
         self.stride = self.width * len(types)
         ones = 0
         for i in range(len(hosts)):
@@ -71,13 +84,32 @@ class Packing:
         self._shift = self.width - 1
         self._below = [(1 << (i * self.stride)) - 1 for i in range(len(hosts) + 1)]
         self._strides = tuple(j * self.width for j in range(1, len(types)))
-        self.full = self.guards | sum(self.vector(host.capacity) << (i * self.stride) for i, host in enumerate(hosts))
+        full = self.guards
+        for i, room in enumerate(rooms):
+            full |= sum([amount << (i * self.stride + j * self.width) for j, amount in enumerate(room)])
+        self.full = full
+        self._firsts = ones * ((1 << self._shift) - 1)
+        self._folds: list[tuple[int, int]] = []
+        base, total = self.stride, sum([room[0] for room in rooms])
+        while (1 << base) - 1 <= total:
+            mask = sum([((1 << base) - 1) << i for i in range(0, len(hosts) * self.stride, 2 * base)])
+            self._folds.append((base, mask))
+            base *= 2
+        self._modulus = (1 << base) - 1
         self._shapes: dict[Capacity, Shape] = {}
 
+    def _room(self, capacity: Capacity) -> list[int]:
+        """Return a capacity in units; what is less than a unit is of no use to anybody."""
+        return [capacity[name] // unit if unit else 0 for name, unit in zip(self.types, self.units, strict=True)]
+
     def vector(self, amounts: Capacity) -> int:
-        """Return the bits of one host that has these amounts (which must fit in the fields)."""
-        width = self.width
-        return sum(amounts[name] << (j * width) for j, name in enumerate(self.types))
+        """Return the bits of one host that has these amounts, which must be multiples of the units and fit."""
+        vector = 0
+        for j, (name, unit) in enumerate(zip(self.types, self.units, strict=True)):
+            amount = amounts[name]
+            if amount:
+                vector |= amount // unit << (j * self.width)
+        return vector
 
     def shape(self, demand: Capacity) -> Shape:
         """Prepare a demand; the same demand gives the same object."""
@@ -102,6 +134,24 @@ class Packing:
         """Return the hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
         return self.guarded(state - needed)
 
+    def total(self, state: int) -> int:
+        """Return how much of the first resource type all hosts have free in a state, in whole units."""
+        fields = state & self._firsts
+        for shift, mask in self._folds:
+            fields = (fields & mask) + ((fields >> shift) & mask)
+        # The sum of the digits of a number is what is left of it modulo its base less one, where that is larger.
+        return fields % self._modulus * self.units[0]
+
+    def hosts_with(self, state: int, needed: int, among: Mask) -> Mask:
+        """Return those of some hosts whose free amounts in ``state`` cover those in ``needed``, for every type."""
+        left = state - needed
+        mask = left & among
+        for shift in self._strides:
+            if not mask:
+                break
+            mask &= left >> shift
+        return mask
+
     def guarded(self, left: int) -> Mask:
         """Return the hosts of which every guard bit is set."""
         mask = left & self.every_host
@@ -116,9 +166,10 @@ class Packing:
     def minimum(self, a: int, b: int) -> int:
         """Return the state that has in every field the smaller amount of the two."""
         guards = self.guards
-        larger = ((a | guards) - (b & ~guards)) & guards
-        take_b = larger - (larger >> (self.width - 1))
-        return guards | (a ^ ((a ^ b) & take_b))
+        larger = (a - (b ^ guards)) & guards
+        if larger == guards:
+            return b
+        return a ^ ((a ^ b) & (larger - (larger >> self._shift)))
 
     def sound(self, state: int) -> bool:
         """Whether no field of a state went below zero or above its host's capacity."""
@@ -145,9 +196,14 @@ class Packing:
 
     def free(self, state: int, host: int) -> Capacity:
         """Return what a host has free in a state."""
-        field = state >> (host * self.stride)
-        value = (1 << (self.width - 1)) - 1
-        return Capacity([(name, (field >> (j * self.width)) & value) for j, name in enumerate(self.types)])
+        taken = (self.full - state) >> (host * self.stride)
+        value, capacity = (1 << self.width) - 1, self.hosts[host].capacity
+        return Capacity(
+            [
+                (name, capacity[name] - ((taken >> (j * self.width)) & value) * unit)
+                for j, (name, unit) in enumerate(zip(self.types, self.units, strict=True))
+            ]
+        )
 
     def lowest(self, mask: Mask, count: int) -> Mask:
         """Return the ``count`` lowest hosts of a mask that has at least so many."""

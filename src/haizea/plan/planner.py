@@ -5,7 +5,7 @@ in :mod:`haizea.plan.preemption`, deadlines in :mod:`haizea.plan.deadlines`, ima
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from haizea.model.lease import LeaseType
 from haizea.model.units import FAR_FUTURE, Instant, Span
@@ -19,6 +19,9 @@ from haizea.plan.packing import Mask
 from haizea.plan.slottable import Placement, SlotTable
 from haizea.policy.protocols import HostOrder, HostSelectionPolicy
 from haizea.policy.views import HostView
+
+_PATIENCE: Final = 3
+"""At how many starts a lease did not fit before it is worth while to look how many others can be left out."""
 
 
 class Point(NamedTuple):
@@ -85,13 +88,51 @@ class Planner:
     def later(self, lease: Lease, after: Instant) -> Stay | None:
         """Return the earliest stay that begins after an instant, when something ends or begins."""
         latest = self._latest_start(lease)
-        for at in self.table.profile().starts(lease.need.key, self.least_window(lease), after):
-            if at > latest:
-                return None
-            stay = self.fit(lease, at, None)
-            if stay is not None:
-                return stay
+        profile, key, least = self.table.profile(), lease.need.key, self.least_window(lease)
+        whole = self._whole(lease)
+        # Whoever can be suspended may do with less than the whole time; where there is not even that, no need to fit.
+        partly, failed = whole and least < lease.left, 0
+        at = profile.start(key, least, after)
+        while at <= latest and at < FAR_FUTURE:
+            if not partly or self._room(lease, at, at + least):
+                stay = self.fit(lease, at, None)
+                if stay is not None:
+                    return stay
+            failed += 1
+            skip = self._last_failing(lease, at, least) if whole and failed >= _PATIENCE else at
+            at = profile.start(key, least, skip)
         return None
+
+    def _last_failing(self, lease: Lease, at: Instant, least: Span) -> Instant:
+        """Return an instant up to which a lease cannot start, given that it cannot start at ``at``.
+
+        What lies before the end of the window of a start is in the windows of all starts until then.
+        """
+        end = at + least
+        for share in (8, 4, 2):
+            later = end - least // share
+            if at < later < end and not self._room(lease, later, end):
+                return later
+        return at
+
+    def _whole(self, lease: Lease) -> bool:
+        """Whether a lease of VMs of which no host can take two may go wherever there is room."""
+        return not lease.images and lease.need.whole and self.mapper.order is not HostOrder.SCORED
+
+    def _room(self, lease: Lease, start: Instant, end: Instant) -> bool:
+        """Whether all VMs of a lease, of which no host can take two, have room throughout ``[start, end)``."""
+        missing = lease.need.vms
+        usable = self.hosts.usable(lease.terms.constraints)
+        for timeline, shape, hosts in zip(self.table.timelines, lease.need.shapes[0], usable, strict=True):
+            if shape.per_host_max and hosts:
+                missing -= (timeline.roomy(start, end, shape.multiples[1]) & hosts).bit_count()
+                if missing <= 0:
+                    return True
+        return False
+
+    def might_fit(self, lease: Lease, at: Instant) -> bool:
+        """Whether a stay may begin at an instant, by the sum over all hosts: where this says no, none can."""
+        return at != self.table.now or lease.need.key <= self.table.free_until(at + self.least_window(lease))
 
     def least_window(self, lease: Lease) -> Span:
         """Return for how long there must at least be room for a lease to start."""
@@ -136,23 +177,41 @@ class Planner:
         later = start > table.now and self._keeps_room and lease.type is LeaseType.BEST_EFFORT
         if self._migrating and self._ranks(lease, start):
             return self.place(lease, table.window(start, end), usable, start, end)
-        if not lease.images and need.whole and (self.mapper.order is not HostOrder.SCORED):
+        if self._whole(lease):
             shapes = need.shapes[0]
             if not later:
                 return self.mapper.place_whole(need, table.roomy(shapes, start, end, usable))
-            roomy = list(table.roomy(shapes, start, end, usable))
+            roomy = table.all_roomy(shapes, start, end, usable)
+            if sum([mask.bit_count() for mask in roomy]) < need.vms:
+                return None
             # Hosts with room now are worth more to those who could start now.
-            room_now = list(table.roomy(shapes, table.now, table.now, usable))
-            return self.mapper.place_whole_later(need, roomy, room_now)
+            return self.mapper.place_whole_later(need, roomy, table.all_roomy(shapes, table.now, table.now, roomy))
+        if self._pinned(lease):
+            return self._where_it_was(lease, start, end, usable)
         states = table.window(start, end)
         if later and not lease.images:
             return self.mapper.place_later(need, states, table.present(), usable, lease.terms.constraints)
         return self.place(lease, states, usable, start, end)
 
+    def _pinned(self, lease: Lease) -> bool:
+        """Whether a lease can only go where it was."""
+        return bool(lease.images) and self.options.migration is Migration.NO
+
+    def _where_it_was(self, lease: Lease, start: Instant, end: Instant, usable: Sequence[Mask]) -> Placement | None:
+        """Return where a suspended lease was before, if there is room throughout ``[start, end)``."""
+        before = lease.stays[-1].placement if lease.stays else lease.rested
+        if before is None or self.table.room_until(start, end, before.held) < end or not self._within(before, usable):
+            return None
+        return before
+
     def _gap(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> tuple[Placement, Instant] | None:
         """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
         least = self.threshold(lease, resuming=bool(lease.images))
         earliest, latest = at + least, end - self.shutdown(lease)
+        if self._pinned(lease):
+            before = self._where_it_was(lease, at, min(earliest, end), usable)
+            until = end if before is None else self.table.room_until(at, end, before.held)
+            return None if before is None or until > latest else (before, until)
         states = [t.window(at, min(earliest, end)) for t in self.table.timelines]
         placement = self.place(lease, states, usable, at, earliest)
         if placement is None:
@@ -181,7 +240,7 @@ class Planner:
             before = lease.stays[-1].placement if lease.stays else lease.rested
             if before is not None and self.table.has_room(states, before.held) and self._within(before, usable):
                 return before
-            if self.options.migration is Migration.NO:
+            if self._pinned(lease):
                 return None
         scored = self.mapper.order is HostOrder.SCORED or (self._migrating and self._ranks(lease, start))
         scorer = self._scorer(lease, start) if scored else None

@@ -6,49 +6,90 @@ is cheap, before hosts are. What it lets pass may still not fit on any set of ho
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
 
-from haizea.model.units import Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.chunk import Chunk
 
 
 class Profile:
-    """Free amounts: ``totals[i]`` from ``times[i]`` to ``times[i + 1]``, the last one for ever."""
+    """Free amounts: ``totals[i]`` from ``times[i]`` to ``times[i + 1]``, as far as :meth:`reach` was asked to go.
 
-    __slots__ = ("_lows", "_peaks", "times", "totals")
+    They are added up from the chunks of a timeline only as far as somebody asks, because a profile is of no use any
+    more as soon as anything changes.
+    """
 
-    def __init__(self, times: list[Instant], totals: list[int]) -> None:
-        self.times = times
-        self.totals = totals
+    __slots__ = ("_added", "_chunks", "_lows", "_peaks", "times", "totals")
+
+    def __init__(self, now: Instant, free: int, chunks: list[Chunk]) -> None:
+        """Begin with what is free now; ``chunks`` say what changes later."""
+        self.times = [now]
+        self.totals = [free]
+        self._chunks = chunks
+        self._added = 0
         self._lows: list[int] = []
         self._peaks: list[int] = []
 
+    def reach(self, until: Instant) -> None:
+        """Add up what is free before an instant; the last total known is for ever if there is no instant after it."""
+        times, totals, chunks = self.times, self.totals, self._chunks
+        while times[-1] < until and self._added < len(chunks):
+            chunk = chunks[self._added]
+            self._added += 1
+            times += chunk.times
+            free = totals[-1]
+            for step in chunk.steps:
+                free += step[1]
+                totals.append(free)
+
     def throughout(self, until: Instant) -> int:
         """Return how much is free from now until an instant."""
-        if not self._lows:
-            self._lows = list(accumulate(self.totals, min))
-        return self._lows[bisect_left(self.times, until, 1) - 1]
+        self.reach(until)
+        last, lows = bisect_left(self.times, until, 1) - 1, self._lows
+        if len(lows) <= last:
+            low = lows[-1] if lows else self.totals[0]
+            for total in self.totals[len(lows) : last + 1]:
+                if total < low:
+                    low = total
+                lows.append(low)
+        return lows[last]
 
     def peak(self, until: Instant) -> int:
         """Return how much is free at most, from now until an instant."""
-        if not self._peaks:
-            self._peaks = list(accumulate(self.totals, max))
-        return self._peaks[bisect_left(self.times, until, 1) - 1]
+        self.reach(until)
+        last, peaks = bisect_left(self.times, until, 1) - 1, self._peaks
+        if len(peaks) <= last:
+            peak = peaks[-1] if peaks else 0
+            for total in self.totals[len(peaks) : last + 1]:
+                if total > peak:
+                    peak = total
+                peaks.append(peak)
+        return peaks[last]
 
     def starts(self, amount: int, length: Span, after: Instant) -> Iterator[Instant]:
         """Yield the instants after ``after`` from which ``amount`` is free for so long."""
+        while (after := self.start(amount, length, after)) < FAR_FUTURE:
+            yield after
+
+    def start(self, amount: int, length: Span, after: Instant) -> Instant:
+        """Return the first instant after ``after`` from which ``amount`` is free for so long; FAR_FUTURE: none."""
         times, totals = self.times, self.totals
-        i, end = bisect_right(times, after), len(times)
-        while i < end:
+        self.reach(after + 1)
+        i = bisect_right(times, after)
+        while True:
+            if i == len(times):
+                self.reach(FAR_FUTURE if i == 0 else times[-1] + 1)
+                if i == len(times):
+                    return FAR_FUTURE
             if totals[i] >= amount:
-                j = bisect_left(times, times[i] + length, i + 1)
-                if min(totals[i:j]) >= amount:
-                    yield times[i]
-                else:
-                    # Nothing before the last shortage within the window will do either.
+                end = times[i] + length
+                self.reach(end)
+                # Nothing before the last shortage within the window will do.
+                j = bisect_left(times, end, i + 1) - 1
+                while j > i and totals[j] >= amount:
                     j -= 1
-                    while totals[j] >= amount:
-                        j -= 1
-                    i = j
+                if j == i:
+                    return times[i]
+                i = j
             i += 1
 
     def may_start_earlier(self, amount: int, length: Span, own: tuple[Instant, Instant], before: Instant) -> bool:
@@ -58,11 +99,19 @@ class Profile:
         """
         times, totals = self.times, self.totals
         start, stop = own
+        self.reach(stop)
         until = bisect_left(times, min(start, before))
         first, last = bisect_left(times, start), bisect_left(times, stop)
-        for i in range(until):
+        i = 0
+        while i < until:
             if totals[i] >= amount:
-                j = bisect_left(times, times[i] + length, i + 1)
-                if min(totals[i : min(j, first)]) >= amount and min(totals[last:j], default=amount) >= amount:
+                end = times[i] + length
+                self.reach(end)
+                j = bisect_left(times, end, i + 1) - 1
+                while j > i and (totals[j] >= amount or first <= j < last):
+                    j -= 1
+                if j == i:
                     return True
+                i = j
+            i += 1
         return False

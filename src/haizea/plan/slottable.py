@@ -7,7 +7,6 @@ cost of a change and of a question nearly independent of the size of the site.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from haizea.model.resources import Capacity
@@ -18,7 +17,6 @@ from haizea.plan.profile import Profile
 from haizea.plan.timeline import Timeline
 
 BLOCK_HOSTS = 256
-_PRIME = (1 << 61) - 1
 
 
 class Part:
@@ -34,24 +32,33 @@ class Part:
 
 
 class Held:
-    """What a placement holds in one block: the packed difference and its amount of the key resource type."""
+    """What a placement holds in one block: the packed difference and its amount of the key resource type.
 
-    __slots__ = ("amount", "block", "packed")
+    ``fingerprint`` tells differences apart; next to never is it 0, or do those of several blocks add up to 0.
+    """
+
+    __slots__ = ("amount", "block", "fingerprint", "packed")
 
     def __init__(self, block: int, packed: int, amount: int) -> None:
         self.block = block
         self.packed = packed
         self.amount = amount
+        # Integers hash to themselves modulo a prime, so this is the same wherever and whenever it is worked out.
+        self.fingerprint = hash(packed) * (block + 1)
 
 
 class Placement:
-    """Where the VMs of a lease are. ``parts`` are in the order in which VMs were placed."""
+    """Where the VMs of a lease are. ``parts`` are in the order in which VMs were placed.
 
-    __slots__ = ("held", "parts")
+    ``packings`` say, block by block, what the masks of the parts mean.
+    """
 
-    def __init__(self, parts: tuple[Part, ...], held: tuple[Held, ...]) -> None:
+    __slots__ = ("held", "packings", "parts")
+
+    def __init__(self, parts: tuple[Part, ...], held: tuple[Held, ...], packings: tuple[Packing, ...]) -> None:
         self.parts = parts
         self.held = held
+        self.packings = packings
 
 
 class Reservation(NamedTuple):
@@ -65,16 +72,23 @@ class Reservation(NamedTuple):
 class SlotTable:
     """Reservations over the hosts of a site and time."""
 
-    def __init__(self, site: Site, now: Instant, block_hosts: int = BLOCK_HOSTS) -> None:
+    def __init__(
+        self, site: Site, now: Instant, block_hosts: int = BLOCK_HOSTS, units: tuple[int, ...] | None = None
+    ) -> None:
+        """Begin with empty hosts; ``units`` are what amounts of each type are counted in (see ``Packing``)."""
         self.site = site
+        self.units = units or (1,) * len(site.resource_types)
+        # Hosts of few kinds make up most sites.
+        self.capacities = frozenset([host.capacity for host in site.hosts])
         self.now = now
         self.block_hosts = block_hosts
         self.key = site.resource_types[0]
         self.timelines: list[Timeline] = []
         for first in range(0, len(site.hosts), block_hosts):
             hosts = site.hosts[first : first + block_hosts]
-            packing = Packing(hosts, site.resource_types)
+            packing = Packing(hosts, site.resource_types, self.units)
             self.timelines.append(Timeline(packing, sum(h.capacity[self.key] for h in hosts), now))
+        self.packings = tuple([t.packing for t in self.timelines])
         # Where there are several blocks, how much of the key resource type all of them have together.
         total = site.total(self.key)
         whole = Packing((Host("site", Capacity({self.key: total})),), (self.key,))
@@ -93,6 +107,18 @@ class SlotTable:
             known = self._shapes[demand] = tuple(t.packing.shape(demand) for t in self.timelines)
         return known
 
+    def refine(self, units: tuple[int, ...]) -> tuple[Packing, ...]:
+        """Count in finer units from now on; return how blocks are laid out then. Not within an overlay.
+
+        The timelines, and all that was placed, still have to be written anew: see :mod:`haizea.plan.units`.
+        """
+        if self._journals:
+            raise AssertionError("units were changed while a plan was being tried out; this is a bug in Haizea")
+        self.units = units
+        self._shapes.clear()
+        self.packings = tuple([Packing(p.hosts, p.types, units) for p in self.packings])
+        return self.packings
+
     def advance(self, now: Instant) -> None:
         """Make ``now`` the present. Not within an overlay."""
         self.now = now
@@ -105,6 +131,11 @@ class SlotTable:
     def free_now(self) -> int:
         """Return how much of the key resource type is free now, over all hosts."""
         return self._total.free
+
+    def free_until(self, until: Instant) -> int:
+        """Return how much of the key resource type is free from now until an instant, over all hosts."""
+        total = self._total
+        return self.profile().throughout(until) if total.claimed else total.free
 
     def hold(self, start: Instant, end: Instant, held: Sequence[Held]) -> None:
         """Take capacity during ``[start, end)``."""
@@ -127,7 +158,7 @@ class SlotTable:
             # The instants of all blocks are kept, also those at which amounts cancel out but hosts change hands: what
             # takes the place of the packed difference here is next to never 0 where any of those is not.
             total = sum([part.amount for part in held])
-            fingerprint = sum([(part.packed % _PRIME) * (part.block + 1) for part in held])
+            fingerprint = sum([part.fingerprint for part in held])
             self._total.change(start, end, sign * fingerprint, sign * total)
 
     def begin(self) -> None:
@@ -158,6 +189,14 @@ class SlotTable:
             fits = shape.per_host_max and hosts
             yield timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0
 
+    def all_roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> list[Mask]:
+        """Return what :meth:`roomy` yields, all blocks at once."""
+        found = []
+        for timeline, shape, hosts in zip(self.timelines, shapes, usable, strict=True):
+            fits = shape.per_host_max and hosts
+            found.append(timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0)
+        return found
+
     def present(self) -> list[int]:
         """Return, for each block, what is free now."""
         return [t.window(self.now, self.now) for t in self.timelines]
@@ -175,9 +214,7 @@ class SlotTable:
         """Return how much of the key resource type is free over time, from now on, over all hosts."""
         total = self._total
         if self._profile is None or total.version != self._profiled:
-            times, amounts = total.amounts()
-            totals = list(accumulate(amounts, initial=total.free))
-            self._profile, self._profiled = Profile([self.now, *times], totals), total.version
+            self._profile, self._profiled = total.profile(), total.version
         return self._profile
 
     def host(self, block: int, number: int) -> int:
@@ -188,7 +225,7 @@ class SlotTable:
         """Return how many VMs a placement has on each host, by the site's host numbers, ascending."""
         count: dict[int, int] = {}
         for part in placement.parts:
-            for number in self.timelines[part.block].packing.members(part.mask):
+            for number in placement.packings[part.block].members(part.mask):
                 host = part.block * self.block_hosts + number
                 count[host] = count.get(host, 0) + part.per_host
         return dict(sorted(count.items()))
@@ -222,7 +259,7 @@ class SlotTable:
                         if end < FAR_FUTURE:
                             differences[end] = differences.get(end, 0) + part.packed
             state = packing.full
-            for at in sorted({self.now, *differences, *timeline.amounts()[0]}):
+            for at in sorted({self.now, *differences, *timeline.instants()}):
                 state += differences.get(at, 0)
                 if not packing.sound(state):
                     wrong.append(f"at {at} a host of block {number} is above its capacity or below nothing")
@@ -244,6 +281,12 @@ class SlotTable:
         ]
         found.sort(key=lambda fall: fall[:2])
         return found
+
+    def room_until(self, start: Instant, end: Instant, held: Sequence[Held]) -> Instant:
+        """Return the first instant of ``[start, end)`` at which this cannot be held; ``end`` if it always can."""
+        for part in held:
+            end = self.timelines[part.block].room_until(start, end, part.packed)
+        return end
 
     def has_room(self, states: Sequence[int], held: Sequence[Held]) -> bool:
         """Whether exactly this can be held where no more than ``states`` is free."""

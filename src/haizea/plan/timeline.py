@@ -7,33 +7,12 @@ walks the instants of that interval only.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.chunk import CHUNK_MAX, Chunk
 from haizea.plan.packing import Mask, Packing
-
-CHUNK_MAX = 32
-
-Step = tuple[int, int, bool]
-"""What changes at an instant: the packed difference, its amount of the key resource type, and whether it is a claim."""
-
-
-class _Chunk:
-    """Instants in ascending order, each with its step; ``base`` is the state before the first of them."""
-
-    __slots__ = ("base", "steps", "times")
-
-    def __init__(self, base: int, times: list[Instant], steps: list[Step]) -> None:
-        self.base = base
-        self.times = times
-        self.steps = steps
-
-    def split(self) -> "_Chunk":
-        """Give the later half of the instants to a new chunk."""
-        half = len(self.times) // 2
-        other = _Chunk(self.base + sum([step[0] for step in self.steps[:half]]), self.times[half:], self.steps[half:])
-        del self.times[half:], self.steps[half:]
-        return other
+from haizea.plan.profile import Profile
 
 
 class Timeline:
@@ -41,10 +20,10 @@ class Timeline:
 
     ``free`` is how much of the key resource type the block has free now, over all its hosts. An instant is a
     *claim* where capacity may fall: where a reservation begins, or where one no longer ends that used to. Only
-    there a window has to be looked at.
+    there a window has to be looked at; ``claimed`` counts them.
     """
 
-    __slots__ = ("_chunks", "_claims", "_lows", "_lows_until", "_starts", "free", "now", "packing", "version")
+    __slots__ = ("_chunks", "_lows", "_lows_until", "_starts", "claimed", "free", "now", "packing", "version")
 
     def __init__(self, packing: Packing, free: int, now: Instant) -> None:
         self.packing = packing
@@ -52,9 +31,9 @@ class Timeline:
         self.free = free
         # Changes whenever anything else here does, but for what was looked up.
         self.version = 0
-        self._chunks = [_Chunk(packing.full, [], [])]
+        self._chunks = [Chunk(packing.full, [], [])]
         self._starts: list[Instant] = [-FAR_FUTURE]
-        self._claims = 0
+        self.claimed = 0
         # The states after the claims from now on, as far as somebody asked for them.
         self._lows: list[tuple[Instant, int]] = []
         self._lows_until: Instant = now
@@ -99,7 +78,7 @@ class Timeline:
             times.insert(i, at)
             chunk.steps.insert(i, (delta, amount, claim))
             if claim:
-                self._claims += 1
+                self.claimed += 1
                 self._forget_lows()
             return number
         before, amount_before, was_claim = chunk.steps[i]
@@ -107,10 +86,10 @@ class Timeline:
         if delta:
             chunk.steps[i] = (delta, amount + amount_before, claim or was_claim)
             if claim and not was_claim:
-                self._claims += 1
+                self.claimed += 1
                 self._forget_lows()
         else:
-            self._claims -= was_claim
+            self.claimed -= was_claim
             del times[i], chunk.steps[i]
         return number
 
@@ -142,7 +121,7 @@ class Timeline:
                 for delta, amount, claim in chunk.steps[:passed]:
                     chunk.base += delta
                     self.free += amount
-                    self._claims -= claim
+                    self.claimed -= claim
                 del times[:passed], chunk.steps[:passed]
                 if self._lows:
                     self._lows = [low for low in self._lows if low[0] > now]
@@ -152,6 +131,20 @@ class Timeline:
             del self._chunks[0], self._starts[0]
             self._starts[0] = -FAR_FUTURE
 
+    def rewrite(self, packing: Packing, state: Callable[[int], int]) -> None:
+        """Take over another layout of the same hosts; ``state`` writes a state in it."""
+        self.packing = packing
+        self.version += 1
+        self._forget_lows()
+        for chunk in self._chunks:
+            before, base = chunk.base, state(chunk.base)
+            chunk.base = base
+            for i, (delta, amount, claim) in enumerate(chunk.steps):
+                before += delta
+                after = state(before)
+                chunk.steps[i] = (after - base, amount, claim)
+                base = after
+
     def state(self, at: Instant) -> int:
         """Return the packed state at an instant, not before now."""
         chunk = self._chunks[bisect_right(self._starts, at) - 1]
@@ -160,18 +153,38 @@ class Timeline:
     def window(self, start: Instant, end: Instant) -> int:
         """Return the state that has in every field what is free throughout ``[start, end)``."""
         if start > self.now:
-            least, minimum = -1, self.packing.minimum
-            for _at, state in self.walk(start, end):
-                least = state if least < 0 else minimum(least, state)
-            return least
+            return self._least(start, end)
         state = self._chunks[0].base
-        if self._claims:
+        if self.claimed:
             minimum = self.packing.minimum
             for at, low in self._claimed(end):
                 if at >= end:
                     break
                 state = minimum(state, low)
         return state
+
+    def _least(self, start: Instant, end: Instant) -> int:
+        """Return what is free throughout an interval that begins after now."""
+        packing = self.packing
+        number = bisect_right(self._starts, start) - 1
+        chunk = self._chunks[number]
+        i = bisect_right(chunk.times, start)
+        state = chunk.base
+        for delta, _amount, _claim in chunk.steps[:i]:
+            state += delta
+        least = state
+        if self.claimed:
+            for chunk in self._chunks[number:]:
+                times = chunk.times
+                until = len(times) if not times or times[-1] < end else bisect_left(times, end)
+                for delta, _amount, claim in chunk.steps[i:until]:
+                    state += delta
+                    if claim:
+                        least = packing.minimum(least, state)
+                if until < len(times):
+                    break
+                i = 0
+        return least
 
     def roomy(self, start: Instant, end: Instant, needed: int) -> Mask:
         """Return the hosts on which ``needed`` is free throughout ``[start, end)``.
@@ -182,7 +195,7 @@ class Timeline:
         packing = self.packing
         if start <= self.now:
             left = self._chunks[0].base - needed
-            if self._claims:
+            if self.claimed:
                 for at, low in self._claimed(end):
                     if at >= end:
                         break
@@ -191,9 +204,11 @@ class Timeline:
         number = bisect_right(self._starts, start) - 1
         chunk = self._chunks[number]
         i = bisect_right(chunk.times, start)
-        state = chunk.base + sum([step[0] for step in chunk.steps[:i]]) - needed
+        state = chunk.base - needed
+        for delta, _amount, _claim in chunk.steps[:i]:
+            state += delta
         left = state
-        if self._claims:
+        if self.claimed:
             for chunk in self._chunks[number:]:
                 times = chunk.times
                 until = len(times) if not times or times[-1] < end else bisect_left(times, end)
@@ -206,6 +221,29 @@ class Timeline:
                 i = 0
         return packing.guarded(left)
 
+    def room_until(self, start: Instant, end: Instant, held: int) -> Instant:
+        """Return the first instant of ``[start, end)`` at which ``held`` cannot be taken; ``end`` if it always can."""
+        guards = self.packing.guards
+        number = bisect_right(self._starts, start) - 1
+        chunk = self._chunks[number]
+        i = bisect_right(chunk.times, start)
+        state = chunk.base + sum([step[0] for step in chunk.steps[:i]]) - held
+        if state & guards != guards:
+            return start
+        if self.claimed:
+            for chunk in self._chunks[number:]:
+                times, steps = chunk.times, chunk.steps
+                until = len(times) if not times or times[-1] < end else bisect_left(times, end)
+                for k in range(i, until):
+                    delta, _amount, claim = steps[k]
+                    state += delta
+                    if claim and state & guards != guards:
+                        return times[k]
+                if until < len(times):
+                    break
+                i = 0
+        return end
+
     def walk(self, start: Instant, end: Instant) -> Iterator[tuple[Instant, int]]:
         """Yield the state at ``start`` and after every claim before ``end``."""
         number = bisect_right(self._starts, start) - 1
@@ -213,7 +251,7 @@ class Timeline:
         i = bisect_right(chunk.times, start)
         state = chunk.base + sum([step[0] for step in chunk.steps[:i]])
         yield start, state
-        if not self._claims:
+        if not self.claimed:
             return
         for chunk in self._chunks[number:]:
             times, steps = chunk.times, chunk.steps
@@ -236,15 +274,14 @@ class Timeline:
 
     def claims(self, until: Instant) -> list[tuple[Instant, int]]:
         """Return the instants after now at which capacity may fall, with the state from then on, to ``until``."""
-        if not self._claims:
+        if not self.claimed:
             return []
         return [low for low in self._claimed(until) if low[0] < until]
 
-    def amounts(self) -> tuple[list[Instant], list[int]]:
-        """Return the instants to come, and what each adds to the free amount of the key resource type."""
-        times: list[Instant] = []
-        amounts: list[int] = []
-        for chunk in self._chunks:
-            times += chunk.times
-            amounts += [step[1] for step in chunk.steps]
-        return times, amounts
+    def profile(self) -> Profile:
+        """Return how much of the key resource type is free over time, over all hosts; good until the next change."""
+        return Profile(self.now, self.free, self._chunks)
+
+    def instants(self) -> list[Instant]:
+        """Return the instants to come at which something changes."""
+        return [at for chunk in self._chunks for at in chunk.times]
