@@ -115,7 +115,7 @@ def test_there_is_completion_for_each_shell(shell: str) -> None:
 def test_the_shell_completes_commands_and_options() -> None:
     """What the script asks for is answered."""
     program = "import sys; sys.argv[0] = 'haizea'; " + START
-    commands = process(program, _HAIZEA_COMPLETE="bash_complete", COMP_WORDS="haizea s", COMP_CWORD="1")
+    commands = process(program, _HAIZEA_COMPLETE="bash_complete", COMP_WORDS="haizea si", COMP_CWORD="1")
     options = process(program, _HAIZEA_COMPLETE="bash_complete", COMP_WORDS="haizea simulate --inj", COMP_CWORD="2")
     assert commands.stdout.split() == ["plain,simulate"]
     assert options.stdout.split() == ["plain,--injection"]
