@@ -9,6 +9,7 @@ from typing import Final
 from benchmarks.admission import admission, start
 from benchmarks.growth import draw, growth
 from benchmarks.machine import machine
+from benchmarks.store import store
 from benchmarks.tables import Result, render, tell
 from benchmarks.traces import million, traces
 
@@ -18,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[[int, bool], Result]]] = {
     "million": million,
     "admission": admission,
     "start": start,
+    "store": store,
     "growth": growth,
 }
 

@@ -1,10 +1,11 @@
 """Is anything lost? A daemon killed a thousand times under load, and looked at after each time.
 
-``python -m benchmarks.crash [--kills N] [--store URL]``; with PostgreSQL the database must be empty. It ends with
-status 1 and says what was wrong at the first thing that is.
+``python -m benchmarks.crash [--kills N] [--postgresql]`` ends with status 1 at the first thing that is wrong, and says
+what.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Final
 from benchmarks.tables import tell
 from tests.live.crashing import crash_at_random
 from tests.live.nursery import Site
+from tests.stores.postgresql import Server
 
 KILLS: Final = 1_000
 TOLD_EVERY: Final = 50
@@ -31,22 +33,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crash", description="Kill the daemon again and again.")
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help="how often (1,000)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what chooses moments and requests (1)")
-    parser.add_argument("--store", metavar="URL", help="an empty database; a new file of SQLite where none is given")
+    parser.add_argument("--postgresql", action="store_true", help="a server of PostgreSQL of its own, not SQLite")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="haizea-crash-") as folder:
-        url = given.store or f"sqlite:///{folder}/haizea.db"
-        site = Site(Path(folder), url, OPTIONS)
-        begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="haizea-crash-"))
+    if not given.postgresql:
+        _run(given, Site(folder, f"sqlite:///{folder}/haizea.db", OPTIONS))
+        return
+    server = Server()
+    try:
+        _run(given, Site(folder, server.make(), OPTIONS))
+    finally:
+        server.remove()
 
-        def told(number: int) -> None:
-            if number % TOLD_EVERY == 0:
-                tell(f"{number} kills, {time.monotonic() - begun:.0f} s")
 
-        try:
-            outcome = crash_at_random(site, given.kills, given.seed, told)
-        except AssertionError as wrong:
-            sys.exit(f"benchmarks.crash: after {time.monotonic() - begun:.0f} s: {wrong}")
-        took = time.monotonic() - begun
+def _run(given: argparse.Namespace, site: Site) -> None:
+    folder = site.folder
+    begun = time.monotonic()
+
+    def told(number: int) -> None:
+        if number % TOLD_EVERY == 0:
+            tell(f"{number} kills, {time.monotonic() - begun:.0f} s")
+
+    try:
+        outcome = crash_at_random(site, given.kills, given.seed, told)
+    except AssertionError as wrong:
+        sys.exit(f"benchmarks.crash: after {time.monotonic() - begun:.0f} s, see {folder}: {wrong}")
+    took = time.monotonic() - begun
+    shutil.rmtree(folder)
     print(
         f"{outcome.kills} kills in {took:.0f} s: {outcome.requests} leases requested, {outcome.acknowledged} "
         f"acknowledged and all there as promised, {outcome.cancelled} cancelled, {outcome.retried} requests repeated "

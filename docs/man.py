@@ -114,9 +114,14 @@ def page(name: str, chapter: int, says: str, body: Iterable[str]) -> str:
 # Commands ----------------------------------------------------------------------------------------------------
 
 
+def top() -> click.Context:
+    """Return the context of ``haizea`` itself."""
+    return click.Context(haizea, info_name="haizea", **haizea.context_settings)
+
+
 def commands(entry: Entry | None = None) -> Iterator[Entry]:
     """Yield the commands that do something, in the order of help."""
-    entry = entry or Entry("haizea", haizea, click.Context(haizea, info_name="haizea", **haizea.context_settings))
+    entry = entry or Entry("haizea", haizea, top())
     if not isinstance(entry.command, click.Group):
         yield entry
         return
@@ -172,6 +177,9 @@ def main_page() -> str:
         "with one that runs: a noun, then a verb.\n\nThe server is what `--server` or `--context` says, else "
         "`HAIZEA_SERVER`, `HAIZEA_CONTEXT`, the current context, or the Unix socket of one's own daemon."
     )
+    body += [section("OPTIONS")]
+    for declaration, says in records(Entry("haizea", haizea, top())):
+        body += item(declared(declaration), says)
     body += [section("COMMANDS")]
     for entry in entries:
         body += described(entry, shared)
@@ -182,7 +190,9 @@ def main_page() -> str:
     for name, says in ENVIRONMENT:
         body += item(f"\\fB{escaped(name)}\\fR", says)
     body += [section("FILES")]
-    body += item("\\fI\\(ti/.config/haizea/contexts.toml\\fR", "Servers by name, some with tokens; only its owner may read it.")
+    body += item(
+        "\\fI\\(ti/.config/haizea/contexts.toml\\fR", "Servers by name, some with tokens; only its owner may read it."
+    )
     body += [section("EXAMPLES")]
     body += example(
         "haizea serve --time-scale 60",
@@ -221,15 +231,17 @@ def serve_page() -> str:
     body = [section("SYNOPSIS"), "\\fBhaizea serve\\fR [\\fIOPTIONS\\fR]", section("DESCRIPTION")]
     body += paragraphs(entry.command.help or "")
     body += paragraphs(
-        "When it takes requests it prints where, and how to make a first one; with systemd it says that it is ready. It "
-        "stays in the foreground. Its log is on standard error: lines for people on a terminal, JSON elsewhere.\n\nWhat "
-        "was acknowledged is in its store and is there again after whatever happens. VMs run on when it stops."
+        "When it takes requests it prints where, and how to make a first one; with systemd it says that it is ready. "
+        "It stays in the foreground. Its log is on standard error: lines for people on a terminal, JSON elsewhere."
+        "\n\nWhat was acknowledged is in its store and is there again after whatever happens. VMs run on when it stops."
     )
     body += [section("OPTIONS")]
     for declaration, says in records(entry):
         body += item(declared(declaration), says)
     body += [section("SIGNALS")]
-    body += item("\\fBSIGTERM\\fR, \\fBSIGINT\\fR", "Take no more requests, finish those under way, keep everything, end.")
+    body += item(
+        "\\fBSIGTERM\\fR, \\fBSIGINT\\fR", "Take no more requests, finish those under way, keep everything, end."
+    )
     body += item(
         "\\fBSIGHUP\\fR",
         "Read the configuration anew: addresses, certificates, names and rates of `[server]` are used at once, and "
@@ -264,11 +276,11 @@ def configuration_page() -> str:
     """Return haizea.toml(5)."""
     body = [section("DESCRIPTION")]
     body += paragraphs(
-        "A configuration is one TOML file; INI files of Haizea 1.x are accepted wherever a TOML file is. A later source "
-        "wins: the defaults below, the file, environment variables `HAIZEA_SECTION__KEY` (dashes written as "
-        "underscores), `--set section.key=value`, and options of a command that stand for one setting.\n\nEvery option "
-        "that is unknown or has a wrong value is an error. `haizea config check FILE` tells all of them, `haizea config "
-        "show` prints what is in effect and where each value comes from."
+        "A configuration is one TOML file; INI files of Haizea 1.x are accepted wherever a TOML file is. A later "
+        "source wins: the defaults below, the file, environment variables `HAIZEA_SECTION__KEY` (dashes written as "
+        "underscores), `--set section.key=value`, and options of a command that stand for one setting."
+        "\n\nEvery option that is unknown or has a wrong value is an error. `haizea config check FILE` tells all of "
+        "them, `haizea config show` prints what is in effect and where each value comes from."
     )
     for name, options in BY_SECTION.items():
         body += [section(f"[{name}]"), line((SECTIONS[name].__doc__ or "").strip())]
@@ -308,9 +320,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         raise SystemExit("usage: man.py [--check]")
     outdated = {
-        file: text
-        for file, text in pages().items()
-        if not file.exists() or file.read_text(encoding="utf-8") != text
+        file: text for file, text in pages().items() if not file.exists() or file.read_text(encoding="utf-8") != text
     }
     for file, text in outdated.items():
         if not arguments:

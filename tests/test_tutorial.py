@@ -26,7 +26,9 @@ import haizea
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+STORE = (ROOT / "docs" / "admin" / "store.md").read_text(encoding="utf-8")
 
 FILE = re.compile(r"as `([\w.]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 NAMED_FILE = re.compile(r"```toml\n# (\S+)\n(.*?)```", re.DOTALL)
@@ -255,6 +257,33 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
         outcomes = session(site, ours, tmp_path)
     assert [(line, output) for line, (status, output) in zip(ours, outcomes, strict=True) if status != 0] == []
     assert "host-1" in next(output for line, (_, output) in zip(ours, outcomes, strict=True) if "schedule" in line)
+
+
+def test_the_commands_for_contributors_work(tmp_path: Path) -> None:
+    """Whoever wants to see what a change does to schedules gets one to compare."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    ours = [
+        line.removeprefix("./dev run ") for line in commands_of(CONTRIBUTING) if line.startswith("./dev run haizea")
+    ]
+    outcomes = session(Site("", "", environment(tmp_path)), ours, tmp_path)
+    assert [(line, output) for line, (status, output) in zip(ours, outcomes, strict=True) if status != 0] == []
+    assert (tmp_path / "build" / "after" / "reservations.csv").exists()
+
+
+def test_what_can_be_done_to_a_store_can_be_done_as_shown(tmp_path: Path) -> None:
+    """Backup, check and export work while the daemon runs; what was exported is imported into a new store."""
+    shown = re.findall(r"^haizea store (\w+)( FILE)? ", STORE, re.MULTILINE)
+    live = [
+        f"haizea store {verb}{' ' + verb if file else ''}" for verb, file in shown if verb not in ("import", "prune")
+    ]
+    assert {"import", "prune"} < {verb for verb, _ in shown}
+    with served() as site:
+        request = "haizea lease request --name kept --duration 1h"
+        again = f"haizea store import export --store sqlite:///{tmp_path}/new.sqlite"
+        outcomes = session(site, [request, *live, again], tmp_path)
+    assert [(status, output) for status, output in outcomes if status != 0] == []
+    assert (tmp_path / "backup").exists()
+    assert "kept" in (tmp_path / "export").read_text(encoding="utf-8")
 
 
 def test_the_commands_of_the_guide_work(tmp_path: Path) -> None:

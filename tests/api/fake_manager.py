@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from haizea.api import examples
 from haizea.api.facade import UsageBy, UsagePeriod
+from haizea.model.events import Observed
 from haizea.runtime.rows import WebhookRow
 from haizea.service import access
 from haizea.service.errors import (
@@ -166,6 +167,10 @@ class FakeLeases:
             entry = self.journal.add("lease-cancel", who.user, reason or f"lease {lease}", lease=lease)
             cancelled = self.kept[lease] = cancelled.model_copy(update={"version": entry.number})
         return cancelled
+
+    def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
+        """Report a VM of a lease that is there."""
+        self.show(who, lease)
 
     def explain(self, who: Principal, lease: int) -> ExplainOut:
         """Explain a lease."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from haizea.stores import open_store
 from tests.live.load import Load, answers
 from tests.live.nursery import LABELS, START_LABELS, Running, Site, Stop
-from tests.live.truth import kept, recovered, unsettled, whole
+from tests.live.truth import kept, once, recovered, unsettled, whole
 
 
 class Outcome(NamedTuple):
@@ -77,6 +77,8 @@ def _look(site: Site, load: Load, *, everything: bool = False) -> None:
     recovered(site)
     store = open_store(site.url, read_only=True)
     try:
-        kept(store, load, load.promises if everything else unsettled(load))
+        kept(store, load.promises if everything else unsettled(load))
+        if everything:
+            once(store, load.promises)
     finally:
         store.close()

@@ -1,4 +1,4 @@
-"""Clients that request and cancel leases of all kinds while the daemon may die at any moment, and note what they hear."""
+"""Clients that request and cancel leases of all kinds while the daemon may die, and note what they are told."""
 
 import http.client
 import json
@@ -147,7 +147,7 @@ class Load:
             promise = self._doubtful.pop(0)
             self.retried += 1
             return lambda: self._one(promise)
-        if self._living and chosen.random() < 0.35:
+        if self._living and chosen.random() < 0.45:
             promise = self._living.pop(chosen.randrange(len(self._living)))
             promise.cancel_asked = True
             return lambda: self._one(promise)

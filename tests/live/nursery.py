@@ -38,8 +38,8 @@ LABELS = (
     "answered",
     "sent",
 )
-"""Every point of a step at which a daemon can be killed, in the order in which a step passes them; ``flushed`` is within the
-database's transaction."""
+"""Every point of a step at which a daemon can be killed, in the order in which they are passed; ``flushed`` is within
+the database's transaction."""
 
 START_LABELS = ("reserved", "resent")
 """The points that it passes once, when it starts."""
@@ -49,7 +49,7 @@ class Stop(NamedTuple):
     """Where to kill the daemon: the label, and how many times it is passed before."""
 
     label: str
-    count: int
+    after: int
 
 
 class Site(NamedTuple):
@@ -101,7 +101,7 @@ class Kill:
         if self._stop is None or self._stop.label != label:
             return
         self._passed += 1
-        if self._passed > self._stop.count:
+        if self._passed > self._stop.after:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -139,7 +139,7 @@ def _stop_in_transaction(kill: Callable[[str], None]) -> None:
         plain(self, connection, last_entry, again=again)  # type: ignore[arg-type] # whatever the store hands over
         kill("flushed")
 
-    SqlTransaction.flush = flush  # type: ignore[method-assign,assignment] # in a process of its own
+    SqlTransaction.flush = flush  # type: ignore[method-assign] # in a process of its own
 
 
 class Running:

@@ -1,5 +1,7 @@
 """The daemon was down, or the clock jumped: what was due meanwhile is dealt with, and the schedule stays sound."""
 
+from collections.abc import Sequence
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +40,7 @@ class Sound:
     def __init__(self, scheduler: Scheduler) -> None:
         self._desk = scheduler.desk
 
-    def after(self, event: Event, effects: list[Effect | Retired], /) -> None:
+    def after(self, event: Event, effects: Sequence[Effect | Retired], /) -> None:
         """Look."""
         stays = [stay for lease in self._desk.leases.values() for stay in lease.stays]
         held = [Reservation(stay.start, stay.end, stay.placement.held) for stay in stays]

@@ -6,6 +6,7 @@ All methods may raise :class:`haizea.service.errors.ServiceError`, may block, an
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+from haizea.model.events import Observed
 from haizea.service.figures import Figures
 from haizea.service.models import (
     CalendarOut,
@@ -76,6 +77,9 @@ class Leases(Protocol):
 
     def explain(self, who: Principal, lease: int) -> ExplainOut:
         """Return why a lease is where it is."""
+
+    def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
+        """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
 
 
 class Planning(Protocol):

@@ -29,6 +29,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("haizea.cli.live.token:token", "Make, list and revoke tokens."),
     "quota": ("haizea.cli.live.quota:quota", "List, set and delete quotas."),
     "webhook": ("haizea.cli.live.webhook:webhook", "Add, list and remove webhooks."),
+    "store": ("haizea.cli.store:store", "Back up, check, migrate, move and prune the store."),
     "context": ("haizea.cli.live.context:context", "Name servers, and choose among them."),
     "completion": ("haizea.cli.completion:completion", "Print a script that lets a shell complete commands."),
 }
@@ -60,12 +61,17 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="haizea")
 @click.option("-c", "--conf", metavar="FILE", help="Run what a configuration says, as Haizea 1.x does.")
 @click.option("-f", "--fg", is_flag=True, help="Stay in the foreground (simulations always do).")
+@click.option("--stop", is_flag=True, help="Stop this user's daemon, or with -c that of a configuration.")
 @click.pass_context
-def haizea(ctx: click.Context, conf: str | None, fg: bool) -> None:
+def haizea(ctx: click.Context, conf: str | None, fg: bool, stop: bool) -> None:
     """Lease virtual machines: decide which hosts they run on, and when."""
     if ctx.invoked_subcommand is not None:
-        if conf is not None:
-            raise click.UsageError("-c runs a configuration by itself; a command takes --config FILE")
+        if conf is not None or stop:
+            raise click.UsageError("-c and --stop go without a command; a command takes --config FILE")
+    elif stop:
+        from haizea.cli.serve import stop_daemon
+
+        ctx.exit(stop_daemon(conf))
     elif conf is not None:
         from haizea.cli.legacy import run_configuration
 

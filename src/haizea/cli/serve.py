@@ -35,3 +35,30 @@ def serve(
     )
     overrides = [Override(name, text, origin) for name, text, origin in given if text is not None]
     return run(config, tuple(sets), overrides, log)
+
+
+def stop_daemon(config: str | None) -> int:
+    """Stop the daemon that listens at the Unix socket; return the exit status.
+
+    Raises:
+        haizea.config.errors.ConfigError: the configuration is wrong.
+    """
+    from pathlib import Path
+
+    from haizea.app.paths import socket_path
+    from haizea.app.stopping import stop
+    from haizea.cli.main import tell
+    from haizea.config.load import load
+
+    named = load(config).server.socket
+    path = socket_path() if named is None else Path(named)
+    try:
+        process = stop(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        tell(f"no daemon listens at {path}")
+        return 1
+    except OSError as problem:
+        tell(f"the daemon at {path} was not stopped: {problem}")
+        return 1
+    click.echo(f"stopped process {process}")
+    return 0

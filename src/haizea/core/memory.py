@@ -7,7 +7,7 @@ in order of VM numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from haizea.core.desk import Desk
 from haizea.model.lease import (
@@ -33,7 +33,6 @@ _STATES = {state.label: state for state in LeaseState}
 _WAITING = (LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED)
 
 
-@runtime_checkable
 class Learning(Protocol):
     """A policy that learns, and so has something to remember."""
 
@@ -272,7 +271,8 @@ def desk_document(desk: Desk, order: int) -> Document:
 
 
 def _learning(desk: Desk) -> list[tuple[str, Learning]]:
-    return [(kind, policy) for kind, policy in desk.policies._asdict().items() if isinstance(policy, Learning)]
+    found = desk.policies._asdict().items()
+    return [(kind, cast(Learning, policy)) for kind, policy in found if hasattr(policy, "recall")]
 
 
 def restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:

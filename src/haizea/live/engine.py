@@ -19,9 +19,10 @@ from haizea.live.keeper import Checkpoint, Gauge, Keeper
 from haizea.live.mailbox import Heartbeat, Mailbox
 from haizea.live.unwritten import REST
 from haizea.model.events import Observed
+from haizea.model.lease import LeaseType
 from haizea.model.site import Site
 from haizea.model.units import SECOND, Instant
-from haizea.plan.lease import Phase
+from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Options
 from haizea.runtime.changes import Change
@@ -214,10 +215,11 @@ class Engine:
         Commands in doubt must have been sent before: a VM that one of them starts is not missing.
         """
         seen = self._platform.observe()
-        missing = differences(self.scheduler, seen, self.clock.now())
+        now = self.clock.now()
+        missing = differences(self.scheduler, seen, now)
         for observation in missing:
             self._mailbox.put(observation)
-        orders = strays(self.scheduler, seen)
+        orders = strays(self.scheduler, seen, now)
         for verb, lease, hosts in orders:
             self.keeper.order(verb, lease, hosts)
         return len(missing) + len(orders)
@@ -244,7 +246,7 @@ def differences(scheduler: Scheduler, seen: Sequence[Seen], now: Instant) -> lis
     return found
 
 
-def strays(scheduler: Scheduler, seen: Sequence[Seen]) -> list[tuple[str, int, tuple[int, ...]]]:
+def strays(scheduler: Scheduler, seen: Sequence[Seen], now: Instant) -> list[tuple[str, int, tuple[int, ...]]]:
     """Return what is to be done about VMs that no lease wants where or as they are: verb, lease, hosts.
 
     There are some where a daemon was killed while it could send commands but not write down that it had.
@@ -258,12 +260,21 @@ def strays(scheduler: Scheduler, seen: Sequence[Seen]) -> list[tuple[str, int, t
         lease = leases.get(number)
         if lease is None:
             found.append(("destroy", number, _hosts(there)))
-        elif not lease.stays or lease.stays[0].phase is Phase.PLANNED:
-            if lease.images is None:
-                found.append(("destroy", number, _hosts(there)))
-            elif any(one.observed is not Observed.SUSPENDED for one in there):
-                found.append(("suspend", number, lease.images))
+        elif lease.stays and (lease.stays[0].phase is not Phase.PLANNED or _begun(lease, there, scheduler, now)):
+            continue
+        elif lease.images is None:
+            found.append(("destroy", number, _hosts(there)))
+        elif any(one.observed is not Observed.SUSPENDED for one in there):
+            found.append(("suspend", number, lease.images))
     return found
+
+
+def _begun(lease: Lease, there: Sequence[Seen], scheduler: Scheduler, now: Instant) -> bool:
+    """Whether VMs are there that are to be started now anyway, and just where they are."""
+    stay = lease.stays[0]
+    promised = lease.type in (LeaseType.ADVANCE_RESERVATION, LeaseType.IMMEDIATE) and not stay.resuming
+    running = all(one.observed is Observed.RUNNING for one in there)
+    return promised and stay.start <= now and running and _hosts(there) == hosts_of(stay, scheduler.desk.table)
 
 
 def _hosts(there: Sequence[Seen]) -> tuple[int, ...]:

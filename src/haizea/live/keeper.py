@@ -70,6 +70,9 @@ class Gauge(Protocol):
     def failed(self, /) -> None:
         """A transaction could not be kept."""
 
+    def carried_out(self, verb: str, seconds: float, well: bool, /) -> None:
+        """The platform took so long to carry out a command, or to fail."""
+
 
 Checkpoint = Callable[[str], None]
 """Called at labelled points of a step, for tests that stop the process there."""
@@ -107,6 +110,7 @@ class Keeper:
         self._finish: Callable[[], Any] | None = None
         self._requested: list[int] = []
         self._commands: list[CommandRow] = []
+        self._sent_at: dict[int, float] = {}
         self._orders: list[tuple[str, int, tuple[int, ...]]] = []
         self._taken: list[Job] = []
         self._changed: set[int] = set()
@@ -172,6 +176,8 @@ class Keeper:
         self._requested, self._commands = [], []
         self._first_entry = self._next_entry
         begun = time.perf_counter()
+        # What is not wanted is removed before anything is begun.
+        self._give_orders()
         answers = self._change(changing)
         for event in events:
             if isinstance(event, Report):
@@ -179,7 +185,6 @@ class Keeper:
             else:
                 self._handle(event)
         self._handle(TimePassed(now))
-        self._give_orders()
         self._give_versions()
         self._checkpoint("decided")
         if self._unwritten:
@@ -193,6 +198,7 @@ class Keeper:
         self._checkpoint("answered")
         self._answer([self._run(job, partial(job.work, self)) for job in looking])
         for command in [] if self.deposed else self._commands:
+            self._sent_at[command.id] = time.monotonic()
             self._send(command)
             self._checkpoint("sent")
         if self.trouble and self._mending is None and not self.deposed:
@@ -328,6 +334,9 @@ class Keeper:
 
     def _report(self, report: Report) -> None:
         """Take note of how a command went; one that failed is the scheduler's business."""
+        sent = self._sent_at.pop(report.command, None)
+        if sent is not None:
+            self._gauge.carried_out(report.verb, time.monotonic() - sent, not report.error)
         if not report.error:
             self.settle(report.command, "done")
             return

@@ -36,6 +36,8 @@ class Measures:
         self.decisions = Histogram()
         self.transactions = Histogram()
         self.failures = 0
+        self.commands: dict[str, Histogram] = {}
+        self.command_failures: dict[str, int] = {}
 
     def decided(self, seconds: float, /) -> None:
         """A request was decided upon."""
@@ -48,3 +50,9 @@ class Measures:
     def failed(self, /) -> None:
         """A transaction could not be kept."""
         self.failures += 1
+
+    def carried_out(self, verb: str, seconds: float, well: bool, /) -> None:
+        """A command was carried out, or failed."""
+        self.commands.setdefault(verb, Histogram()).add(seconds)
+        if not well:
+            self.command_failures[verb] = self.command_failures.get(verb, 0) + 1

@@ -11,7 +11,7 @@ from haizea.plan.lease import Phase
 from haizea.runtime.rows import LeaseFilter
 from haizea.runtime.store import StoreError
 from haizea.service import access
-from haizea.service.figures import Distribution, Figures, Held
+from haizea.service.figures import Figures, Held
 from haizea.service.instants import iso, iso_or_none
 from haizea.service.live import Live
 from haizea.service.measures import Measures
@@ -148,8 +148,8 @@ class System:
             queue_oldest_s=oldest,
             reservations={"kept": kept, "lost": lost},
             decisions=self._measures.decisions.shown(),
-            commands=_no_commands(),
-            command_failures={},
+            commands={verb: taken.shown() for verb, taken in list(self._measures.commands.items())},
+            command_failures=dict(self._measures.command_failures),
             capacity=counted.held,
             hosts=counted.hosts,
             loop_lag_s=self._pulse.lag / SECOND,
@@ -158,10 +158,6 @@ class System:
             entries=self._pulse.newest,
             active=True,
         )
-
-
-def _no_commands() -> Mapping[str, Distribution]:
-    return {}
 
 
 def _count(scheduler: Scheduler) -> _Counted:

@@ -32,7 +32,7 @@ def _notify(request: Request) -> int:
     if event != END_OF_VM:
         raise Invalid(f"event {event} is not known", remedy=f"Send {END_OF_VM}: the lease's VMs have ended.")
     # The original ended the lease, whichever of its VMs the platform's number stood for.
-    request.manager.leases.observed(request.caller, lease, ALL_VMS, Observed.GUEST_SHUTDOWN)  # type: ignore[attr-defined]
+    request.manager.leases.observed(request.caller, lease, ALL_VMS, Observed.GUEST_SHUTDOWN)
     return 0
 
 

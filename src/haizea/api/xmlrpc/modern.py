@@ -23,7 +23,7 @@ def _observed(request: Request) -> object:
     lease, vm, state = request.arguments
     if state not in set(Observed):
         raise Invalid(f"state: there is no {state!r}", remedy=f"Send one of {', '.join(Observed)}.", field="state")
-    request.manager.leases.observed(request.caller, lease, vm, Observed(state))  # type: ignore[attr-defined]
+    request.manager.leases.observed(request.caller, lease, vm, Observed(state))
     return lease
 
 
