@@ -221,7 +221,7 @@ class Engine:
             self._mailbox.put(observation)
         orders = strays(self.scheduler, seen, now)
         for verb, lease, hosts in orders:
-            self.keeper.order(verb, lease, hosts)
+            self.keeper.order(verb, lease, hosts, known=self.store.lease(lease) is not None)
         return len(missing) + len(orders)
 
 

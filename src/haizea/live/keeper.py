@@ -111,7 +111,8 @@ class Keeper:
         self._requested: list[int] = []
         self._commands: list[CommandRow] = []
         self._sent_at: dict[int, float] = {}
-        self._orders: list[tuple[str, int, tuple[int, ...]]] = []
+        self._orders: list[tuple[str, int, tuple[int, ...], bool]] = []
+        self._unkept: set[int] = set()
         self._taken: list[Job] = []
         self._changed: set[int] = set()
         self._first_entry = self._next_entry
@@ -204,9 +205,12 @@ class Keeper:
         if self.trouble and self._mending is None and not self.deposed:
             self._mend()
 
-    def order(self, verb: str, lease: int, hosts: tuple[int, ...]) -> None:
-        """Have a command sent with the next step that no scheduler has thought of."""
-        self._orders.append((verb, lease, hosts))
+    def order(self, verb: str, lease: int, hosts: tuple[int, ...], *, known: bool) -> None:
+        """Have a command sent with the next step that no scheduler has thought of.
+
+        A lease that the store does not know cannot have commands there, only a line in the journal.
+        """
+        self._orders.append((verb, lease, hosts, known))
 
     def reserve(self) -> None:
         """Give away numbers of commands ahead; before any is sent.
@@ -337,6 +341,9 @@ class Keeper:
         sent = self._sent_at.pop(report.command, None)
         if sent is not None:
             self._gauge.carried_out(report.verb, time.monotonic() - sent, not report.error)
+        if report.command in self._unkept:
+            self._unkept.discard(report.command)
+            return
         if not report.error:
             self.settle(report.command, "done")
             return
@@ -428,8 +435,16 @@ class Keeper:
 
     def _give_orders(self) -> None:
         orders, self._orders = self._orders, []
-        for verb, lease, hosts in orders:
-            self._command(CommandRow(self._next_command, self.now, self.now, verb, lease, hosts, "pending", 0, ""))
+        for verb, lease, hosts, known in orders:
+            command = CommandRow(self._next_command, self.now, self.now, verb, lease, hosts, "pending", 0, "")
+            if known:
+                self._command(command)
+                continue
+            self._next_command += 1
+            self._unkept.add(command.id)
+            self._commands.append(command)
+            data = {"command": command.id, "verb": verb, "vms-of": lease, "hosts": sorted(set(hosts))}
+            self.note("stray", "haizea", f"VMs of a lease {lease} were found, which there is none of: {verb}.", data=data)
 
     def _handle(self, event: Event) -> None:
         scheduler, unwritten = self.scheduler, self._unwritten
