@@ -31,6 +31,7 @@ STANDARD_LIBRARY = {
     "bisect",
     "collections",
     "contextlib",
+    "copy",
     "dataclasses",
     "enum",
     "fractions",

@@ -161,7 +161,7 @@ def test_a_schedule_found_wrong_has_a_status_of_its_own(
         (["simulate", "a.lwf", "--detail", "some"], "Invalid value for '--detail': 'some' is not one of"),
         (["simulate", "a.lwf", "--set"], "Option '--set' requires an argument."),
         (["simulat"], "No such command 'simulat'."),
-        (["-c", "x.conf", "policy", "list"], "-c runs a configuration by itself"),
+        (["-c", "x.conf", "policy", "list"], "-c and --stop go without a command"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_told_in_one_line(

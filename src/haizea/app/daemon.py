@@ -167,7 +167,7 @@ def assemble(
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
-    live = Live(loop, store, accounts, site, clock.now)
+    live = Live(loop, store, accounts, site, clock.now, clock.factor)
     identity = Identity(clock.now(), settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
     manager = Manager(live, pulse, measures, identity, webhooks, _zone(server.time_zone))
     return Assembled(manager, webhooks, targets, live, identity)

@@ -37,7 +37,7 @@ def store_url(settings: Settings) -> str:
 
 def is_default(settings: Settings) -> bool:
     """Whether nothing was said of where to keep things and whom to let in: somebody tries Haizea out."""
-    return settings.store.url is None and settings.server.anonymous == "none"
+    return settings.source is None and "server.anonymous" not in settings.origins
 
 
 def anonymous_role(settings: Settings) -> Role | None:

@@ -126,7 +126,7 @@ def _log_in(form: str) -> None:
 def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     """Say where requests are taken, and how to make the first one."""
     url = urlsplit(store_url(settings))
-    where = url.path if url.scheme == "sqlite" else url.scheme
+    where = url.path.replace("//", "/", 1) if url.scheme == "sqlite" else url.scheme
     lines = [f"Haizea {_version()} serves {settings.live.site} (process {os.getpid()}), state in {where}"]
     for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
         lines.append(f"  {what + ':':<14}{address}")

@@ -7,7 +7,8 @@ in order of VM numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from types import MappingProxyType
+from typing import Any, Final, Protocol, cast
 
 from haizea.core.desk import Desk
 from haizea.model.lease import (
@@ -29,7 +30,7 @@ from haizea.plan.operations import hosts_of
 
 Document = dict[str, Any]
 
-_STATES = {state.label: state for state in LeaseState}
+_STATES: Final = MappingProxyType({state.label: state for state in LeaseState})
 _WAITING = (LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED)
 
 

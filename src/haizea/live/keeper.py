@@ -444,7 +444,9 @@ class Keeper:
             self._unkept.add(command.id)
             self._commands.append(command)
             data = {"command": command.id, "verb": verb, "vms-of": lease, "hosts": sorted(set(hosts))}
-            self.note("stray", "haizea", f"VMs of a lease {lease} were found, which there is none of: {verb}.", data=data)
+            self.note(
+                "stray", "haizea", f"VMs of a lease {lease} were found, which there is none of: {verb}.", data=data
+            )
 
     def _handle(self, event: Event) -> None:
         scheduler, unwritten = self.scheduler, self._unwritten

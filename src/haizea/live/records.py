@@ -23,8 +23,9 @@ def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
     starts: Instant | None = lease.started
     if starts is None and lease.ended is None:
         starts = stays[0].start if stays else terms.start
-    ends: Instant | None = lease.ended
-    if ends is None and stays and stays[-1].end < FAR_FUTURE:
+    # What never started did not end either.
+    ends: Instant | None = lease.ended if lease.started is not None else None
+    if lease.ended is None and stays and stays[-1].end < FAR_FUTURE:
         ends = stays[-1].end
     return LeaseRow(
         id=lease.id,

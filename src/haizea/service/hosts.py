@@ -4,6 +4,7 @@ from haizea.core.scheduler import Scheduler
 from haizea.plan.lease import Phase
 from haizea.plan.operations import hosts_of
 from haizea.service import access
+from haizea.service.errors import NotFound
 from haizea.service.instants import iso
 from haizea.service.live import Live
 from haizea.service.models import HostOut, HostsOut
@@ -27,7 +28,7 @@ class HostService:
         for found in self._live.look(_all):
             if host in (found.name, str(found.id)):
                 return found
-        raise access.missing(f"host {host[:128]!r}")
+        raise NotFound(f"there is no host {host[:128]!r}")
 
 
 def _all(scheduler: Scheduler) -> "list[HostOut]":

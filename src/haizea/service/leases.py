@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed
+from haizea.model.lease import LeaseState, LeaseType
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
 from haizea.service import access
@@ -27,6 +28,10 @@ LIMIT_MAX = 1_000
 KEY_MAX = 255
 RECENT_MAX = 10_000
 ENTRIES_MAX = 1_000
+
+
+STATES = tuple(state.label for state in LeaseState)
+TYPES = tuple(kind.value for kind in LeaseType)
 
 
 class Leases:
@@ -124,6 +129,8 @@ class Leases:
             raise Invalid(f"order: expected one of {', '.join(ORDERS)}, with - in front for descending", field="order")
         if not 1 <= limit <= LIMIT_MAX or offset < 0:
             raise Invalid(f"limit: expected 1 to {LIMIT_MAX}; offset: 0 or more", field="limit")
+        _known("state", states, STATES)
+        _known("type", types, TYPES)
         now = self._live.now()
         wanted = LeaseFilter(
             states=tuple(states),
@@ -212,3 +219,9 @@ class Leases:
     def request_xml(self, who: Principal, xml: str) -> LeaseOut:
         """Request a lease that is written as Haizea 1.x wrote it."""
         return self.request(who, request_from_xml(xml, self._live.now(), self._zone))
+
+
+def _known(field: str, given: Sequence[str], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise Invalid(f"there is no {field} {name[:64]!r}; there are {', '.join(known)}", field=field)

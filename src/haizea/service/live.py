@@ -28,12 +28,21 @@ class Loop(Protocol):
 class Live:
     """The parts, in one place."""
 
-    def __init__(self, loop: Loop, store: Store, accounts: Accounts, site: Site, clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        store: Store,
+        accounts: Accounts,
+        site: Site,
+        clock: Callable[[], Instant],
+        time_scale: float = 1.0,
+    ) -> None:
         self._loop = loop
         self.store = store
         self.accounts = accounts
         self.site = site
         self.now = clock
+        self.time_scale = time_scale
         self.names = [host.name for host in site.hosts]
 
     def change(self, job: Callable[[Change], T]) -> T:

@@ -43,6 +43,8 @@ from haizea.service.terms import terms_of
 from haizea.service.views import lease_out, reason_of, reason_out, seconds, stay_out
 
 HELD_FOR: Final = 5 * MINUTE
+"""How long an offer is held, in real time."""
+LOOK_AHEAD: Final = 2 * HOUR
 QUEUE_MAX: Final = 1_000
 BARS_MAX: Final = 20_000
 SAMPLES_MAX: Final = 2_000
@@ -116,7 +118,8 @@ class Planning:
         def job(change: Change) -> OfferRow | None:
             lease = change.new_lease()
             start = found.terms.start or change.now
-            expires = min(change.now + HELD_FOR, max(change.now, start - SECOND))
+            held_for = round(HELD_FOR * self._live.time_scale)
+            expires = min(change.now + held_for, max(change.now, start - SECOND))
             row = OfferRow(offer, found.terms.user, lease, expires, {"kind": found.kind, "text": found.text})
             change.note("offer-held", who.user, f"Lease {lease} is held as an offer until {iso(expires)}.", lease=lease)
             change.hand_over(LeaseRequested(change.now, lease, found.terms))
@@ -269,10 +272,18 @@ class Planning:
     # Time ----------------------------------------------------------------------------------------------------
 
     def schedule(self, who: Principal, *, start: str | None, end: str | None) -> ScheduleOut:
-        """Return what ran, runs and is to run on which host, by default from an hour ago until a day ahead."""
+        """Return what ran, runs and is to run on which host.
+
+        By default from an hour ago until all that is planned within a day is over, and two hours ahead at least.
+        """
         access.check(who, "schedule.show", owner=who.user)
         now = self._live.now()
         begin, until = self._interval(start, end, now, HOUR, DAY)
+        if end is None:
+            with reading():
+                last = self._live.store.leases(LeaseFilter(active=True, until=until, order="-ends"), limit=1)
+            ends = [row.ends for row in last if row.ends is not None]
+            until = min(until, max([now + LOOK_AHEAD, begin + HOUR, *[each + MINUTE for each in ends]]))
         bars: list[BarOut] = []
         with reading():
             rows = self._live.store.leases(LeaseFilter(since=begin, until=until), limit=BARS_MAX)
@@ -332,7 +343,8 @@ def _alternatives(
             smaller = _with_count(terms, count)
             nodes = [request.nodes[0].model_copy(update={"count": count})]
             changed = request.model_copy(update={"nodes": nodes})
-            yield _Alternative("smaller", f"{count} VMs at that time.", smaller, changed, prospect.of(smaller))
+            text = f"{count} VM{'s' if count > 1 else ''} instead of {terms.nodes[0].count}."
+            yield _Alternative("smaller", text, smaller, changed, prospect.of(smaller))
     if terms.duration is not None and terms.duration > _LEAST_SHORTER and terms.deadline is None:
         minutes = _most(
             1, (terms.duration - 1) // MINUTE, lambda n: prospect.of(terms._replace(duration=n * MINUTE)).accepted
@@ -340,7 +352,8 @@ def _alternatives(
         if minutes:
             shorter = terms._replace(duration=minutes * MINUTE)
             changed = request.model_copy(update={"duration": float(minutes * 60)})
-            yield _Alternative("shorter", f"{minutes} minutes at that time.", shorter, changed, prospect.of(shorter))
+            text = f"{minutes} minutes instead of {terms.duration // MINUTE}."
+            yield _Alternative("shorter", text, shorter, changed, prospect.of(shorter))
     if terms.type is not LeaseType.BEST_EFFORT:
         whenever = terms._replace(start=None, immediate=False, deadline=None, preemptible=True)
         outlook = prospect.of(whenever)

@@ -7,7 +7,7 @@ from haizea.core.memory import hosts_from, runs_of
 from haizea.core.memory import terms_of as terms_from
 from haizea.experiments.records import ranges, vms_by_host
 from haizea.model.reason import Reason
-from haizea.model.resources import describe
+from haizea.model.resources import CPU, Capacity, describe
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
 from haizea.plan.lease import Stay
 from haizea.plan.operations import hosts_of
@@ -71,8 +71,11 @@ def lease_out(row: LeaseRow, names: Names, *, private: bool) -> LeaseOut:
     )
 
 
-def reason_of(row: LeaseRow) -> ReasonOut | None:
-    """Return why a lease is as it is: why it was refused or has failed, or else why it waits."""
+def reason_of(row: LeaseRow, key: str = CPU) -> ReasonOut | None:
+    """Return why a lease is as it is: why it was refused or has failed, or else why it waits.
+
+    ``key`` is the site's first resource type.
+    """
     found = row.document
     if found["reason"] is not None:
         reason: Mapping[str, Any] = found["reason"]
@@ -83,12 +86,14 @@ def reason_of(row: LeaseRow) -> ReasonOut | None:
             leases=reason["leases"],
             retry_at=iso_or_none(reason["retry_at"]),
         )
-    if found["wait"] is None or not row.state.endswith("queued"):
+    if not row.state.endswith("queued"):
         return None
+    if found["wait"] is None:
+        return ReasonOut(cause="behind", text="It waits for room, and for those that were there before it.")
     cause, at, free, ahead = found["wait"]
     needs = " and ".join(f"{n.count} VMs with {describe(n.demand)}" for n in terms_from(found["terms"]).nodes)
     text = f"It waits: it needs {needs}, and there was not enough room when it was looked at first, at {iso(at)}"
-    text += f" ({free} of the site's first resource type were free)"
+    text += f" ({describe(Capacity({key: free}))} were free)"
     text += f"; lease {ahead} has a reservation before it." if ahead else "."
     return ReasonOut(cause=cause, text=text, leases=[ahead] if ahead else [])
 

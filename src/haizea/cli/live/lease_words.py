@@ -148,7 +148,7 @@ def when_and_where(found: Document) -> str:
 
 def verdict_lines(verdict: Document) -> list[str]:
     """Say what would become of a request."""
-    price = f" It would cost {verdict['price']}." if verdict.get("price") else ""
+    price = f" It would cost {verdict['price']}." if verdict.get("price") not in (None, "0") else ""
     if verdict["accepted"]:
         times = when_and_where(verdict)
         return [f"It would be accepted ({verdict['state']})" + (f", {times}." if times else ".") + price]

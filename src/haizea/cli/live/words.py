@@ -12,8 +12,18 @@ NAMES_MAX: Final = 4
 _BIDI: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
 
 
+_INSTANT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
+
+
 def clean(text: str) -> str:
-    """Return text without characters that steer a terminal or hide others: each becomes ``?``, blanks one blank."""
+    """Return text as people can read it, with instants in local time.
+
+    Characters that steer a terminal or hide others become ``?`` each, blanks one blank.
+    """
+    if "Z" in text:
+        import re
+
+        text = re.sub(_INSTANT, lambda found: at(found.group()), text)
     if text.isascii() and text.isprintable():
         return text
     spaced = text.replace("\n", " ").replace("\t", " ")
