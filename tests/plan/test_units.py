@@ -107,6 +107,47 @@ def test_a_schedule_is_the_same_whatever_amounts_are_counted_in(questions: list[
     assert schedule(questions, options, fine=False) == schedule(questions, options, fine=True)
 
 
+def test_a_suspended_lease_resumes_where_it_was_although_units_have_changed_since() -> None:
+    """While a lease is suspended a demand comes that makes units finer: it goes back to its host, and holds as much."""
+    context = PolicyContext()
+    chosen = Policies(
+        resolve("admission", "accept-all", context),
+        resolve("host-selection", "greedy", context),
+        resolve("preemption", "ar-preempts-besteffort", context),
+        resolve("pricing", "free", context),
+    )
+    capacity = Capacity({"CPU": 100, "Memory": 1024})
+    site = Site(tuple(Host(f"host-{i}", capacity) for i in range(3)), TYPES)
+    scheduler = Scheduler(site, 0, Options(reservations_max=0), chosen)
+    desk = scheduler.desk
+
+    def ask(number: int, count: int, memory: int, duration: int, start: int | None = None) -> None:
+        nodes = (NodeSet(count, Capacity({"CPU": 100, "Memory": memory})),)
+        scheduler.handle(LeaseRequested(desk.now, number, LeaseTerms(nodes, duration, start)))
+        scheduler.handle(TimePassed(desk.now))
+
+    def run(until: int) -> None:
+        while (due := scheduler.next_instant()) is not None and due <= until:
+            scheduler.handle(TimePassed(due))
+
+    ask(1, 1, 1024, 100_000)
+    ask(2, 1, 1024, 1_000_000)
+    ask(3, 2, 1024, 100_000, 500_000)
+    ask(4, 1, 1024, 1_000_000)
+    run(510_000)
+    suspended = [lease for lease in desk.leases.values() if lease.images]
+    before = [lease.images for lease in suspended]
+    assert before
+    ask(5, 1, 700, 10_000, 5_000_000)
+    assert desk.table.units == (100, 4, 0)
+    run(700_000)
+    for lease, images in zip(suspended, before, strict=True):
+        assert tuple(desk.table.hosts_of(lease.stays[0].placement)) == images
+    run(10_000_000)
+    for timeline in desk.table.timelines:
+        assert timeline.window(desk.now, desk.now + 1) == timeline.packing.full
+
+
 def test_units_are_as_coarse_as_the_demands_allow() -> None:
     """The unit of a type is what all demands so far are multiples of; what no host could take does not count."""
     context = PolicyContext()

@@ -14,8 +14,8 @@ from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
-from haizea.model.units import FAR_FUTURE, Instant
-from haizea.plan.lease import Lease, Phase, Stay, Wait
+from haizea.model.units import FAR_FUTURE
+from haizea.plan.lease import Lease, Phase, Wait
 from haizea.plan.options import Migration
 
 
@@ -52,21 +52,17 @@ class Backfilling:
         until, desk.freed_until = desk.freed_until or desk.now, None
         if not desk.reserved:
             return
-        profile = desk.table.profile()
+        profile, planner = desk.table.profile(), desk.planner
         for lease in list(desk.reserved):
             stay = lease.stays[0]
-            if lease.need.key > profile.peak(min(stay.start, until)) or lease.state is LeaseState.PREPARING:
+            if lease.state is LeaseState.PREPARING or stay.phase is not Phase.PLANNED:
                 continue
-            if stay.phase is Phase.PLANNED and self._may_start_earlier(stay, until):
+            length = planner.least_window(lease)
+            if profile.may_start_earlier(lease.need.key, length, (stay.start, stay.end), until):
                 self._booking.rebook(lease)
                 if not lease.stays or lease.stays[0].start < stay.start:
                     until = max(until, stay.end)
                 profile = desk.table.profile()
-
-    def _may_start_earlier(self, stay: Stay, before: Instant) -> bool:
-        desk, lease = self._desk, stay.lease
-        length = desk.planner.least_window(lease)
-        return desk.table.profile().may_start_earlier(lease.need.key, length, (stay.start, stay.end), before)
 
     def _serve_in_order(self) -> None:
         """Start leases as long as the one in front can start: nobody overtakes."""

@@ -20,7 +20,7 @@ from haizea.plan.slottable import Placement, SlotTable
 from haizea.policy.protocols import HostOrder, HostSelectionPolicy
 from haizea.policy.views import HostView
 
-_PATIENCE: Final = 3
+_PATIENCE: Final = 12
 """At how many starts a lease did not fit before it is worth while to look how many others can be left out."""
 
 

@@ -18,7 +18,7 @@ class Profile:
     more as soon as anything changes.
     """
 
-    __slots__ = ("_added", "_chunks", "_lows", "_peaks", "times", "totals")
+    __slots__ = ("_added", "_chunks", "_lows", "times", "totals")
 
     def __init__(self, now: Instant, free: int, chunks: list[Chunk]) -> None:
         """Begin with what is free now; ``chunks`` say what changes later."""
@@ -27,7 +27,6 @@ class Profile:
         self._chunks = chunks
         self._added = 0
         self._lows: list[int] = []
-        self._peaks: list[int] = []
 
     def reach(self, until: Instant) -> None:
         """Add up what is free before an instant; the last total known is for ever if there is no instant after it."""
@@ -52,18 +51,6 @@ class Profile:
                     low = total
                 lows.append(low)
         return lows[last]
-
-    def peak(self, until: Instant) -> int:
-        """Return how much is free at most, from now until an instant."""
-        self.reach(until)
-        last, peaks = bisect_left(self.times, until, 1) - 1, self._peaks
-        if len(peaks) <= last:
-            peak = peaks[-1] if peaks else 0
-            for total in self.totals[len(peaks) : last + 1]:
-                if total > peak:
-                    peak = total
-                peaks.append(peak)
-        return peaks[last]
 
     def starts(self, amount: int, length: Span, after: Instant) -> Iterator[Instant]:
         """Yield the instants after ``after`` from which ``amount`` is free for so long."""
@@ -99,19 +86,22 @@ class Profile:
         """
         times, totals = self.times, self.totals
         start, stop = own
+        latest = min(start, before)
         self.reach(stop)
-        until = bisect_left(times, min(start, before))
-        first, last = bisect_left(times, start), bisect_left(times, stop)
-        i = 0
-        while i < until:
-            if totals[i] >= amount:
-                end = times[i] + length
-                self.reach(end)
-                j = bisect_left(times, end, i + 1) - 1
-                while j > i and (totals[j] >= amount or first <= j < last):
-                    j -= 1
-                if j == i:
-                    return True
-                i = j
+        i, begin = 0, FAR_FUTURE
+        while True:
+            if i == len(times):
+                self.reach(times[-1] + 1)
+                if i == len(times):
+                    return begin < latest
+            at = times[i]
+            if totals[i] >= amount or start <= at < stop:
+                if begin == FAR_FUTURE:
+                    begin = at
+            elif begin + length <= at:
+                return True
+            else:
+                begin = FAR_FUTURE
+            if begin >= latest and at >= latest:
+                return False
             i += 1
-        return False

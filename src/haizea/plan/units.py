@@ -91,7 +91,8 @@ class Units:
         self._mapper.packings = table.packings
         needs.renew(lease.need for lease in self._leases.values())
         for lease in self._leases.values():
-            placements = [stay.placement for stay in lease.stays] + [entry.stay.placement for entry in lease.log]
+            # Those of stays that are over hold nothing any more, and know in which layout they are written.
+            placements = [stay.placement for stay in lease.stays]
             for placement in placements if lease.rested is None else [*placements, lease.rested]:
                 if placement.packings is old:
                     self._rewrite(placement, rewritings)
