@@ -173,3 +173,17 @@ def test_what_is_left_of_a_lease_that_is_being_suspended_is_told_truly() -> None
     lease = play.lease(1)
     assert lease.remaining == lease.remaining_at(play.scheduler.desk.now) == 60 * MINUTE - lease.delivered
     assert lease.remaining_at(45 * MINUTE) == lease.remaining
+
+
+def test_a_suspension_that_takes_no_time_leaves_one_stay_to_come() -> None:
+    """Who is cut short at once goes on once, when it was planned to, and is in no queue meanwhile."""
+    play = Play(4, chosen=policies("deadline"), suspend_time=0)
+    play.ask(1, vms=4, minutes=30, start=0, deadline=210)
+    play.go()
+    play.go(10)
+    play.ask(2, vms=2, minutes=30, start=10, deadline=40)
+    play.go(10)
+    assert len(play.stays(1)) == 1
+    assert list(play.scheduler.desk.queue) == []
+    play.go(210)
+    assert play.state(1) is LeaseState.DONE
