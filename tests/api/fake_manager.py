@@ -32,6 +32,7 @@ from haizea.service.models import (
     GroupOut,
     HostOut,
     HostsOut,
+    LeaseChangeIn,
     LeaseOut,
     LeasePage,
     LeaseRequestIn,
@@ -155,6 +156,12 @@ class FakeLeases:
         self.show(who, lease)
         page = self.journal.entries(who, lease=lease)
         return TimelineOut(lease=lease, past=[], plan=[], entries=page.items)
+
+    def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
+        """Call a lease something else."""
+        shown = self.show(who, lease)
+        access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
+        return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
     def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
         """Cancel a lease once."""

@@ -50,6 +50,27 @@ def scenario(play: Play, tmp_path: Path) -> None:
     assert warnings == []
 
 
+def test_a_leases_wishes_change_only_while_nobody_else_changed_them(tmp_path: Path) -> None:
+    """What is not named stays, a version that is gone is a conflict, and other VMs cannot be had like this."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        asked = {**ONE, "start": "+02:00:00", "extra": {"a": "1", "b": "2"}}
+        lease = (await client.post("/v1/leases", json=asked)).json()
+        wanted = {"name": "class", "preemptible": True, "extra": {"a": None, "c": "3"}, "reason": "moved"}
+        changed = await client.patch("/v1/leases/1", json=wanted, params={"version": lease["version"]})
+        assert changed.status_code == 200
+        found = changed.json()
+        assert (found["name"], found["preemptible"], found["extra"]) == ("class", True, {"b": "2", "c": "3"})
+        assert (found["starts"], found["on_failure"]) == (lease["starts"], lease["on_failure"])
+        late = await client.patch("/v1/leases/1", json={"name": "x"}, params={"version": lease["version"]})
+        assert (late.status_code, late.json()["code"]) == (409, "version")
+        assert (await client.patch("/v1/leases/1", json={"nodes": []})).status_code == 422
+        entries = (await client.get("/v1/events", params={"kind": "lease-change"})).json()["items"]
+        assert [entry["text"] for entry in entries] == [f"{lease['owner']} changed lease 1: moved"]
+
+    scenario(play, tmp_path)
+
+
 def test_a_lease_from_request_to_end(tmp_path: Path) -> None:
     """A lease is requested once, listed, shown, followed in the journal, and cancelled once."""
 

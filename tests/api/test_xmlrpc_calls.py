@@ -31,7 +31,7 @@ from haizea.service.accounts import Accounts
 from haizea.service.hosts import HostService
 from haizea.service.journal import Journal
 from haizea.service.leases import Leases
-from haizea.service.models import GroupIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
+from haizea.service.models import GroupIn, LeaseChangeIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
 from haizea.service.planning import Planning
 from haizea.service.system import System
 from haizea.service.usage import Usage
@@ -403,6 +403,7 @@ SAMPLES: Mapping[tuple[Kind, type | None], object] = {
     (Kind.INT, None): 1,
     (Kind.BOOLEAN, None): True,
     (Kind.STRUCT, LeaseRequestIn): REQUEST,
+    (Kind.STRUCT, LeaseChangeIn): {"name": "other"},
     (Kind.STRUCT, UserIn): {},
     (Kind.STRUCT, GroupIn): {},
     (Kind.STRUCT, TokenIn): {},

@@ -19,6 +19,7 @@ from haizea.service.models import (
     GroupOut,
     HostOut,
     HostsOut,
+    LeaseChangeIn,
     LeaseOut,
     LeasePage,
     LeaseRequestIn,
@@ -157,6 +158,12 @@ class Leases:
             lease=lease, state=shown.state, text="It waits.", reason=None, expected_start=None, in_the_way=[],
             suggestions=[],
         )  # fmt: skip
+
+    def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
+        """Call a lease something else."""
+        shown = self.show(who, lease)
+        access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
+        return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
     def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
         """Cancel a lease that is not over."""

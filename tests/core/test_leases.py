@@ -3,7 +3,7 @@
 import pytest
 
 from haizea.core.scheduler import Scheduler
-from haizea.model.events import LeaseRequested, TimePassed
+from haizea.model.events import LeaseRequested, TimePassed, WishesChanged
 from haizea.model.lease import DiskImage, LeaseState, LeaseTerms, NodeSet
 from haizea.model.reason import Cause
 from haizea.model.resources import Capacity
@@ -202,3 +202,16 @@ def test_the_past_cannot_be_changed() -> None:
     scheduler.handle(TimePassed(1000))
     with pytest.raises(ValueError, match="handed over after one of 1000"):
         scheduler.handle(LeaseRequested(999, 1, LeaseTerms((NodeSet(1, VM),), 1000)))
+
+
+def test_what_a_lease_wishes_for_can_be_changed_but_not_what_was_planned() -> None:
+    """A name and a reaction are taken over at once; other VMs or times would need another plan, and are refused."""
+    play = Play()
+    play.ask(1, minutes=60)
+    play.go()
+    terms = play.lease(1).terms
+    play.tell(WishesChanged(0, 1, terms._replace(name="mine", preemptible=False)))
+    assert (play.lease(1).terms.name, play.lease(1).terms.preemptible) == ("mine", False)
+    with pytest.raises(ValueError, match="another plan"):
+        play.tell(WishesChanged(0, 1, terms._replace(duration=1)))
+    assert play.lease(1).terms.duration == terms.duration

@@ -21,9 +21,9 @@ from haizea.model.units import HOUR, MINUTE, Instant
 from haizea.runtime.changes import Change
 from haizea.runtime.ports import Report, Seen
 from haizea.runtime.rows import CommandRow, LeaseFilter
-from haizea.runtime.store import Deposed, StoreUnavailable, Transaction
+from haizea.runtime.store import Deposed, StoreUnavailable
 from haizea.service.measures import Measures
-from haizea.stores.memory import MemoryStore
+from haizea.stores.memory import MemoryStore, MemoryTransaction
 from haizea.workloads.oneline import parse_site
 from tests.live.test_outages import soon
 
@@ -39,7 +39,7 @@ class FailingStore(MemoryStore):
         self.problem: Exception | None = None
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self) -> Iterator[MemoryTransaction]:
         """Begin a transaction; what is wrong shows when it ends."""
         with super().write() as transaction:
             yield transaction

@@ -24,6 +24,7 @@ lease.extra         o o a a
 lease.timeline      a a a a
 lease.explain       a a a a
 lease.cancel        - o a a
+lease.change        - o a a
 lease.dry-run       - o a a
 offer.list          - o a a
 offer.hold          - o a a
@@ -58,7 +59,6 @@ usage.report        o o a a
 webhook.list        - o a a
 webhook.add         - o a a
 webhook.remove      n N a a
-lease.change        - o a a
 lease.annotate      - o a a
 lease.extend        - o a a
 lease.shorten       - o a a

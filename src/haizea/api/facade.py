@@ -16,6 +16,7 @@ from haizea.service.models import (
     GroupOut,
     HostOut,
     HostsOut,
+    LeaseChangeIn,
     LeaseOut,
     LeasePage,
     LeaseRequestIn,
@@ -74,6 +75,9 @@ class Leases(Protocol):
 
     def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
         """Cancel a lease."""
+
+    def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
+        """Change what a lease wishes for; with ``version``, only if it is still of that version."""
 
     def explain(self, who: Principal, lease: int) -> ExplainOut:
         """Return why a lease is where it is."""

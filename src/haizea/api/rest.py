@@ -261,7 +261,7 @@ def _problem(status: int, body: dict[str, Any], headers: dict[str, str]) -> Resp
 def _methods(app: FastAPI, scope: Scope) -> list[str]:
     """Return the methods that a path has."""
     found: set[str] = set()
-    for method in ("DELETE", "GET", "POST", "PUT"):
+    for method in ("DELETE", "GET", "PATCH", "POST", "PUT"):
         if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in app.routes):
             found.add(method)
     if "GET" in found:

@@ -114,6 +114,11 @@ class Client:
         query = {"reason": reason or None, "dry_run": dry_run or None}
         return cast("shapes.Lease", self._document("DELETE", f"/v1/leases/{part(lease)}", query))
 
+    def change_lease(self, lease: int, wanted: Mapping[str, Any], *, version: int | None = None) -> shapes.Lease:
+        """Change what a lease wishes for; with ``version``, only if it is still of that version."""
+        query = {"version": version}
+        return cast("shapes.Lease", self._document("PATCH", f"/v1/leases/{part(lease)}", query, body=dict(wanted)))
+
     def timeline(self, lease: int) -> shapes.Timeline:
         """Return what happened to a lease and what is planned."""
         return cast("shapes.Timeline", self._document("GET", f"/v1/leases/{part(lease)}/timeline"))

@@ -32,6 +32,7 @@ from haizea.model.events import (
     LeaseRequested,
     OperationReported,
     TimePassed,
+    WishesChanged,
 )
 from haizea.model.lease import Constraints, LeaseState, LeaseTerms, LeaseType
 from haizea.model.reason import Cause, Reason
@@ -85,6 +86,7 @@ class Scheduler:
             OperationReported: self._reactions.operation_reported,
             HostObserved: self._reactions.host_observed,
             CancelRequested: self._reactions.cancel_requested,
+            WishesChanged: self._wishes_changed,
         }
 
     def handle(self, event: Event) -> list[Effect | Retired]:
@@ -149,6 +151,20 @@ class Scheduler:
         lease = Lease(event.lease, terms, desk.needs.of(terms), event.at, self._order)
         desk.leases[event.lease] = lease
         self._arrived.append(lease)
+
+    def _wishes_changed(self, event: WishesChanged) -> None:
+        """Take over new terms of a lease, which may differ only in what no plan depends on."""
+        lease = self.desk.leases.get(event.lease)
+        if lease is None:
+            return
+        old, new = lease.terms, event.terms
+        same = new._replace(
+            preemptible=old.preemptible, extra=old.extra, reactions=old.reactions, name=old.name, group=old.group
+        )
+        if same != old:
+            raise ValueError(f"lease {lease.id}: other VMs, times, images or constraints would need another plan")
+        lease.terms = new
+        self.desk.touched.add(lease.id)
 
     def _time_passed(self, event: TimePassed) -> None:
         desk = self.desk

@@ -85,4 +85,14 @@ class CancelRequested(NamedTuple):
     by: str = ""
 
 
-Event = LeaseRequested | TimePassed | InstanceObserved | OperationReported | HostObserved | CancelRequested
+class WishesChanged(NamedTuple):
+    """What a lease wishes for beside VMs and times is to be different: ``terms`` are all its terms from now on."""
+
+    at: Instant
+    lease: int
+    terms: LeaseTerms
+
+
+Event = (
+    LeaseRequested | TimePassed | InstanceObserved | OperationReported | HostObserved | CancelRequested | WishesChanged
+)

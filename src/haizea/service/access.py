@@ -70,6 +70,7 @@ VERBS: Final[Mapping[str, Rule]] = {
     "lease.timeline": Rule(_VIEWER, _VIEWER, _READ, "see what happened to a lease"),
     "lease.explain": Rule(_VIEWER, _VIEWER, _READ, "ask why a lease is where it is"),
     "lease.cancel": _change("cancel a lease", offered=True),
+    "lease.change": _change("change what a lease wishes for", offered=True),
     "lease.dry-run": Rule(_USER, _OPERATOR, _READ, "ask what would become of a request", group=Group.ADMITS),
     "offer.list": Rule(_USER, _OPERATOR, _READ, "ask for alternatives to a request", group=Group.ADMITS),
     "offer.hold": Rule(_USER, _OPERATOR, _LEASE, "have alternatives held", group=Group.ADMITS),
@@ -105,7 +106,6 @@ VERBS: Final[Mapping[str, Rule]] = {
     "webhook.add": Rule(_USER, _OPERATOR, _OPERATE, "add a webhook"),
     "webhook.remove": Rule(_USER, _OPERATOR, _OPERATE, "remove a webhook", seen_by="webhook.list"),
     # Not offered yet ---------------------------------------------------------------------------------------
-    "lease.change": _change("change what a lease wishes for"),
     "lease.annotate": _change("annotate a lease"),
     "lease.extend": _change("give a lease more time"),
     "lease.shorten": _change("give a lease less time"),

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
-from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed
+from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed, WishesChanged
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
@@ -15,12 +15,12 @@ from haizea.service.instants import read_instant
 from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
-from haizea.service.models import ExplainOut, LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.models import ExplainOut, LeaseChangeIn, LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
 from haizea.service.planning import Planning
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
-from haizea.service.terms import terms_of
+from haizea.service.terms import changed, terms_of
 from haizea.service.views import entry_out, past_of, plan_of
 
 ORDERS = ("id", "owner", "state", "type", "submitted", "starts", "ends", "vms", "name", "group")
@@ -183,6 +183,32 @@ class Leases:
             text = f"{who.user} cancelled lease {lease}" + (f": {reason}" if reason else ".")
             change.note("lease-cancel", who.user, text, lease=lease, data={"reason": reason})
             change.hand_over(CancelRequested(change.now, lease, f"{who.user}: {reason}" if reason else who.user))
+            change.then(lambda: change.row(lease))
+            return None
+
+        return self._lookup.shown(who, self._live.change(job) or row)
+
+    def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
+        """Change what a lease wishes for; with ``version``, only if it has not changed since it was seen."""
+        row = self._lookup.find(who, "lease.change", lease)
+
+        def job(change: Change) -> LeaseRow | None:
+            present = change.scheduler.desk.leases.get(lease)
+            if present is None:
+                raise Conflict(f"lease {lease} is over", code="lease-over")
+            now = change.row(lease)
+            if version is not None and now is not None and now.version != version:
+                raise Conflict(
+                    f"lease {lease} has changed since: its version is {now.version}, not {version}",
+                    code="version",
+                    remedy="Look at it again, and decide anew.",
+                    facts={"version": now.version},
+                )
+            terms = changed(present.terms, wanted)
+            said = wanted.model_dump(exclude_unset=True)
+            text = f"{who.user} changed lease {lease}" + (f": {wanted.reason}" if wanted.reason else ".")
+            change.note("lease-change", who.user, text, lease=lease, data=said)
+            change.hand_over(WishesChanged(change.now, lease, terms))
             change.then(lambda: change.row(lease))
             return None
 

@@ -464,9 +464,14 @@ class PolicyOut(Answer):
     chosen: bool
 
 
-class CancelIn(Input):
-    """Why a lease is cancelled."""
+class LeaseChangeIn(Input):
+    """What is to be different about a lease that is not over; absent stays. In ``extra``, null takes a name away."""
 
+    name: Name | None = None
+    preemptible: bool | None = None
+    on_guest_shutdown: Literal["end", "restart", "hold"] | None = None
+    on_failure: Literal["restart", "requeue", "fail", "hold"] | None = None
+    extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
 
 

@@ -13,7 +13,7 @@ from haizea.model.resources import Capacity
 from haizea.model.units import SECOND, Instant, Span
 from haizea.service.errors import Invalid
 from haizea.service.instants import read_instant
-from haizea.service.models import LeaseRequestIn
+from haizea.service.models import LeaseChangeIn, LeaseRequestIn
 from haizea.workloads.times import SPAN_FORM, SPAN_MAX, parse_duration
 
 
@@ -74,3 +74,29 @@ def _duration(given: float | str) -> Span | None:
     if not 0 < span <= SPAN_MAX:
         raise Invalid("duration: expected from a millisecond to a hundred years", field="duration")
     return span
+
+
+EXTRA_MAX = 64
+
+
+def changed(terms: LeaseTerms, wanted: LeaseChangeIn) -> LeaseTerms:
+    """Return the terms of a lease with what is to be different about them.
+
+    Raises:
+        Invalid: more names and values than a lease may carry.
+    """
+    extra = {**terms.extra, **wanted.extra}
+    kept = {name: value for name, value in extra.items() if value is not None}
+    if len(kept) > EXTRA_MAX:
+        raise Invalid(f"a lease carries at most {EXTRA_MAX} names and values", field="extra")
+    reactions = terms.reactions
+    if wanted.on_guest_shutdown is not None:
+        reactions = reactions._replace(on_guest_shutdown=OnGuestShutdown(wanted.on_guest_shutdown))
+    if wanted.on_failure is not None:
+        reactions = reactions._replace(on_failure=OnFailure(wanted.on_failure))
+    return terms._replace(
+        name=terms.name if wanted.name is None else wanted.name,
+        preemptible=terms.preemptible if wanted.preemptible is None else wanted.preemptible,
+        reactions=reactions,
+        extra=kept,
+    )

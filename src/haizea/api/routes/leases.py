@@ -19,7 +19,16 @@ from haizea.api.routing import (
     page_links,
     router,
 )
-from haizea.service.models import ExplainOut, LeaseOut, LeasePage, LeaseRequestIn, Name, Text, TimelineOut
+from haizea.service.models import (
+    ExplainOut,
+    LeaseChangeIn,
+    LeaseOut,
+    LeasePage,
+    LeaseRequestIn,
+    Name,
+    Text,
+    TimelineOut,
+)
 
 COLUMNS: Final = "id|type|state|owner|group|name|vms|submitted|starts|ends|version"
 
@@ -103,6 +112,16 @@ class LeaseRoutes:
         """Its VMs are shut down if it has begun."""
         return self._leases.cancel(asked.who, lease, reason=reason, dry_run=dry_run)
 
+    def change_lease(
+        self,
+        asked: Asked,
+        lease: LeaseNumber,
+        body: LeaseChangeIn,
+        version: Annotated[int | None, Query(ge=0, description="Only if the lease is still of this version.")] = None,
+    ) -> LeaseOut:
+        """What no plan depends on: its name, what it carries along, whether it may give way, what it wishes for."""
+        return self._leases.change(asked.who, lease, body, version=version)
+
     def show_timeline(self, asked: Asked, lease: LeaseNumber) -> TimelineOut:
         """What its VMs did, what they are planned to do, and the journal's entries about it."""
         return self._leases.timeline(asked.who, lease)
@@ -124,6 +143,7 @@ def lease_routes(leases: Leases, lanes: Lanes) -> APIRouter:
             Endpoint("POST", "/v1/leases", on.request_lease, LeaseOut, "Request a lease", examples.LEASE, 201),
             Endpoint("GET", "/v1/leases", on.list_leases, LeasePage, "List leases", page),
             Endpoint("GET", "/v1/leases/{lease}", on.show_lease, LeaseOut, "Show a lease", examples.LEASE),
+            Endpoint("PATCH", "/v1/leases/{lease}", on.change_lease, LeaseOut, "Change a lease", examples.LEASE),
             Endpoint("DELETE", "/v1/leases/{lease}", on.cancel_lease, LeaseOut, "Cancel a lease"),
             Endpoint("GET", "/v1/leases/{lease}/timeline", on.show_timeline, TimelineOut, "Show its history", timeline),
             Endpoint("GET", "/v1/leases/{lease}/explanation", on.explain_lease, ExplainOut, "Explain its state"),

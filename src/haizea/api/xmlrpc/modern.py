@@ -11,7 +11,7 @@ from haizea.api.xmlrpc.filters import LIMIT_MAX, EntryFilterIn, LeaseFilterIn, S
 from haizea.api.xmlrpc.methods import Family, Kind, Method, Parameter, Request
 from haizea.model.events import Observed
 from haizea.service.errors import Invalid
-from haizea.service.models import EntryPage, GroupIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
+from haizea.service.models import EntryPage, GroupIn, LeaseChangeIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
 
 WAIT_S_MAX: Final = 25.0
 """Longest time that a call waits for news, in seconds."""
@@ -104,6 +104,11 @@ _LEASE_METHODS: Final[Sequence[Method]] = (
             Parameter("dry_run", Kind.BOOLEAN, "only tell what it would look like", to="dry_run", default=False),
         ),
         "`LeaseOut`", "Cancel a lease.", loop=True,
+    ),
+    Method(
+        "haizea.lease.change", _MODERN, "leases.change", "lease.change",
+        (_ID, Parameter("document", Kind.STRUCT, "what is to be different: `LeaseChangeIn`", model=LeaseChangeIn)),
+        "`LeaseOut`", "Change what a lease wishes for.", loop=True,
     ),
     Method(
         "haizea.lease.observed", _MODERN, _observed, "lease.cancel",

@@ -116,6 +116,29 @@ def cancel(ctx: click.Context, numbers: tuple[int, ...], reason: str, dry_run: b
             write(("It would be: " if dry_run else "") + clean(sentence(found)) + "\n")
 
 
+@lease.command(short_help="Change what a lease wishes for.")
+@lease_argument
+@click.option("--name", help="What it is called.")
+@click.option("--preemptible/--non-preemptible", default=None, help="Whether it may give way to others.")
+@click.option("--on-guest-shutdown", type=click.Choice(["end", "restart", "hold"]), help="When a guest shuts down.")
+@click.option("--on-failure", type=click.Choice(["restart", "requeue", "fail", "hold"]), help="When a VM fails.")
+@click.option("--extra", multiple=True, metavar="NAME=VALUE", help="A value to carry along; NAME= takes it away.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
+@click.pass_context
+def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: Any) -> None:
+    """Change what no plan depends on, of a lease that is not over."""
+    wanted = {name: value for name, value in given.items() if value not in (None, "")}
+    if extra:
+        pairs = [text.partition("=") for text in extra]
+        if not all(equals and name for name, equals, _value in pairs):
+            raise click.UsageError("--extra: expected NAME=VALUE, or NAME= to take it away")
+        wanted["extra"] = {name: value or None for name, _equals, value in pairs}
+    if not wanted.keys() - {"reason"}:
+        raise click.UsageError("say what is to be different, such as --name NAME")
+    with client_of(ctx) as client:
+        write(clean(sentence(client.change_lease(number, wanted))) + "\n")
+
+
 @lease.command(short_help="Wait until a lease runs or has ended.")
 @lease_argument
 @click.option("--for", "until", type=click.Choice(WAIT_FOR), default=ENDED_NAME, show_default=True, help="For what.")
