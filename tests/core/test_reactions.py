@@ -466,3 +466,16 @@ def test_an_operation_that_is_late_into_the_past_changes_nothing() -> None:
     end: Instant = play.lease(1).stays[0].end
     late(play, "suspend", 29.9)
     assert play.lease(1).stays[0].end == end
+
+
+def test_an_immediate_lease_in_a_gap_that_loses_its_host_is_not_over_when_the_gap_is() -> None:
+    """It was to be suspended for the reservation and go on after it; so it goes back to the queue."""
+    play = Play(2)
+    play.ask(1, vms=2, start=60, minutes=30)
+    play.go()
+    play.ask(2, minutes=None, immediate=True)
+    play.go()
+    assert play.stays(2) == [(0, 60)]
+    play.tell(HostObserved(play.scheduler.desk.now, play.hosts(2)[0], HostState.DOWN))
+    play.go(61)
+    assert play.state(2) is not LeaseState.DONE

@@ -34,12 +34,13 @@ class Repair:
 
         ``stay`` is when it was to be there, where its stays no longer say so.
 
-        Best effort goes back to the queue, and so does an immediate lease that has given way once. A reservation gets
+        Best effort goes back to the queue, and so does an immediate lease that has given way once, or is to. A reservation gets
         what is left of its time elsewhere at once, a deadline lease all that is left to deliver before its deadline;
         where there is no room for that, it has failed.
         """
         desk = self._desk
-        if lease.type is LeaseType.BEST_EFFORT or (lease.type is LeaseType.IMMEDIATE and lease.preemptions):
+        cut_short = lease.preemptions or any(one.suspending for one in lease.stays)
+        if lease.type is LeaseType.BEST_EFFORT or (lease.type is LeaseType.IMMEDIATE and cut_short):
             self._execution.requeue(lease)
             desk.free_early(FAR_FUTURE)
             return
