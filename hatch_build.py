@@ -16,7 +16,17 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGES = ("model", "plan", "core")
-MODULES = ("runtime/clocks", "runtime/loop", "runtime/workload", "backends/simulated", "experiments/records", "policy/protocols", "policy/views", "policy/free", "policy/money")
+MODULES = (
+    "runtime/clocks",
+    "runtime/loop",
+    "runtime/workload",
+    "backends/simulated",
+    "experiments/records",
+    "policy/protocols",
+    "policy/views",
+    "policy/free",
+    "policy/money",
+)
 # Native classes cannot derive from built-in exceptions.
 LEFT_OUT = ("core/states",)
 

@@ -18,7 +18,7 @@ from haizea.runtime.loop import Direct, Loop
 from haizea.runtime.workload import Arrivals
 from tests.core.play import Play
 from tests.simulation.made_up import World, faulty_worlds
-from tests.simulation.running import Kept, Script
+from tests.simulation.running import INSTANTS_MAX, Kept, Script
 
 SOME = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -33,10 +33,13 @@ class Told:
         self._forgetful = forgetful
         self._scheduler = Scheduler(world.site, 0, world.options, world.policies())
         self.story: list[str] = []
+        self.handed = 0
         self.record: dict[int, str] = {}
 
     def handle(self, event: Event) -> list[Effect | Retired]:
         """Hand an event over, and remember what has come of it."""
+        self.handed += 1
+        assert self.handed < INSTANTS_MAX, "the simulation does not come to an end"
         effects = self._scheduler.handle(event)
         desk = self._scheduler.desk
         for effect in effects:

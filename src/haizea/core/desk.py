@@ -168,7 +168,7 @@ class Desk:
         Timers of which the number is negative are only for looking: nothing happens to the stay then.
         """
         self.planner.note_copies(stay)
-        for end in sorted({copy.end for copy in stay.copies if copy.start < copy.end < stay.start}):
+        for end in sorted({c.end for c in stay.copies if max(c.start, self.now) < c.end < stay.start}):
             self.sequence += 1
             heappush(self._timers, (end, Phase.OVER, -self.sequence, stay))
 

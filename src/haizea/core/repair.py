@@ -34,7 +34,8 @@ class Repair:
 
         ``stay`` is when it was to be there, where its stays no longer say so.
 
-        Best effort goes back to the queue, and so does an immediate lease that has given way once, or is to. A reservation gets
+        Best effort goes back to the queue, and so does an immediate lease that has given way once, or is to. A
+        reservation gets
         what is left of its time elsewhere at once, a deadline lease all that is left to deliver before its deadline;
         where there is no room for that, it has failed.
         """
