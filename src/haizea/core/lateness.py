@@ -31,10 +31,12 @@ class Lateness:
         while (thing := desk.due()) is not None:
             late = desk.now - desk.due_at
             if late > most:
+                timer = thing.timer
                 if not all_run_on:
                     self._let_run_on()
                     all_run_on = True
-                self._late(thing, late)
+                if _still_due(thing, timer):
+                    self._late(thing, late)
             elif isinstance(thing, Transfer):
                 execution.move_transfer(thing)
             else:
@@ -51,7 +53,10 @@ class Lateness:
         else:
             if thing.phase is Phase.RUNNING and self._desk.now > thing.run_end:
                 # It was resumed meanwhile, and its end missed too.
+                timer = thing.timer
                 self._let_run_on()
+                if not _still_due(thing, timer):
+                    return
             self._execution.move(thing)
 
     def _start_missed(self, stay: Stay, late: Span) -> None:
@@ -104,3 +109,9 @@ class Lateness:
         for lease in waiting:
             if lease.stays:
                 self._repair.replace(lease, reason)
+
+
+def _still_due(thing: Stay | Transfer, timer: int) -> bool:
+    """Whether what was due is still: making way for others may have moved it to another time, or ended it."""
+    over = thing.phase is Phase.OVER if isinstance(thing, Stay) else thing.state is TransferState.OVER
+    return not over and thing.timer == timer

@@ -35,9 +35,8 @@ class Repair:
         ``stay`` is when it was to be there, where its stays no longer say so.
 
         Best effort goes back to the queue, and so does an immediate lease that has given way once, or is to. A
-        reservation gets
-        what is left of its time elsewhere at once, a deadline lease all that is left to deliver before its deadline;
-        where there is no room for that, it has failed.
+        reservation gets what is left of its time elsewhere at once, a deadline lease all that is left to deliver
+        before its deadline; where there is no room for that, it has failed.
         """
         desk = self._desk
         cut_short = lease.preemptions or any(one.suspending for one in lease.stays)
@@ -115,7 +114,7 @@ class Repair:
         for stay, until in overdue:
             stay.end = max(stay.end, now)
             if until > stay.end:
-                moved += self._take(stay, until)
+                self._take(stay, until, moved)
             latest = max(latest, until)
             self._desk.touched.add(stay.lease.id)
         self._move(moved, latest, reason)
@@ -158,33 +157,36 @@ class Repair:
         desk.arm(rest)
 
     def _hold_longer(self, stay: Stay, until: Instant, reason: Reason) -> None:
-        self._move(self._take(stay, until), until, reason)
-
-    def _take(self, stay: Stay, until: Instant) -> list[Stay]:
-        """Have a stay hold its hosts until an instant; return the stays that hold nothing any more for that."""
-        desk = self._desk
         moved: list[Stay] = []
+        self._take(stay, until, moved)
+        self._move(moved, until, reason)
+
+    def _take(self, stay: Stay, until: Instant, moved: list[Stay]) -> None:
+        """Have a stay hold its hosts until an instant; ``moved`` gets the stays that hold nothing any more for that."""
+        desk = self._desk
         if not desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
-            moved = self._clear(stay, until)
+            self._clear(stay, until, moved)
         desk.table.hold(stay.end, until, stay.placement.held)
         stay.end = until
-        return moved
 
     def _move(self, moved: list[Stay], until: Instant, reason: Reason) -> None:
         for other in moved:
             # Planning one anew may have ended another one's lease.
             if other.phase is Phase.PLANNED:
+                for twin in moved:
+                    # What gives back what a lease holds must not come upon a stay of it that holds nothing.
+                    if twin is not other and twin.lease is other.lease and twin.phase is Phase.PLANNED:
+                        self._desk.forget(twin)
                 self._make_way(other, until, reason)
 
-    def _clear(self, stay: Stay, until: Instant) -> list[Stay]:
-        """Free the hosts of a stay for longer; return the stays that hold nothing any more and must be planned anew."""
+    def _clear(self, stay: Stay, until: Instant, moved: list[Stay]) -> None:
+        """Free the hosts of a stay for longer; ``moved`` gets the stays that hold nothing any more."""
         desk = self._desk
         mine = set(hosts_of(stay, desk.table))
-        moved: list[Stay] = []
         for lease in list(desk.leases.values()):
             for other in list(lease.stays):
                 late = other.phase is Phase.PLANNED and other.start < until and other.end > stay.end
-                if other is stay or not late or not mine & set(hosts_of(other, desk.table)):
+                if other is stay or other in moved or not late or not mine & set(hosts_of(other, desk.table)):
                     continue
                 if lease.type is LeaseType.BEST_EFFORT:
                     self._execution.requeue(lease)
@@ -192,7 +194,6 @@ class Repair:
                 desk.table.release(other.start, other.end, other.placement.held)
                 desk.touched.add(lease.id)
                 moved.append(other)
-        return moved
 
     def _make_way(self, stay: Stay, until: Instant, reason: Reason) -> None:
         """Plan a stay that holds nothing any more anew: elsewhere, or from a later start on."""

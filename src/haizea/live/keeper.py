@@ -38,6 +38,7 @@ from haizea.model.events import (
     TimePassed,
 )
 from haizea.model.units import Instant
+from haizea.runtime.changes import WITHDRAWN
 from haizea.runtime.ports import Report
 from haizea.runtime.rows import CommandRow, Entry, LeaseRow, Loaded
 from haizea.runtime.store import Deposed, Store, StoreUnavailable, Transaction
@@ -408,7 +409,7 @@ class Keeper:
         """Take back what was decided upon but could not be kept: whoever asked is told that it was not."""
         for lease in self._requested:
             if lease in self.scheduler.desk.leases:
-                self._handle(CancelRequested(self.now, lease, "the store, which could not keep it"))
+                self._handle(CancelRequested(self.now, lease, WITHDRAWN))
         self._handle(TimePassed(self.now))
         for command in self._commands:
             if command.lease in self._requested:

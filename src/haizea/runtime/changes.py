@@ -10,6 +10,9 @@ from haizea.runtime.store import Transaction
 
 T = TypeVar("T")
 
+WITHDRAWN = "the store, which could not keep it"
+"""By whom a lease is cancelled that was decided upon and could not be kept, so that nobody was promised it."""
+
 
 class Change(Protocol):
     """What a job is handed: the present, the step's transaction, the way to the scheduler."""

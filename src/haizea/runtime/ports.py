@@ -1,13 +1,16 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from haizea.core.desk import Retired
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice
 from haizea.model.events import Event, Observed
 from haizea.model.units import Instant
-from haizea.runtime.rows import CommandRow
+
+if TYPE_CHECKING:
+    # A simulation needs no rows of a store.
+    from haizea.runtime.rows import CommandRow
 
 
 class Clock(Protocol):
@@ -70,7 +73,7 @@ class Platform(Protocol):
     def start(self, tell: Callable[[Report | Seen], None], /) -> None:
         """Begin to work, and to tell."""
 
-    def submit(self, command: CommandRow, /) -> None:
+    def submit(self, command: "CommandRow", /) -> None:
         """Begin to carry out a command. The same one may come again, by its id: it is done once."""
 
     def observe(self) -> Sequence[Seen]:

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed, WishesChanged
 from haizea.model.lease import LeaseState, LeaseType
-from haizea.runtime.changes import Change
+from haizea.runtime.changes import WITHDRAWN, Change
 from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, Unavailable
@@ -60,8 +60,9 @@ class Leases:
         def job(change: Change) -> LeaseRow | None:
             if key is not None:
                 known = self._known(change, owner, key, digest)
-                if known is not None:
-                    return change.row(known)
+                row = None if known is None else change.row(known)
+                if row is not None and not _withdrawn(row):
+                    return row
             terms = terms_of(request, owner, change.now)
             claims = ScheduledClaims(change.scheduler.desk.leases.values())
             groups = [request.group] if request.group else []
@@ -251,3 +252,9 @@ def _known(field: str, given: Sequence[str], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
             raise Invalid(f"there is no {field} {name[:64]!r}; there are {', '.join(known)}", field=field)
+
+
+def _withdrawn(row: LeaseRow) -> bool:
+    """Whether a lease was taken back because the store could not keep it: then nobody was told that there is one."""
+    reason = row.document["reason"]
+    return row.state == LeaseState.CANCELLED.label and reason is not None and WITHDRAWN in reason["text"]
