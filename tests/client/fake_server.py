@@ -129,7 +129,7 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             # The end of the connection without the last chunk, as when a server dies.
             self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
     return Handler
 

@@ -167,8 +167,10 @@ class Planner:
         stay = self.stay(lease, placement, at, end)
         if stay is None or (terms.deadline is not None and stay.run_end > terms.deadline):
             return None
-        if lease.images and self.options.migration is not Migration.NO:
-            stay.vm_hosts = assign_near(self.table, need, placement, lease.images)
+        if lease.images:
+            # Who cannot migrate is, VM by VM, where the images are.
+            pinned = self.options.migration is Migration.NO
+            stay.vm_hosts = lease.images if pinned else assign_near(self.table, need, placement, lease.images)
         return stay
 
     def find(self, lease: Lease, start: Instant, end: Instant, usable: Sequence[Mask]) -> Placement | None:
