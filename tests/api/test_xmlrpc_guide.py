@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from docs.xmlrpc_reference import main
 from haizea.api.xmlrpc.methods import Method
 from haizea.api.xmlrpc.reference import page
 from haizea.api.xmlrpc.table import METHODS
@@ -14,6 +13,7 @@ from tests.api.xmlrpc_running import running
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide" / "xmlrpc.md"
+REFERENCE = ROOT / "docs" / "guide" / "xmlrpc-reference.md"
 
 
 def test_the_guide_can_be_typed_in() -> None:
@@ -31,7 +31,7 @@ def test_the_guide_can_be_typed_in() -> None:
 
 def test_the_reference_is_current() -> None:
     """The reference that is kept in the repository says what the code says now."""
-    assert main(["--check"]) == 0
+    assert REFERENCE.read_text(encoding="utf-8") == page()
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

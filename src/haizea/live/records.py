@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from haizea.core.desk import Desk
-from haizea.core.memory import hosts_from, lease_document
+from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, LeaseChanged, Notice
 from haizea.model.resources import CPU, MEMORY
@@ -93,9 +93,3 @@ def plan_text(leases: Collection[int]) -> str:
     named = ", ".join(str(lease) for lease in sorted(leases)[:NAMED_MAX])
     more = f" and {len(leases) - NAMED_MAX} more" if len(leases) > NAMED_MAX else ""
     return f"The plan of lease {named}{more} has changed."
-
-
-def vms_on(document: Document) -> tuple[int, ...]:
-    """Return the host of every VM of the present stay; nothing where there is none."""
-    stays = document["stays"]
-    return hosts_from(stays[0]["hosts"]) if stays else ()

@@ -17,7 +17,7 @@ from haizea.service.principal import Role
 _HEAD: Final = """\
 # Methods of XML-RPC
 
-This page is made from the code by `docs/xmlrpc_reference.py`; edit the code. [XML-RPC](xmlrpc.md) is the introduction,
+This page is made from the code by `./dev docs`; edit the code. [XML-RPC](xmlrpc.md) is the introduction,
 with examples.
 
 A parameter in brackets may be left out, with all that come after it. What a role may do is said for things of one's
