@@ -19,7 +19,7 @@ from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import HOUR, MINUTE, Instant
 from haizea.runtime.changes import Change
-from haizea.runtime.ports import Report, Seen
+from haizea.runtime.ports import HostSeen, Report, Said, Seen, Stranger
 from haizea.runtime.rows import CommandRow, LeaseFilter
 from haizea.runtime.store import Deposed, StoreUnavailable
 from haizea.service.measures import Measures
@@ -54,9 +54,9 @@ class Recorder:
         self.seen = list(seen)
         self.commands: list[CommandRow] = []
         self.problem: Exception | None = None
-        self._tell: Callable[[Report | Seen], None] = lambda said: None
+        self._tell: Callable[[Said], None] = lambda said: None
 
-    def start(self, tell: Callable[[Report | Seen], None], /) -> None:
+    def start(self, tell: Callable[[Said], None], /) -> None:
         """Begin."""
         self._tell = tell
 
@@ -70,6 +70,18 @@ class Recorder:
     def observe(self) -> list[Seen]:
         """Show what there is."""
         return self.seen
+
+    def hosts(self) -> list[HostSeen]:
+        """Show no host to be otherwise."""
+        return []
+
+    def strangers(self) -> list[Stranger]:
+        """Show nobody else's VMs."""
+        return []
+
+    def adopt(self, name: str, lease: int, vm: int, /) -> None:
+        """Have nothing to adopt."""
+        raise LookupError(name)
 
     def running(self) -> list[Seen]:
         """Return what it would show had it done what it was told to start."""

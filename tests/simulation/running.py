@@ -7,7 +7,7 @@ from haizea.backends.simulated import SimulatedBackend
 from haizea.core.desk import Policies, Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.verifier import Verifier
-from haizea.model.effects import LeaseChanged, Notice
+from haizea.model.effects import News
 from haizea.model.events import CancelRequested, Event
 from haizea.model.lease import LeaseRequest, LeaseState
 from haizea.model.site import Site
@@ -63,7 +63,7 @@ class Kept:
         """Keep it."""
         self.leases[retired.lease.id] = retired.lease
 
-    def changed(self, change: LeaseChanged | Notice, /) -> None:
+    def changed(self, change: News, /) -> None:
         """Let it pass."""
 
 

@@ -134,7 +134,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     engine = Engine(
         engine_settings(settings, site),
         store,
-        PretendedPlatform(_platform_path(settings)),
+        PretendedPlatform(_platform_path(settings), len(site.hosts)),
         clock,
         measures,
         warn,

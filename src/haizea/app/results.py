@@ -10,7 +10,7 @@ from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Iso, Ledger, OperationRow, operations
 from haizea.experiments.summary import summarise
-from haizea.model.effects import Effect, LeaseChanged, Notice
+from haizea.model.effects import Effect, News
 from haizea.model.lease import LeaseType
 from haizea.model.units import Instant
 
@@ -83,7 +83,7 @@ class Results:
     def _open(self, name: str) -> IO[str]:
         return open(self._path(name), "w", encoding="utf-8", newline="")
 
-    def changed(self, change: LeaseChanged | Notice, /) -> None:
+    def changed(self, change: News, /) -> None:
         """A simulation keeps no record of changes on the way."""
 
     def take(self, effect: Effect | Retired) -> None:

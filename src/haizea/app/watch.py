@@ -9,7 +9,7 @@ from haizea.app.request import SimulateRequest
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.records import Iso, seconds
-from haizea.model.effects import Command, Effect, LeaseChanged
+from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Notice
 from haizea.model.events import Event, LeaseRequested, TimePassed
 from haizea.model.lease import LeaseState, LeaseTerms
 from haizea.model.units import Instant, Span
@@ -81,8 +81,12 @@ class Log:
             elif isinstance(effect, LeaseChanged):
                 if not effect.state.final:
                     self.line("DEBUG", effect.at, f"lease {effect.lease} {effect.state.label}")
-            else:
+            elif isinstance(effect, Notice):
                 self.line("INFO", effect.at, f"lease {effect.lease}: {effect.text}")
+            elif isinstance(effect, HostChanged):
+                self.line("INFO", effect.at, f"host {effect.host} {effect.state.value}: {effect.text}")
+            else:
+                self.line("INFO", effect.at, f"refused: {effect.reason.text}")
 
     def _vdebug(self, event: Event) -> None:
         desk = self._scheduler.desk

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from haizea.model.events import Observed
-from haizea.runtime.ports import Report, Seen
+from haizea.model.site import HostState
+from haizea.runtime.ports import HostSeen, Report, Said, Seen, Stranger
 from haizea.runtime.rows import CommandRow
 
 _SCHEMA: Final = """
@@ -26,15 +27,16 @@ _KEPT: Final = 100_000
 class PretendedPlatform:
     """Pretends to run VMs. Not for several threads at a time."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Open the file, or make it; ``:memory:`` forgets everything when it is stopped."""
+    def __init__(self, path: Path | str, hosts: int) -> None:
+        """Open the file, or make it; ``:memory:`` forgets everything when it is stopped. It pretends so many hosts."""
+        self._hosts = hosts
         self._database = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.executescript(_SCHEMA)
-        self._tell: Callable[[Report | Seen], None] | None = None
+        self._tell: Callable[[Said], None] | None = None
 
-    def start(self, tell: Callable[[Report | Seen], None], /) -> None:
+    def start(self, tell: Callable[[Said], None], /) -> None:
         """Begin to tell how commands went."""
         self._tell = tell
 
@@ -62,6 +64,22 @@ class PretendedPlatform:
         """Return all VMs there are, by lease and number."""
         found = self._database.execute("SELECT lease, vm, state, host FROM vms ORDER BY lease, vm").fetchall()
         return [Seen(lease, vm, Observed(state), host) for lease, vm, state, host in found]
+
+    def hosts(self) -> list[HostSeen]:
+        """Return all hosts: none of them ever fails."""
+        return [HostSeen(host, HostState.UP) for host in range(self._hosts)]
+
+    def strangers(self) -> list[Stranger]:
+        """Return the VMs that are no lease's: nobody else uses this platform."""
+        return []
+
+    def adopt(self, name: str, lease: int, vm: int, /) -> None:
+        """There is nothing to adopt.
+
+        Raises:
+            LookupError: always.
+        """
+        raise LookupError(f"there is no VM {name} to be lease {lease}'s VM {vm}")
 
     def stop(self) -> None:
         """Close the file; the VMs that it pretends run on."""

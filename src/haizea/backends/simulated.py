@@ -37,7 +37,7 @@ class SimulatedBackend:
 
     def execute(self, command: Command) -> None:
         """Carry out a command."""
-        at, verb, lease, until, _hosts = command
+        at, verb, lease, until, _hosts, _vms = command
         guests = self._guests.get(lease)
         if guests is None:
             return

@@ -17,6 +17,7 @@ from haizea.model.lease import (
     LeaseState,
     LeaseTerms,
     NodeSet,
+    OnEnd,
     OnFailure,
     OnGuestShutdown,
     Reactions,
@@ -104,6 +105,10 @@ def terms_document(terms: LeaseTerms) -> Document:
         "together": constraints.together,
         "on_guest_shutdown": terms.reactions.on_guest_shutdown.value,
         "on_failure": terms.reactions.on_failure.value,
+        "on_end": terms.reactions.on_end.value,
+        "extend_by": terms.reactions.extend_by,
+        "priority": terms.priority,
+        "grace": terms.grace,
     }
 
 
@@ -128,7 +133,20 @@ def terms_of(found: Mapping[str, Any]) -> LeaseTerms:
             found["spread"],
             found["together"],
         ),
-        reactions=Reactions(OnGuestShutdown(found["on_guest_shutdown"]), OnFailure(found["on_failure"])),
+        reactions=_reactions_of(found),
+        priority=found.get("priority", 0),
+        grace=found.get("grace", 0),
+    )
+
+
+def _reactions_of(found: Mapping[str, Any]) -> Reactions:
+    # Stores that are older have only the first two.
+    usual = Reactions()
+    return Reactions(
+        OnGuestShutdown(found["on_guest_shutdown"]),
+        OnFailure(found["on_failure"]),
+        OnEnd(found.get("on_end", usual.on_end)),
+        found.get("extend_by", usual.extend_by),
     )
 
 

@@ -58,6 +58,7 @@ REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
     (_D.ABSENT, _O.SUSPENDED): _R.NOTHING,
     (_D.ABSENT, _O.PAUSED): _R.DESTROY,
     (_D.ABSENT, _O.STOPPED): _R.NOTHING,
+    (_D.ABSENT, _O.DELETED): _R.NOTHING,
     (_D.RESUMING, _O.RUNNING): _R.NOTHING,
     (_D.RESUMING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
     (_D.RESUMING, _O.CRASHED): _R.FAILURE,
@@ -66,6 +67,7 @@ REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
     (_D.RESUMING, _O.SUSPENDED): _R.NOTHING,
     (_D.RESUMING, _O.PAUSED): _R.NOTHING,
     (_D.RESUMING, _O.STOPPED): _R.NOTHING,
+    (_D.RESUMING, _O.DELETED): _R.SHUTDOWN,
     (_D.RUNNING, _O.RUNNING): _R.NOTHING,
     (_D.RUNNING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
     (_D.RUNNING, _O.CRASHED): _R.FAILURE,
@@ -74,6 +76,7 @@ REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
     (_D.RUNNING, _O.SUSPENDED): _R.NOTE,
     (_D.RUNNING, _O.PAUSED): _R.NOTE,
     (_D.RUNNING, _O.STOPPED): _R.SHUTDOWN,
+    (_D.RUNNING, _O.DELETED): _R.SHUTDOWN,
     (_D.ENDING, _O.RUNNING): _R.NOTHING,
     (_D.ENDING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
     (_D.ENDING, _O.CRASHED): _R.FAILURE,
@@ -82,6 +85,7 @@ REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
     (_D.ENDING, _O.SUSPENDED): _R.NOTHING,
     (_D.ENDING, _O.PAUSED): _R.NOTHING,
     (_D.ENDING, _O.STOPPED): _R.NOTHING,
+    (_D.ENDING, _O.DELETED): _R.SHUTDOWN,
 }
 
 _DESIRED: Final = {

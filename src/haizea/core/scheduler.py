@@ -159,7 +159,14 @@ class Scheduler:
             return
         old, new = lease.terms, event.terms
         same = new._replace(
-            preemptible=old.preemptible, extra=old.extra, reactions=old.reactions, name=old.name, group=old.group
+            user=old.user,
+            preemptible=old.preemptible,
+            extra=old.extra,
+            reactions=old.reactions,
+            name=old.name,
+            group=old.group,
+            priority=old.priority,
+            grace=old.grace,
         )
         if same != old:
             raise ValueError(f"lease {lease.id}: other VMs, times, images or constraints would need another plan")

@@ -109,7 +109,7 @@ class Verifier:
             elif isinstance(effect, Notice):
                 if effect.lease in self._live:
                     self._live[effect.lease].excused = True
-            else:
+            elif isinstance(effect, LeaseChanged):
                 self._changed(effect)
         decided = isinstance(event, TimePassed)
         self._decided = decided

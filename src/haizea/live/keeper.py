@@ -28,7 +28,7 @@ from haizea.live.records import (
     plan_text,
 )
 from haizea.live.unwritten import COMMANDS, Mending, Unwritten
-from haizea.model.effects import Command, LeaseChanged
+from haizea.model.effects import Command, HostChanged, LeaseChanged, Refused
 from haizea.model.events import (
     CancelRequested,
     Event,
@@ -37,6 +37,7 @@ from haizea.model.events import (
     OperationReported,
     TimePassed,
 )
+from haizea.model.reason import Reason
 from haizea.model.units import Instant
 from haizea.runtime.changes import WITHDRAWN
 from haizea.runtime.ports import Report
@@ -144,9 +145,9 @@ class Keeper:
         """Add an entry to the journal."""
         self._unwritten.entries.append(Entry(self._number(), self.now, kind, lease, host, actor, text, data or {}))
 
-    def hand_over(self, event: Event) -> None:
-        """Hand an event to the scheduler."""
-        self._handle(event)
+    def hand_over(self, event: Event) -> Reason | None:
+        """Hand an event to the scheduler; return why an order was refused, None where it was taken."""
+        return self._handle(event)
 
     def new_lease(self) -> int:
         """Return a number that no lease has had."""
@@ -449,7 +450,8 @@ class Keeper:
                 "stray", "haizea", f"VMs of a lease {lease} were found, which there is none of: {verb}.", data=data
             )
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event) -> Reason | None:
+        refusal: Reason | None = None
         scheduler, unwritten = self.scheduler, self._unwritten
         desk = scheduler.desk
         if isinstance(event, LeaseRequested):
@@ -463,6 +465,11 @@ class Keeper:
                 self._command(command_row(self._next_command, effect))
             elif isinstance(effect, LeaseChanged):
                 unwritten.entries.append(changed_entry(self._number(), effect))
+            elif isinstance(effect, Refused):
+                refusal = effect.reason
+            elif isinstance(effect, HostChanged):
+                name = desk.site.hosts[effect.host].name
+                self.note("host-changed", "haizea", effect.text, host=name, data={"state": effect.state.value})
             else:
                 unwritten.entries.append(notice_entry(self._number(), effect))
         for touched in desk.touched:
@@ -470,6 +477,7 @@ class Keeper:
             if lease is not None:
                 unwritten.leases[touched] = lease_row(lease, desk, 0)
                 self._changed.add(touched)
+        return refusal
 
     def _give_versions(self) -> None:
         """Number the leases that this step has changed by its last journal entry: versions grow, and after a crash too.

@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Callable
 
-from haizea.model.events import InstanceObserved
+from haizea.model.events import HostObserved, InstanceObserved
 from haizea.model.units import FAR_FUTURE, Instant, Span
-from haizea.runtime.ports import Report, Seen
+from haizea.runtime.ports import HostSeen, Progress, Report, Said
 
 TAKEN_MAX = 1_000
 
@@ -15,9 +15,9 @@ class Mailbox:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._waiting: deque[Report | Seen] = deque()
+        self._waiting: deque[Said] = deque()
 
-    def put(self, said: Report | Seen) -> None:
+    def put(self, said: Said) -> None:
         """Put something in."""
         self._waiting.append(said)
         self._wake()
@@ -27,15 +27,17 @@ class Mailbox:
         """At once, where something waits."""
         return 0 if self._waiting else FAR_FUTURE
 
-    def due(self, now: Instant, /) -> list[InstanceObserved | Report]:
+    def due(self, now: Instant, /) -> list[InstanceObserved | HostObserved | Report]:
         """Take out what waits, as of now."""
-        found: list[InstanceObserved | Report] = []
+        found: list[InstanceObserved | HostObserved | Report] = []
         while self._waiting and len(found) < TAKEN_MAX:
             said = self._waiting.popleft()
             if isinstance(said, Report):
                 found.append(said)
-            else:
-                found.append(InstanceObserved(now, said.lease, said.vm, said.observed))
+            elif isinstance(said, HostSeen):
+                found.append(HostObserved(now, said.host, said.state))
+            elif not isinstance(said, Progress):
+                found.append(InstanceObserved(now, said.lease, said.vm, said.observed, said.host, said.by))
         return found
 
 

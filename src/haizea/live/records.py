@@ -60,9 +60,8 @@ def usage_rows(row: LeaseRow) -> Iterator[UsageRow]:
 
 def command_row(number: int, command: Command) -> CommandRow:
     """Return a command as the store keeps it."""
-    return CommandRow(
-        number, command.at, command.until, command.verb.value, command.lease, command.hosts(), "pending", 0, ""
-    )
+    verb, hosts = command.verb.value, command.hosts()
+    return CommandRow(number, command.at, command.until, verb, command.lease, hosts, "pending", 0, "", command.vms)
 
 
 def changed_entry(number: int, change: LeaseChanged) -> Entry:

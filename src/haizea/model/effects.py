@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Reason
+from haizea.model.site import HostState
 from haizea.model.units import Instant
 
 
@@ -23,12 +24,16 @@ class Verb(Enum):
     RESUME = "resume"
     SHUT_DOWN = "shut-down"
     DESTROY = "destroy"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
 
 
 class Command(NamedTuple):
     """Do something with the VMs of a lease, planned to take from ``at`` until ``until``.
 
-    ``hosts`` is worked out when it is first asked for: a simulation never asks.
+    ``hosts`` is worked out when it is first asked for: a simulation never asks. ``vms`` are the numbers of the VMs that
+    it is about, in order; empty for all of the lease, which is what most are about. MIGRATE moves running VMs to
+    ``hosts``; RESUME resumes there, wherever the images are; DESTROY leaves nothing of the VMs, images included.
     """
 
     at: Instant
@@ -36,6 +41,7 @@ class Command(NamedTuple):
     lease: int
     until: Instant
     hosts: Callable[[], tuple[int, ...]]
+    vms: tuple[int, ...] = ()
 
 
 class LeaseChanged(NamedTuple):
@@ -55,4 +61,21 @@ class Notice(NamedTuple):
     text: str
 
 
-Effect = Command | LeaseChanged | Notice
+class Refused(NamedTuple):
+    """An order was refused, and nothing changed; without this effect it was taken."""
+
+    at: Instant
+    reason: Reason
+
+
+class HostChanged(NamedTuple):
+    """What a host may be used for has changed; ``text`` says why, as a sentence."""
+
+    at: Instant
+    host: int
+    state: HostState
+    text: str
+
+
+News = LeaseChanged | Notice | Refused | HostChanged
+Effect = Command | News

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from haizea.model.resources import MEMORY, Capacity
-from haizea.model.units import Instant, Span
+from haizea.model.units import HOUR, Instant, Span
 
 NO_EXTRA: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -67,11 +67,24 @@ class OnFailure(Enum):
     HOLD = "hold"
 
 
+class OnEnd(Enum):
+    """What a lease wishes for when its time is over."""
+
+    STOP = "stop"
+    SUSPEND = "suspend"
+    EXTEND = "extend"
+
+
 class Reactions(NamedTuple):
-    """A lease's wishes for what nobody planned."""
+    """A lease's wishes for what nobody planned, and for its end.
+
+    With EXTEND it gets ``extend_by`` more time, again and again, while there is room and nobody has to give way for it.
+    """
 
     on_guest_shutdown: OnGuestShutdown = OnGuestShutdown.END
     on_failure: OnFailure = OnFailure.REQUEUE
+    on_end: OnEnd = OnEnd.STOP
+    extend_by: Span = HOUR
 
 
 DEFAULT_REACTIONS: Final = Reactions()
@@ -82,7 +95,8 @@ class LeaseTerms(NamedTuple):
 
     ``start`` is None for best effort; with ``immediate`` the lease is wanted now or not at all. ``start`` and
     ``deadline`` are instants; in a workload that has not begun they are spans since its start. ``duration``
-    None is unlimited.
+    None is unlimited. ``priority`` orders the queue where the policy for it looks at it: more comes first. ``grace`` is
+    how long before it is preempted the lease's owner must have been told.
     """
 
     nodes: tuple[NodeSet, ...]
@@ -98,6 +112,8 @@ class LeaseTerms(NamedTuple):
     reactions: Reactions = DEFAULT_REACTIONS
     group: str = ""
     name: str = ""
+    priority: int = 0
+    grace: Span = 0
 
     @property
     def type(self) -> LeaseType:
@@ -121,7 +137,11 @@ class LeaseTerms(NamedTuple):
 
 
 class LeaseState(IntEnum):
-    """The states of a lease; the numbers are those that Haizea 1.x clients know."""
+    """The states of a lease; the numbers up to 18 are those that Haizea 1.x clients know.
+
+    HELD: nothing is done with it until somebody says what; where it has VMs, they keep their hosts until its time is
+    over. PAUSED: its VMs stand still on their hosts and keep their capacity, and its time goes on.
+    """
 
     NEW = 0
     PENDING = 1
@@ -142,6 +162,8 @@ class LeaseState(IntEnum):
     DONE = 16
     FAILED = 17
     REJECTED_BY_USER = 18
+    HELD = 19
+    PAUSED = 20
 
     @property
     def final(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from haizea.model.events import Event
+from haizea.model.reason import Reason
 from haizea.model.units import Instant
 from haizea.runtime.rows import LeaseRow
 from haizea.runtime.store import Transaction
@@ -41,8 +42,11 @@ class Change(Protocol):
     ) -> None:
         """Add an entry to the journal."""
 
-    def hand_over(self, event: Event) -> None:
-        """Hand an event, stamped with the present, to the scheduler."""
+    def hand_over(self, event: Event) -> Reason | None:
+        """Hand an event, stamped with the present, to the scheduler.
+
+        Returns why an order was refused, None where it was taken; what was not an order is never refused here.
+        """
 
     def new_lease(self) -> int:
         """Return a number that no lease has had."""

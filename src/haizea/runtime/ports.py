@@ -1,12 +1,15 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from haizea.core.desk import Retired
-from haizea.model.effects import Command, Effect, LeaseChanged, Notice
+from haizea.model.effects import Command, Effect, News
 from haizea.model.events import Event, Observed
-from haizea.model.units import Instant
+from haizea.model.lease import LeaseTerms
+from haizea.model.resources import Capacity
+from haizea.model.site import NO_LABELS, HostState
+from haizea.model.units import Instant, Span
 
 if TYPE_CHECKING:
     # A simulation needs no rows of a store.
@@ -46,41 +49,119 @@ class Step(Protocol):
 
 
 class Seen(NamedTuple):
-    """A VM as a platform shows it: its lease, its number there (from 1), its state, the host's number."""
+    """A VM as a platform shows it: its lease, its number there (from 1), its state, the host's number.
+
+    ``by`` is who brought it into that state, where the platform tells and it was a person.
+    """
 
     lease: int
     vm: int
     observed: Observed
     host: int | None
+    by: str = ""
+
+
+class HostSeen(NamedTuple):
+    """A host as a platform shows it; ``capacity`` None where it cannot be told at the moment.
+
+    ``state`` is UP, SUSPECT where the host does not answer, DOWN where it is known to have failed, DISABLED where
+    somebody has disabled it with the platform's own tools.
+    """
+
+    host: int
+    state: HostState
+    capacity: Capacity | None = None
+
+
+class Stranger(NamedTuple):
+    """A VM that runs on a host and is no lease's: ``name`` is what the platform knows it by."""
+
+    name: str
+    host: int
+    demand: Capacity
+    labels: Mapping[str, str] = NO_LABELS
 
 
 class Report(NamedTuple):
-    """How a command went; ``error`` is empty where it went well."""
+    """How a command went, once it is over; ``error`` is empty where it went well.
+
+    ``vms`` are those that it failed for, empty for all of the command's. ``took`` is how long each VM's operation took,
+    by VM number and in real time, where that was measured.
+    """
 
     command: int
     verb: str
     lease: int
     error: str
+    vms: tuple[int, ...] = ()
+    took: tuple[tuple[int, Span], ...] = ()
+
+
+class Progress(NamedTuple):
+    """How far a command is that takes long, in thousandths."""
+
+    command: int
+    verb: str
+    lease: int
+    permille: int
+
+
+Said = Report | Seen | HostSeen | Progress
+"""What a platform may say by itself."""
+
+Terms = Callable[[int], LeaseTerms | None]
+"""Looks up what was asked for with a lease, from any thread; None where there is no such lease."""
+
+
+class PlatformUnavailable(Exception):
+    """The platform cannot be asked at the moment; what it has is not known, which is not that it has nothing."""
 
 
 class Platform(Protocol):
     """A live platform that VMs run on. Nothing here waits for long: work is done in threads of its own.
 
     What it has to say is put into the ``tell`` that :meth:`start` is given, from any thread: how commands went, and VMs
-    seen in a state that nobody told it to bring them to.
+    and hosts seen in a state that nobody told it to bring them to. Whatever else it needs to know of a lease than the
+    command says it looks up by the ``Terms`` that it was made with.
     """
 
-    def start(self, tell: Callable[[Report | Seen], None], /) -> None:
+    def start(self, tell: Callable[[Said], None], /) -> None:
         """Begin to work, and to tell."""
 
     def submit(self, command: "CommandRow", /) -> None:
-        """Begin to carry out a command. The same one may come again, by its id: it is done once."""
+        """Begin to carry out a command. The same one may come again, by its id: it is done once.
+
+        Commands about the same VM are carried out in the order in which they come. A command that is about VMs that
+        are as it wants them already has succeeded.
+        """
 
     def observe(self) -> Sequence[Seen]:
-        """Return all VMs there are.
+        """Return all VMs of leases that there are, suspended ones too.
+
+        Raises:
+            PlatformUnavailable: it cannot be asked at the moment, or not all of it.
+        """
+
+    def hosts(self) -> Sequence[HostSeen]:
+        """Return all hosts of the site, as they are now.
 
         Raises:
             PlatformUnavailable: it cannot be asked at the moment.
+        """
+
+    def strangers(self) -> Sequence[Stranger]:
+        """Return the VMs that are no lease's.
+
+        Raises:
+            PlatformUnavailable: it cannot be asked at the moment.
+        """
+
+    def adopt(self, name: str, lease: int, vm: int, /) -> None:
+        """Take a stranger to be a lease's VM from now on.
+
+        Raises:
+            LookupError: there is none of that name.
+            PlatformUnavailable: it cannot be told at the moment.
         """
 
     def stop(self) -> None:
@@ -100,5 +181,5 @@ class Sink(Protocol):
     def retired(self, retired: Retired, /) -> None:
         """Take note of a lease that has reached a final state."""
 
-    def changed(self, change: LeaseChanged | Notice, /) -> None:
+    def changed(self, change: News, /) -> None:
         """Take note of a lease that has changed, or of something people should be told."""

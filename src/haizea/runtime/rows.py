@@ -74,7 +74,8 @@ class Entry(NamedTuple):
 class CommandRow(NamedTuple):
     """A command to the back end. ``state`` is ``pending``, ``sent``, ``done`` or ``failed``.
 
-    ``hosts`` gives the host's number of every VM, in order of VM numbers (of the hosts alone for ``transfer``).
+    ``hosts`` gives the host's number of every VM, in order of VM numbers (of the hosts alone for ``transfer``). ``vms``
+    are the numbers of the VMs that it is about; empty for all of the lease.
     """
 
     id: int
@@ -86,6 +87,7 @@ class CommandRow(NamedTuple):
     state: str
     attempts: int
     error: str
+    vms: tuple[int, ...] = ()
 
 
 class UsageRow(NamedTuple):

@@ -109,7 +109,7 @@ def _terms(terms: LeaseTerms) -> Iterable[str]:
     if terms.constraints != NO_CONSTRAINTS:
         yield _constraints(terms.constraints)
     if terms.reactions != DEFAULT_REACTIONS:
-        shutdown, failure = terms.reactions
+        shutdown, failure = terms.reactions.on_guest_shutdown, terms.reactions.on_failure
         yield f'<reactions on-guest-shutdown="{shutdown.value}" on-failure="{failure.value}"/>'
 
 

@@ -94,7 +94,7 @@ def _leases() -> None:
     _index("offers", "lease")
     op.create_table(
         "commands", _big("id"), _big("at"), _big("until"), _name("verb"), _big("lease"), _free("hosts"),
-        _name("state"), _big("attempts"), _name("error"),
+        _name("state"), _big("attempts"), _name("error"), _free("vms"),
         _reference("lease", "leases.id"), PrimaryKeyConstraint("id"),
     )  # fmt: skip
     _index("commands", "lease")
