@@ -137,8 +137,7 @@ class Made:
         self.engine._stopping = True
         self.engine.clock.wake()
         self.engine.join(10)
-        if self.engine.keeper._mending is not None:
-            self.engine.keeper._mending.give_up()
+        self.engine.keeper.writing.stop_mending()
 
 
 @pytest.fixture
@@ -179,7 +178,7 @@ def test_a_request_that_could_not_be_kept_begins_nothing(made: Made) -> None:
     with pytest.raises(StoreUnavailable, match="it is away"):
         made.request()
     made.store.problem = None
-    soon(lambda: not made.engine.keeper.trouble, 5)
+    soon(lambda: not made.engine.keeper.writing.trouble, 5)
     kept = made.request()
     assert made.platform.done() == [("start", kept)]
     rows = made.store.leases(LeaseFilter(), limit=9)
@@ -297,7 +296,7 @@ def test_one_that_is_deposed_commands_nothing(made: Made) -> None:
     made.engine.join(5)
     assert made.platform.commands == []
     assert made.engine.failure is None
-    assert made.engine.keeper.deposed
+    assert made.engine.keeper.writing.deposed
 
 
 def test_who_waits_when_the_loop_ends_is_told_at_once(made: Made) -> None:

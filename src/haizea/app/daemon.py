@@ -23,7 +23,7 @@ from haizea.core.reasons import instant
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
-from haizea.live.keeper import Checkpoint
+from haizea.live.onlookers import Checkpoint
 from haizea.model.site import Site
 from haizea.model.units import Instant, Span
 from haizea.policy.registry import available
@@ -66,7 +66,7 @@ class Pulse:
     @property
     def trouble(self) -> str:
         """Why the store cannot be written."""
-        return self._engine.keeper.trouble
+        return self._engine.keeper.writing.trouble
 
     @property
     def waiting(self) -> int:
@@ -81,7 +81,7 @@ class Pulse:
     @property
     def newest(self) -> int:
         """The number of the newest journal entry."""
-        return self._engine.keeper.newest
+        return self._engine.keeper.writing.newest
 
 
 class Parts(NamedTuple):
@@ -348,11 +348,11 @@ class Daemon:
             await self._end(doors, tasks)
         if parts.engine.failure is not None:
             raise parts.engine.failure
-        return Ending.DEPOSED if parts.engine.keeper.deposed else Ending.STOPPED
+        return Ending.DEPOSED if parts.engine.keeper.writing.deposed else Ending.STOPPED
 
     async def _end(self, doors: Doors, tasks: Sequence[asyncio.Task[Any]]) -> None:
         parts = self._parts
-        self._log.info("stopping", deposed=parts.engine.keeper.deposed or None)
+        self._log.info("stopping", deposed=parts.engine.keeper.writing.deposed or None)
         sd_notify("STOPPING=1")
         parts.manager.system.stopping = True
         for task in tasks:
@@ -387,7 +387,7 @@ class Daemon:
         """Return when the loop has ended by itself; tell who waits for news of them meanwhile."""
         newest = -1
         while self._parts.engine.alive:
-            if self._parts.engine.keeper.newest != newest:
-                newest = self._parts.engine.keeper.newest
+            if self._parts.engine.keeper.writing.newest != newest:
+                newest = self._parts.engine.keeper.writing.newest
                 self._parts.manager.journal.tell()
             await asyncio.sleep(0.05)

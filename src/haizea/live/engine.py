@@ -15,8 +15,9 @@ from haizea.core.memory import Forgotten
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock
 from haizea.live.inbox import Inbox, InboxFull
-from haizea.live.keeper import Checkpoint, Gauge, Keeper
+from haizea.live.keeper import Keeper
 from haizea.live.mailbox import Heartbeat, Mailbox
+from haizea.live.onlookers import Checkpoint, Gauge
 from haizea.live.unwritten import REST
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseType
@@ -115,7 +116,7 @@ class Engine:
 
     def depose(self, why: str) -> None:
         """End: another daemon leads. Nothing is sent or written any more."""
-        self.keeper.deposed = why
+        self.keeper.writing.deposed = why
         self.clock.wake()
 
     @property
@@ -144,11 +145,11 @@ class Engine:
             self.keeper.refuse_all()
 
     def _keep_going(self, _at: Instant) -> bool:
-        return not self._stopping and not self.keeper.deposed
+        return not self._stopping and not self.keeper.writing.deposed
 
     def _do_chores(self, now: Instant) -> None:
         self._catch_up()
-        if self.keeper.trouble:
+        if self.keeper.writing.trouble:
             # Chores ask the store; one that does not answer would keep the loop waiting.
             self._to_reconcile = True
             return
@@ -173,7 +174,7 @@ class Engine:
             while self._unsent:
                 self._platform.submit(self._unsent[0])
                 self._unsent.popleft()
-            if self._to_reconcile and not self.keeper.trouble:
+            if self._to_reconcile and not self.keeper.writing.trouble:
                 self.reconcile()
                 self._to_reconcile = False
         except Exception as problem:

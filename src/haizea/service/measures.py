@@ -30,7 +30,7 @@ class Histogram:
 
 
 class Measures:
-    """Measures the loop (see :class:`haizea.live.keeper.Gauge`)."""
+    """Measures the loop (see :class:`haizea.live.onlookers.Gauge`)."""
 
     def __init__(self) -> None:
         self.decisions = Histogram()
