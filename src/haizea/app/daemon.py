@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,8 +13,7 @@ from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
 from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
 from haizea.app.notify import sd_notify
-from haizea.app.paths import data_folder
-from haizea.backends.pretended import PretendedPlatform
+from haizea.app.platforms import Lookup, choose
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
 from haizea.config.settings import SECTIONS, Settings
@@ -41,12 +39,10 @@ from haizea.service.system import Identity
 from haizea.service.system import Pulse as PulseOfLoop
 from haizea.service.webhooks import Targets, Webhooks
 from haizea.stores import open_store
-from haizea.workloads.oneline import parse_site
 
 if TYPE_CHECKING:
     from haizea.stores.sql.leadership import Leadership
 
-SITE_FACT: Final = "site"
 CLOCK_FACT: Final = "clock"
 SECRET_OPTIONS: Final = ("store.url",)
 LEAD_S: Final = 1.0
@@ -128,18 +124,12 @@ def build(
 
 
 def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkpoint: Checkpoint) -> Parts:
-    site = site_of(settings, store)
+    terms = Lookup()
+    platform, site, _keeps_changing = choose(settings, store, terms, warn)
     clock = clock_of(settings, store)
     measures = Measures()
-    engine = Engine(
-        engine_settings(settings, site),
-        store,
-        PretendedPlatform(_platform_path(settings), len(site.hosts)),
-        clock,
-        measures,
-        warn,
-        checkpoint,
-    )
+    engine = Engine(engine_settings(settings, site), store, platform, clock, measures, warn, checkpoint)
+    terms.source = engine.terms
     made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
     engine.chores.append(_expire(engine, made.manager))
     return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
@@ -192,22 +182,6 @@ def _expired(manager: Manager, change: Change) -> None:
     manager.planning.expire(change)
 
 
-def site_of(settings: Settings, store: Store) -> Site:
-    """Return the site, having checked that it is the one that the store was made with, or has grown at its end."""
-    site = parse_site(settings.live.site)
-    described = [[host.name, dict(host.capacity.items()), dict(host.labels)] for host in site.hosts]
-    kept = store.fact(SITE_FACT)
-    if kept is not None and described[: len(kept)] != kept:
-        raise ConfigError(
-            f"live.site: {settings.live.site!r} is not the site that the store was made with ({len(kept)} hosts); "
-            "hosts can only be added at its end. Start with the same site, or with another store (store.url)."
-        )
-    if kept != described:
-        with store.write() as transaction:
-            transaction.set_fact(SITE_FACT, described)
-    return site
-
-
 def clock_of(settings: Settings, store: Store) -> LiveClock:
     """Return the clock; a site that lives faster than real time goes on from when it stopped."""
     factor = settings.live.time_scale
@@ -221,19 +195,6 @@ def clock_of(settings: Settings, store: Store) -> LiveClock:
     with store.write() as transaction:
         transaction.set_fact(CLOCK_FACT, {"real": now, "shown": shown, "factor": factor})
     return LiveClock(Scale(now, shown, factor))
-
-
-def _platform_path(settings: Settings) -> Path | str:
-    if settings.live.platform_file is not None:
-        return Path(settings.live.platform_file)
-    url = store_url(settings)
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).with_suffix(".platform")
-    if url == "memory:":
-        return ":memory:"
-    folder = data_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "haizea.platform"
 
 
 def _verifiers(settings: Settings) -> list[TokenVerifier]:

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, NamedTuple, TypeVar
 
 from haizea.core.desk import Policies
-from haizea.core.memory import Forgotten
+from haizea.core.memory import Forgotten, terms_of
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock
 from haizea.live.inbox import Inbox, InboxFull
@@ -20,7 +20,7 @@ from haizea.live.mailbox import Heartbeat, Mailbox
 from haizea.live.onlookers import Checkpoint, Gauge
 from haizea.live.unwritten import REST
 from haizea.model.events import Observed
-from haizea.model.lease import LeaseType
+from haizea.model.lease import LeaseTerms, LeaseType
 from haizea.model.site import Site
 from haizea.model.units import SECOND, Instant
 from haizea.plan.lease import Lease, Phase
@@ -118,6 +118,18 @@ class Engine:
         """End: another daemon leads. Nothing is sent or written any more."""
         self.keeper.writing.deposed = why
         self.clock.wake()
+
+    def terms(self, lease: int) -> LeaseTerms | None:
+        """Return what was asked for with a lease, from any thread; None where there is no such lease.
+
+        Raises:
+            haizea.runtime.store.StoreError: it is over, and the store cannot be read.
+        """
+        known = self.scheduler.desk.leases.get(lease)
+        if known is not None:
+            return known.terms
+        row = self.store.lease(lease)
+        return None if row is None else terms_of(row.document["terms"])
 
     @property
     def alive(self) -> bool:
