@@ -6,21 +6,18 @@ A back end has one entry in :data:`MAKERS`. What it needs is imported when it is
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from haizea.app.doors import store_url
 from haizea.app.paths import data_folder
 from haizea.config.errors import ConfigError
 from haizea.config.settings import Settings
+from haizea.live.records import SITE, site_document, site_from
 from haizea.model.lease import LeaseTerms
-from haizea.model.resources import Capacity
-from haizea.model.site import Host, Site
+from haizea.model.site import Site
 from haizea.runtime.ports import Platform, Terms
 from haizea.runtime.store import Store
 from haizea.workloads.oneline import parse_site
-
-SITE_FACT: Final = "site"
-"""The fact under which the store has the hosts: name, capacity and labels of each."""
 
 
 class Around(NamedTuple):
@@ -76,7 +73,7 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
     Raises:
         ConfigError: settings do not go together, or it is not the site that the store was made with.
     """
-    kept = store.fact(SITE_FACT)
+    kept = store.fact(SITE)
     chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn))
     described = site_document(chosen.site)
     if kept is not None and described[: len(kept)] != kept:
@@ -87,24 +84,8 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
         )
     if kept != described:
         with store.write() as transaction:
-            transaction.set_fact(SITE_FACT, described)
+            transaction.set_fact(SITE, described)
     return chosen
-
-
-def site_document(site: Site) -> list[Any]:
-    """Return a site as the store keeps it."""
-    return [[host.name, dict(host.capacity.items()), dict(host.labels)] for host in site.hosts]
-
-
-def site_from(kept: list[Any] | None) -> Site | None:
-    """Return the site that a store has kept."""
-    if kept is None:
-        return None
-    hosts = tuple([Host(name, Capacity(capacity), labels) for name, capacity, labels in kept])
-    types: dict[str, None] = {}
-    for host in hosts:
-        types.update(dict.fromkeys(host.capacity))
-    return Site(hosts, tuple(types))
 
 
 def platform_path(settings: Settings) -> Path | str:

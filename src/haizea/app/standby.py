@@ -14,11 +14,11 @@ import structlog
 from haizea.api.server import CannotListen
 from haizea.app.daemon import CLOCK_FACT, LEAD_S, Ending, assemble, engine_settings
 from haizea.app.doors import Doors, Signals, reload, store_url
-from haizea.app.platforms import SITE_FACT, site_from
 from haizea.config.settings import Settings
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock, Scale
 from haizea.live.engine import restored
+from haizea.live.records import SITE, site_from
 from haizea.model.site import Site
 from haizea.model.units import Instant, Span
 from haizea.runtime.changes import Change
@@ -241,7 +241,7 @@ class _Reading:
     def __init__(self, settings: Settings) -> None:
         self._store = open_store(store_url(settings), read_only=True)
         try:
-            site = site_from(self._store.fact(SITE_FACT)) or parse_site(settings.live.site)
+            site = site_from(self._store.fact(SITE)) or parse_site(settings.live.site)
             kept = self._store.fact(CLOCK_FACT)
             clock = LiveClock(None if kept is None else Scale(kept["real"], kept["shown"], kept["factor"]))
             self.onlooker = Onlooker(settings, site, self._store, clock.now)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.lease import LeaseState
+from haizea.model.rates import Rates
 from haizea.model.reason import Reason
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, Instant
@@ -55,7 +56,8 @@ class Desk:
     the key resource type than ``queue_least``. ``reserved`` are those that hold a
     reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
     the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a
-    deadline lease. ``touched`` are the leases of which the present event has changed anything, for whoever keeps a
+    deadline lease. ``configured`` are the rules as the site has chosen them, ``options`` those with measured ``rates``
+    in them. ``touched`` are the leases of which the present event has changed anything, for whoever keeps a
     record of them.
     """
 
@@ -69,7 +71,8 @@ class Desk:
     ) -> None:
         self.site = site
         self.now = now
-        self.options = options
+        self.configured = self.options = options
+        self.rates = Rates()
         self.policies = policies
         self.announced = announced
         self.table = SlotTable(site, now, units=(0,) * len(site.resource_types))
@@ -91,6 +94,20 @@ class Desk:
         self.due_at = now
         self.sequence = 0
         self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
+
+    def set_rates(self, rates: Rates) -> None:
+        """Plan by how fast operations were measured to be, where that is known; what is planned already stays."""
+        configured = self.configured
+        self.rates = rates
+        self.options = options = self.options._replace(
+            suspend_rate=rates.suspend or configured.suspend_rate,
+            resume_rate=rates.resume or configured.resume_rate,
+            shutdown_time=configured.shutdown_time if rates.shutdown is None else rates.shutdown,
+        )
+        self.planner.set_options(options)
+        self.needs.set_options(options, [lease.need for lease in self.leases.values()])
+        if self.images is not None and configured.transfer is not None:
+            self.images.set_bandwidth(rates.transfer or configured.transfer.bandwidth)
 
     # Effects -------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from haizea.model.lease import (
     OnGuestShutdown,
     Reactions,
 )
+from haizea.model.rates import Rates
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
 from haizea.model.site import HostState
@@ -286,6 +287,7 @@ def desk_document(desk: Desk, order: int) -> Document:
         "hosts": {str(i): state.value for i, state in enumerate(desk.hosts.states) if state is not HostState.UP},
         "images": None if desk.images is None else desk.images.remember(),
         "learnt": learnt,
+        "rates": list(desk.rates),
     }
 
 
@@ -307,6 +309,7 @@ def restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, 
 
 
 def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    desk.set_rates(Rates(*rest.get("rates", ())))
     for number, state in rest["hosts"].items():
         if int(number) >= len(desk.site.hosts):
             raise Forgotten(f"host number {number} is not in this site")

@@ -191,7 +191,7 @@ class Reactions:
                 self._repair.extend(
                     stay, event.until, Reason(Cause.FAILED, f"A {event.kind} took longer than planned.")
                 )
-        else:
+        elif event.outcome is OperationOutcome.FAILED:
             self.failed(lease, Reason(Cause.FAILED, f"Its {event.kind} failed."))
 
     def host_observed(self, event: HostObserved) -> None:

@@ -31,6 +31,7 @@ from haizea.model.events import (
     InstanceObserved,
     LeaseRequested,
     OperationReported,
+    RatesMeasured,
     TimePassed,
     WishesChanged,
 )
@@ -87,6 +88,7 @@ class Scheduler:
             HostObserved: self._reactions.host_observed,
             CancelRequested: self._reactions.cancel_requested,
             WishesChanged: self._wishes_changed,
+            RatesMeasured: self._rates_measured,
         }
 
     def handle(self, event: Event) -> list[Effect | Retired]:
@@ -129,7 +131,7 @@ class Scheduler:
     def copy(self) -> "Scheduler":
         """Return a scheduler that knows the same, for trying something on."""
         desk = self.desk
-        other = Scheduler(desk.site, desk.now, desk.options, deepcopy(desk.policies), desk.announced)
+        other = Scheduler(desk.site, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
         return other
 
@@ -172,6 +174,9 @@ class Scheduler:
             raise ValueError(f"lease {lease.id}: other VMs, times, images or constraints would need another plan")
         lease.terms = new
         self.desk.touched.add(lease.id)
+
+    def _rates_measured(self, event: RatesMeasured) -> None:
+        self.desk.set_rates(event.rates)
 
     def _time_passed(self, event: TimePassed) -> None:
         desk = self.desk

@@ -16,14 +16,17 @@ from typing import Any
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.live.entries import Entries
+from haizea.live.estimates import Learner
 from haizea.live.inbox import Inbox, Job
 from haizea.live.jobs import Answer, Jobs, fail, finished, refuse
 from haizea.live.onlookers import Checkpoint, Gauge
+from haizea.live.operations import Operations
 from haizea.live.outbox import Outbox
-from haizea.live.records import changed_entry, lease_row, notice_entry
-from haizea.live.writing import Writing
+from haizea.live.records import SITE, changed_entry, lease_row, notice_entry, site_document
+from haizea.live.unwritten import Mending
+from haizea.live.writing import MakeMending, Writing
 from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Refused
-from haizea.model.events import CancelRequested, Event, LeaseRequested, TimePassed
+from haizea.model.events import CancelRequested, Event, LeaseRequested, SiteChanged, TimePassed
 from haizea.model.reason import Reason
 from haizea.model.units import Instant
 from haizea.runtime.changes import WITHDRAWN
@@ -42,17 +45,22 @@ class Keeper:
         inbox: Inbox,
         loaded: Loaded,
         send: Callable[[CommandRow], None],
+        operations: Operations,
+        learner: Learner,
         gauge: Gauge,
         warn: Callable[[str], None],
         checkpoint: Checkpoint,
+        mending: MakeMending = Mending,
     ) -> None:
         """Take the parts; ``loaded`` gives the next numbers, ``send`` hands commands to the platform."""
         self.scheduler = scheduler
-        self.writing = Writing(store, loaded.next_entry - 1, inbox.wake, gauge, warn, checkpoint)
+        self.writing = Writing(store, loaded.next_entry - 1, inbox.wake, gauge, warn, checkpoint, mending)
         self.now: Instant = scheduler.desk.now
         self._checkpoint = checkpoint
         self._entries = Entries(self.writing, loaded.next_entry)
-        self._outbox = Outbox(self.writing, self._entries, loaded, send, gauge, checkpoint)
+        self._outbox = Outbox(self.writing, self._entries, loaded, send, operations, gauge, checkpoint)
+        self._operations = operations
+        self._learner = learner
         self._jobs = Jobs(inbox, gauge)
         self._next_lease = loaded.next_lease
         self._finish: Callable[[], Any] | None = None
@@ -82,6 +90,8 @@ class Keeper:
         """Hand an event to the scheduler; return why an order was refused, None where it was taken."""
         if isinstance(event, LeaseRequested):
             self._requested.append(event.lease)
+        elif isinstance(event, SiteChanged):
+            self.writing.unwritten.facts[SITE] = site_document(event.site)
         return self._take_note(self.scheduler.handle(event))
 
     def new_lease(self) -> int:
@@ -115,9 +125,13 @@ class Keeper:
         self._outbox.take_orders(now)
         answers = self._change(changing)
         for event in events:
-            happened = self._outbox.report(now, event) if isinstance(event, Report) else event
-            if happened is not None:
-                self.hand_over(happened)
+            if isinstance(event, Report):
+                self._reported(event)
+            else:
+                self.hand_over(event)
+        for late in self._operations.late(now):
+            # Before the scheduler takes them to be over.
+            self.hand_over(late)
         self.hand_over(TimePassed(now))
         self._complete()
         self._checkpoint("decided")
@@ -134,6 +148,15 @@ class Keeper:
         if writing.to_mend:
             self._outbox.repeat_reserved()
             writing.mend()
+
+    def _reported(self, report: Report) -> None:
+        """See to what a command's end means."""
+        operation, events = self._outbox.report(self.now, report)
+        if operation is not None:
+            for rates in self._learner.carried_out(operation, report, self.now):
+                self.hand_over(rates)
+            for event in events:
+                self.hand_over(event)
 
     def order(self, verb: str, lease: int, hosts: tuple[int, ...], *, known: bool) -> None:
         """Have a command sent with the next step that no scheduler has thought of.

@@ -6,30 +6,24 @@ given to another command then, which a platform would take for the same one: so 
 
 import time
 from collections.abc import Callable, Collection
-from typing import Final
 
 from haizea.live.entries import Entries
 from haizea.live.onlookers import Checkpoint, Gauge
+from haizea.live.operations import Operation, Operations
 from haizea.live.records import command_entry, command_row
 from haizea.live.unwritten import COMMANDS
 from haizea.live.writing import Writing
 from haizea.model.effects import Command
-from haizea.model.events import OperationOutcome, OperationReported
+from haizea.model.events import OperationReported
 from haizea.model.units import Instant
 from haizea.runtime.ports import Report
 from haizea.runtime.rows import CommandRow, Loaded
 
+REPORT = "report"
+"""Ordered of VMs that nobody has asked for where they are only to be told of."""
+
 COMMANDS_AHEAD = 20_000
 """So many commands may be sent while the store cannot be written: their numbers are given away before."""
-
-OPERATIONS: Final = {
-    "transfer": "transfer",
-    "start": "boot",
-    "suspend": "suspend",
-    "resume": "resume",
-    "shut-down": "shutdown",
-}
-"""What the failure of a command is called among operations; the others leave nothing to be repaired."""
 
 
 class Outbox:
@@ -41,6 +35,7 @@ class Outbox:
         entries: Entries,
         loaded: Loaded,
         send: Callable[[CommandRow], None],
+        operations: Operations,
         gauge: Gauge,
         checkpoint: Checkpoint,
     ) -> None:
@@ -48,6 +43,7 @@ class Outbox:
         self._writing = writing
         self._entries = entries
         self._send = send
+        self._operations = operations
         self._gauge = gauge
         self._checkpoint = checkpoint
         self._until = max(loaded.next_command, loaded.facts.get(COMMANDS, 1))
@@ -100,6 +96,11 @@ class Outbox:
         """Make commands of what was ordered."""
         orders, self._orders = self._orders, []
         for verb, lease, hosts, known in orders:
+            if verb == REPORT:
+                text = f"VMs of a lease {lease} were found, which there is none of. They are left alone."
+                data: dict[str, object] = {"vms-of": lease, "hosts": sorted(set(hosts))}
+                self._entries.note(now, "stray", "haizea", text, data=data)
+                continue
             command = CommandRow(self.next, now, now, verb, lease, hosts, "pending", 0, "")
             if known:
                 self._keep(command)
@@ -124,25 +125,28 @@ class Outbox:
         """Send the step's commands."""
         for command in self._waiting:
             self._sent_at[command.id] = time.monotonic()
+            self._operations.begin(command)
             self._send(command)
             self._checkpoint("sent")
 
-    def report(self, now: Instant, report: Report) -> OperationReported | None:
-        """Take note of how a command went; return what of it is the scheduler's business."""
+    def report(self, now: Instant, report: Report) -> tuple[Operation | None, list[OperationReported]]:
+        """Take note of how a command went; return which it was and what of it is the scheduler's business."""
         sent = self._sent_at.pop(report.command, None)
+        operation, events = self._operations.over(now, report)
+        if operation is None:
+            return None, []
         if sent is not None:
             self._gauge.carried_out(report.verb, time.monotonic() - sent, not report.error)
         if report.command in self._unkept:
             self._unkept.discard(report.command)
-            return None
+            return operation, []
         if not report.error:
             self._settle(report.command, "done")
-            return None
+            return operation, events
         self._settle(report.command, "failed", report.error)
-        data = {"command": report.command}
+        data = {"command": report.command, **({"vms": list(report.vms)} if report.vms else {})}
         self._entries.note(now, "command-failed", "platform", report.error, report.lease or None, data=data)
-        kind = OPERATIONS.get(report.verb)
-        return None if kind is None else OperationReported(now, report.lease, kind, OperationOutcome.FAILED)
+        return operation, events
 
     def _settle(self, command: int, state: str, error: str = "") -> None:
         self._writing.unwritten.settled.setdefault((state, error), []).append(command)

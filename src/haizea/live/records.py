@@ -1,16 +1,20 @@
 """From what the scheduler says to what the store keeps."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from haizea.core.desk import Desk
 from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, LeaseChanged, Notice
-from haizea.model.resources import CPU, MEMORY
+from haizea.model.resources import CPU, MEMORY, Capacity
+from haizea.model.site import Host, Site
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
 from haizea.runtime.rows import CommandRow, Document, Entry, LeaseRow, UsageRow
+
+SITE: Final = "site"
+"""The fact under which the store has the hosts: name, capacity and labels of each."""
 
 PLAN_MAX: Final = 1_000
 NAMED_MAX: Final = 10
@@ -92,3 +96,16 @@ def plan_text(leases: Collection[int]) -> str:
     named = ", ".join(str(lease) for lease in sorted(leases)[:NAMED_MAX])
     more = f" and {len(leases) - NAMED_MAX} more" if len(leases) > NAMED_MAX else ""
     return f"The plan of lease {named}{more} has changed."
+
+
+def site_document(site: Site) -> list[Any]:
+    """Return a site as the store keeps it."""
+    return [[host.name, dict(host.capacity.items()), dict(host.labels)] for host in site.hosts]
+
+
+def site_from(kept: Iterable[Any] | None) -> Site | None:
+    """Return the site that a store has kept."""
+    if kept is None:
+        return None
+    hosts = tuple([Host(name, Capacity(capacity), labels) for name, capacity, labels in kept])
+    return Site(hosts, tuple(dict.fromkeys([name for host in hosts for name in host.capacity])))

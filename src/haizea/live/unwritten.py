@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from haizea.live.records import usage_rows
 from haizea.runtime.rows import CommandRow, Entry, LeaseRow
-from haizea.runtime.store import Deposed, Store, StoreError, StoreUnavailable, Transaction
+from haizea.runtime.store import Store, StoreError, StoreUnavailable, Transaction
 
 SETTLED_MAX: Final = 500
 RETRY_S: Final = 1.0
@@ -29,6 +29,7 @@ class Unwritten:
         self.settled: dict[tuple[str, str], list[int]] = {}
         self.rest: Mapping[str, Any] | None = None
         self.commands_until: int | None = None
+        self.facts: dict[str, Any] = {}
 
     def __bool__(self) -> bool:
         # How commands went may wait for something else to be written with: they are safe to repeat.
@@ -47,8 +48,24 @@ class Unwritten:
         transaction.append(self.entries)
         if self.rest is not None:
             transaction.set_fact(REST, self.rest)
+        for key, value in self.facts.items():
+            transaction.set_fact(key, value)
         if self.commands_until is not None:
             transaction.set_fact(COMMANDS, self.commands_until)
+
+
+class Mends(Protocol):
+    """Tries to write what could not be written."""
+
+    unwritten: Unwritten
+    failure: StoreError | None
+
+    @property
+    def over(self) -> bool:
+        """Whether it was written, or is given up: then :attr:`failure` says why."""
+
+    def give_up(self) -> bool:
+        """Try no more; return whether it was written, or may be written by somebody else now."""
 
 
 class Mending:
@@ -82,15 +99,41 @@ class Mending:
 
     def _run(self) -> None:
         while not self._stop.wait(RETRY_S):
-            try:
-                with self._store.write() as transaction:
-                    self.unwritten.write(transaction)
-            except Deposed as problem:
-                self.failure = problem
-            except StoreUnavailable:
-                continue
-            except StoreError as problem:
-                self.failure = problem
-            self._over = True
-            self._done()
-            return
+            over, self.failure = _written(self._store, self.unwritten)
+            if over:
+                self._over = True
+                self._done()
+                return
+
+
+class MendingByHand:
+    """Tries whenever it is asked whether it is over: for a loop without threads."""
+
+    def __init__(self, store: Store, unwritten: Unwritten, _done: Callable[[], None]) -> None:
+        self.unwritten = unwritten
+        self.failure: StoreError | None = None
+        self._store = store
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Try, where that is still to be done; return whether it is not any more."""
+        if not self._over:
+            self._over, self.failure = _written(self._store, self.unwritten)
+        return self._over
+
+    def give_up(self) -> bool:
+        """Nobody is at it."""
+        return True
+
+
+def _written(store: Store, unwritten: Unwritten) -> tuple[bool, StoreError | None]:
+    """Try to write; return whether there is nothing more to try, and what is in the way for good."""
+    try:
+        with store.write() as transaction:
+            unwritten.write(transaction)
+    except StoreUnavailable:
+        return False, None
+    except StoreError as problem:
+        return True, problem
+    return True, None

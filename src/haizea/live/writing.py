@@ -10,8 +10,11 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from haizea.live.onlookers import Checkpoint, Gauge
-from haizea.live.unwritten import Mending, Unwritten
+from haizea.live.unwritten import Mending, Mends, Unwritten
 from haizea.runtime.store import Deposed, Store, StoreUnavailable, Transaction
+
+MakeMending = Callable[[Store, Unwritten, Callable[[], None]], Mends]
+"""Makes what tries to write what could not be written, given what to call when that is over."""
 
 
 class Writing:
@@ -29,6 +32,7 @@ class Writing:
         gauge: Gauge,
         warn: Callable[[str], None],
         checkpoint: Checkpoint,
+        mending: MakeMending = Mending,
     ) -> None:
         """``wake`` is called, from any thread, when the store can be written again."""
         self.store = store
@@ -40,7 +44,8 @@ class Writing:
         self._gauge = gauge
         self._warn = warn
         self._checkpoint = checkpoint
-        self._mending: Mending | None = None
+        self._make_mending = mending
+        self._mending: Mends | None = None
         self._context: AbstractContextManager[Transaction] | None = None
         self._transaction: Transaction | None = None
 
@@ -144,7 +149,7 @@ class Writing:
 
     def mend(self) -> None:
         """Have what could not be written tried again, by a thread that the loop need not wait for."""
-        self._mending = Mending(self.store, self.unwritten, self._wake)
+        self._mending = self._make_mending(self.store, self.unwritten, self._wake)
         self.unwritten = Unwritten()
 
     def flush(self, rest: Mapping[str, Any], commands_until: int) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from haizea.model.lease import LeaseTerms
 from haizea.model.orders import HostOrder, LeaseOrder, SchedulerOrder
+from haizea.model.rates import Rates
 from haizea.model.resources import Capacity
 from haizea.model.site import HostState, Site
 from haizea.model.units import Instant, Span
@@ -113,6 +114,13 @@ class ClockJumped(NamedTuple):
     by: Span
 
 
+class RatesMeasured(NamedTuple):
+    """Operations are to be planned as fast as they have been measured to be, from now on."""
+
+    at: Instant
+    rates: Rates
+
+
 class LeaseOrdered(NamedTuple):
     """Somebody orders something to be done with a lease; ``by`` is who, ``reason`` why."""
 
@@ -198,6 +206,7 @@ Event = (
     | StrangersObserved
     | SiteChanged
     | ClockJumped
+    | RatesMeasured
     | CancelRequested
     | WishesChanged
     | LeaseOrdered

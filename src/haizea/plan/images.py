@@ -97,6 +97,10 @@ class Images:
         self.transfers: list[Transfer] = []
         self._of_lease: dict[int, list[Transfer]] = {}
 
+    def set_bandwidth(self, bandwidth: int) -> None:
+        """Plan transfers that are not planned yet with another bandwidth, in Mb/s."""
+        self._options = self._options._replace(bandwidth=bandwidth)
+
     def points(self, lease: Lease, now: Instant) -> list[Point]:
         """Return from when on which hosts could have the lease's image, if it was sent as soon as possible."""
         times = self._earliest(lease, now)

@@ -46,13 +46,6 @@ class Need:
         def size(i: int) -> int:
             return sum(demands[i][name] * 1_000_000 // amount for name, amount in largest.items())
 
-        def operation(demand: Capacity, rate: int, fixed: Span | None) -> Span:
-            time = fixed if fixed is not None else whole_seconds(demand[MEMORY], rate)
-            return time + options.enactment_overhead
-
-        def together(per_vm: tuple[Span, ...], fixed: Span | None) -> Span:
-            return fixed if fixed is not None else sum(n * t for n, t in zip(counts, per_vm, strict=True))
-
         self.counts = counts
         self.demands = demands
         self.vms = sum(counts)
@@ -60,6 +53,19 @@ class Need:
         self.shapes = tuple(table.shapes(demand) for demand in demands)
         self.whole = len(self.shapes) == 1 and max(shape.per_host_max for shape in self.shapes[0]) == 1
         self.sequence = tuple(sorted(range(len(demands)), key=size, reverse=True))
+        self.reckon(options)
+
+    def reckon(self, options: Options) -> None:
+        """Work out how long suspending and resuming takes."""
+        demands, counts = self.demands, self.counts
+
+        def operation(demand: Capacity, rate: int, fixed: Span | None) -> Span:
+            time = fixed if fixed is not None else whole_seconds(demand[MEMORY], rate)
+            return time + options.enactment_overhead
+
+        def together(per_vm: tuple[Span, ...], fixed: Span | None) -> Span:
+            return fixed if fixed is not None else sum(n * t for n, t in zip(counts, per_vm, strict=True))
+
         self.suspend_vm = tuple(operation(d, options.suspend_rate, options.suspend_time) for d in demands)
         self.resume_vm = tuple(operation(d, options.resume_rate, options.resume_time) for d in demands)
         self.suspend_time = together(self.suspend_vm, options.suspend_time)
@@ -101,6 +107,12 @@ class Needs:
             need = self._known[nodes] = Need(self._table, self._options, nodes)
         self._seen[id(nodes)] = (nodes, need)
         return need
+
+    def set_options(self, options: Options, others: Iterable[Need]) -> None:
+        """Plan all needs by other rules, those too that may have been forgotten here."""
+        self._options = options
+        for need in {*self._known.values(), *others}:
+            need.reckon(options)
 
     def renew(self, others: Iterable[Need]) -> None:
         """Prepare the demands of all needs anew, and those of some that may have been forgotten here."""

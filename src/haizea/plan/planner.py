@@ -48,6 +48,11 @@ class Planner:
         self._shutdown_base = options.shutdown_time
         self._shutdown_per_vm = options.enactment_overhead
 
+    def set_options(self, options: Options) -> None:
+        """Plan by other rules, which differ in how long things take only."""
+        self.options = options
+        self._shutdown_base = options.shutdown_time
+
     def may_suspend(self, lease: Lease) -> bool:
         """Whether the site's rules and the lease's terms allow suspending it."""
         suspension = self.options.suspension

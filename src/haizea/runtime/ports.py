@@ -65,12 +65,15 @@ class HostSeen(NamedTuple):
     """A host as a platform shows it; ``capacity`` None where it cannot be told at the moment.
 
     ``state`` is UP, SUSPECT where the host does not answer, DOWN where it is known to have failed, DISABLED where
-    somebody has disabled it with the platform's own tools.
+    somebody has disabled it with the platform's own tools. ``name`` and ``labels`` are needed of hosts that are new:
+    their numbers follow those of the site that the platform was started with.
     """
 
     host: int
     state: HostState
     capacity: Capacity | None = None
+    name: str = ""
+    labels: Mapping[str, str] = NO_LABELS
 
 
 class Stranger(NamedTuple):

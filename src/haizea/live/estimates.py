@@ -1,0 +1,235 @@
+"""How long operations really take, by host and disk image, and what is planned with therefore.
+
+Measured are suspensions and resumptions in MiB a second, transfers in Mb/s, boots, migrations and shutdowns as spans.
+Of the last few the one is taken that all but one in ten do not exceed; never far from what was configured, so that a
+single odd host does not spoil the schedule. A lease may go to any host that is in service, so that what is planned with
+is the slowest of them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from haizea.core.scheduler import Scheduler
+from haizea.live.operations import KINDS, Operation
+from haizea.model.events import RatesMeasured
+from haizea.model.lease import LeaseTerms
+from haizea.model.rates import Rates
+from haizea.model.resources import MEMORY
+from haizea.model.site import HostState
+from haizea.model.units import SECOND, Instant, Span
+from haizea.plan.options import Options
+from haizea.runtime.ports import Report
+
+ESTIMATES: Final = "estimates"
+"""The fact under which measurements are kept."""
+
+UNITS: Final = MappingProxyType({"suspend": "MiB/s", "resume": "MiB/s", "transfer": "Mb/s"})
+RATED: Final = frozenset(UNITS)
+SAMPLES_LEAST: Final = 3
+ANY_IMAGE: Final = ""
+_PAIRS_MAX: Final = 20_000
+_IN_SERVICE: Final = (HostState.UP, HostState.SUSPECT, HostState.DRAINING)
+
+
+_UNKNOWN: Final = LeaseTerms(nodes=(), duration=None)
+
+
+class Rules(NamedTuple):
+    """How measurements are used: not at all unless ``learn``.
+
+    ``quantile`` is in percent. What is planned with takes at least ``low`` and at most ``high`` percent of the time
+    configured. The last ``samples`` measurements of each kind, host and image count.
+    """
+
+    learn: bool = True
+    quantile: int = 90
+    low: int = 50
+    high: int = 400
+    samples: int = 50
+
+
+class Estimate(NamedTuple):
+    """What is known of one kind of operation on a host: ``measured``, and ``planned`` with, in ``unit``.
+
+    ``unit`` is ``MiB/s``, ``Mb/s`` or ``ms``. ``image`` is empty for VMs of all images. ``planned`` is None where
+    nothing is planned with it.
+    """
+
+    kind: str
+    image: str
+    unit: str
+    measured: int
+    planned: int | None
+    samples: int
+
+
+class Estimates:
+    """Measurements of a site."""
+
+    def __init__(self, rules: Rules, options: Options, kept: Iterable[Any] | None = None) -> None:
+        """``options`` are what is configured, ``kept`` what was remembered."""
+        self._rules = rules
+        self._configured = configured(options)
+        self._fixed = fixed(options)
+        self._known: dict[tuple[str, int, str], deque[int]] = {}
+        for kind, host, image, values in kept or ():
+            self._known[kind, host, image] = deque(values, rules.samples)
+
+    def remember(self) -> list[Any]:
+        """Return all that is known, as a tree of what JSON has."""
+        return [[kind, host, image, list(values)] for (kind, host, image), values in self._known.items()]
+
+    def learn(self, operation: Operation, report: Report, now: int, terms: LeaseTerms | None, factor: float) -> bool:
+        """Take a measurement from how a command went; return whether there was something to learn.
+
+        ``factor`` is how many times faster than real time the loop's time runs.
+        """
+        kind = KINDS.get(report.verb)
+        if not self._rules.learn or kind is None or report.error or operation.superseded:
+            return False
+        if terms is None:
+            # The lease is over; how long its end took can be told without it.
+            terms = _UNKNOWN
+        took = dict(report.took) or self._measured_here(operation, now)
+        scaled = factor if report.took else 1.0
+        demands = [demand for count, demand in terms.nodes for _ in range(count)]
+        image = "" if terms.software is None else terms.software.id
+        learnt = False
+        for vm, span in took.items():
+            if not 1 <= vm <= len(operation.command.hosts):
+                continue
+            size = demands[vm - 1][MEMORY] if vm <= len(demands) else 0
+            if kind == "transfer":
+                size = terms.software.size * 8 if terms.software else 0
+            value = _value(kind, max(1, round(span * scaled)), size)
+            if value is not None:
+                self._add(kind, operation.command.hosts[vm - 1], image, value)
+                learnt = True
+        return learnt
+
+    def _measured_here(self, operation: Operation, now: int) -> dict[int, Span]:
+        """Tell how long each VM took by when all were over: it can be told where each host had just one."""
+        hosts = [operation.command.hosts[vm - 1] for vm in operation.vms if vm <= len(operation.command.hosts)]
+        if len(set(hosts)) != len(hosts):
+            return {}
+        return dict.fromkeys(operation.vms, now - operation.sent)
+
+    def _add(self, kind: str, host: int, image: str, value: int) -> None:
+        for name in {image, ANY_IMAGE}:
+            key = kind, host, name
+            if key not in self._known and len(self._known) >= _PAIRS_MAX:
+                continue
+            self._known.setdefault(key, deque(maxlen=self._rules.samples)).append(value)
+
+    # What comes of it ----------------------------------------------------------------------------------------
+
+    def of(self, host: int) -> list[Estimate]:
+        """Return what is known of a host, for people."""
+        found = []
+        for (kind, of_host, image), values in sorted(self._known.items()):
+            if of_host != host:
+                continue
+            value = self._quantile(kind, values)
+            planned = None
+            if image == ANY_IMAGE and self._plans(kind) and len(values) >= SAMPLES_LEAST:
+                planned = self._bounded(kind, value)
+            found.append(Estimate(kind, image, UNITS.get(kind, "ms"), value, planned, len(values)))
+        return found
+
+    def rates(self, usable: Callable[[int], bool]) -> Rates:
+        """Return what is to be planned with: of each kind the slowest of the hosts that can be used."""
+        found: dict[str, int] = {}
+        for kind in self._configured:
+            if not self._plans(kind):
+                continue
+            values = [
+                self._bounded(kind, self._quantile(kind, samples))
+                for (of, host, image), samples in self._known.items()
+                if of == kind and image == ANY_IMAGE and len(samples) >= SAMPLES_LEAST and usable(host)
+            ]
+            if values:
+                found[kind] = min(values) if kind in RATED else max(values)
+        return Rates(found.get("suspend"), found.get("resume"), found.get("shutdown"), found.get("transfer"))
+
+    def _plans(self, kind: str) -> bool:
+        return kind in self._configured and kind not in self._fixed
+
+    def _quantile(self, kind: str, values: Iterable[int]) -> int:
+        """Return what all but a few were at least as fast as."""
+        ordered = sorted(values, reverse=kind in RATED)
+        return ordered[min(len(ordered) - 1, len(ordered) * self._rules.quantile // 100)]
+
+    def _bounded(self, kind: str, value: int) -> int:
+        base = self._configured[kind]
+        if kind in RATED:
+            low, high = base * 100 // self._rules.high, base * 100 // self._rules.low
+        else:
+            low, high = base * self._rules.low // 100, base * self._rules.high // 100
+        return max(1, min(max(value, low), high))
+
+
+def _value(kind: str, span: Span, size: int) -> int | None:
+    """Return a measurement in its unit, None where nothing can be told."""
+    if kind not in RATED:
+        return span
+    return max(1, size * SECOND // span) if size > 0 else None
+
+
+def configured(options: Options) -> Mapping[str, int]:
+    """Return what is configured of each kind that is planned with."""
+    found = {"suspend": options.suspend_rate, "resume": options.resume_rate}
+    if options.shutdown_time > 0:
+        found["shutdown"] = options.shutdown_time
+    if options.transfer is not None:
+        found["transfer"] = options.transfer.bandwidth
+    return found
+
+
+def fixed(options: Options) -> frozenset[str]:
+    """Return the kinds of which the time is fixed by configuration."""
+    transfer = None if options.transfer is None else options.transfer.fixed_time
+    times = {"suspend": options.suspend_time, "resume": options.resume_time, "transfer": transfer}
+    return frozenset([kind for kind, time in times.items() if time is not None])
+
+
+class Learner:
+    """Learns as commands are carried out, and says when the scheduler is to plan with other rates."""
+
+    def __init__(
+        self,
+        estimates: Estimates,
+        scheduler: Scheduler,
+        keep: Callable[[str, Any], None],
+        factor: float,
+    ) -> None:
+        """``keep`` has a fact written with the step."""
+        self.estimates = estimates
+        self._scheduler = scheduler
+        self._keep = keep
+        self._factor = factor
+
+    def carried_out(self, operation: Operation, report: Report, now: Instant) -> list[RatesMeasured]:
+        """Learn from how a command went."""
+        lease = self._scheduler.desk.leases.get(report.lease)
+        terms = None if lease is None else lease.terms
+        if not self.estimates.learn(operation, report, now, terms, self._factor):
+            return []
+        self._keep(ESTIMATES, self.estimates.remember())
+        return self.news(now)
+
+    def news(self, now: Instant) -> list[RatesMeasured]:
+        """Return the rates to be planned with, if they are noticeably other ones than now."""
+        desk = self._scheduler.desk
+        states = desk.hosts.states
+        rates = self.estimates.rates(lambda host: host < len(states) and states[host] in _IN_SERVICE)
+        if all(_alike(old, new) for old, new in zip(desk.rates, rates, strict=True)):
+            return []
+        return [RatesMeasured(now, rates)]
+
+
+def _alike(old: int | None, new: int | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return abs(old - new) * 20 <= old

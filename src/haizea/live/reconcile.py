@@ -1,0 +1,321 @@
+"""What should be beside what is: every VM and host, compared now and then and on demand.
+
+Whatever differs is handed to the scheduler as an observation, as if the platform had told of it just now; the reaction
+is the same. What operations under way are about to change is no difference. VMs of leases that nobody has are cleaned
+away, or only told of. A platform that cannot be asked has shown nothing: nothing differs then.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from haizea.core.scheduler import Scheduler
+from haizea.live.operations import Operations
+from haizea.model.events import (
+    Event,
+    HostObserved,
+    InstanceObserved,
+    Observed,
+    SiteChanged,
+    StrangersObserved,
+)
+from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.resources import Capacity
+from haizea.model.site import Host, HostState, Site
+from haizea.model.units import Instant
+from haizea.plan.lease import Lease, Phase
+from haizea.plan.operations import hosts_of
+from haizea.runtime.ports import HostSeen, Platform, Seen, Stranger
+
+ABSENT = "absent"
+
+
+class Strays(StrEnum):
+    """What is done about VMs of leases that nobody has."""
+
+    DESTROY = "destroy"
+    REPORT = "report"
+
+
+class Wanted(NamedTuple):
+    """What one VM is to be: ``states`` it may be in, the first of them in the end; where, if that matters.
+
+    No states: it is not to be there at all.
+    """
+
+    states: tuple[Observed, ...]
+    host: int | None = None
+    word: str = ABSENT
+
+
+class VMDiff(NamedTuple):
+    """A VM as it should be and as it is; hosts by number. ``under_way`` is the operation that is changing it."""
+
+    lease: int
+    vm: int
+    desired: str
+    desired_host: int | None
+    observed: str
+    observed_host: int | None
+    under_way: str
+    agrees: bool
+    known: bool
+
+
+class HostDiff(NamedTuple):
+    """A host as it is planned with and as it is. ``strangers`` run there and are no lease's."""
+
+    host: int
+    name: str
+    desired: str
+    observed: str
+    capacity: Capacity
+    observed_capacity: Capacity | None
+    strangers: tuple[str, ...]
+    agrees: bool
+
+
+class Diff(NamedTuple):
+    """Everything, beside what there is of it."""
+
+    at: Instant
+    vms: tuple[VMDiff, ...]
+    hosts: tuple[HostDiff, ...]
+
+
+_R, _S, _P = Observed.RUNNING, Observed.SUSPENDED, Observed.PAUSED
+_PROMISED = (LeaseType.ADVANCE_RESERVATION, LeaseType.IMMEDIATE)
+_OVER = (Observed.GUEST_SHUTDOWN, Observed.STOPPED)
+
+
+def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
+    """Return what each VM of a lease is to be, in order of VM numbers."""
+    stay = lease.stays[0] if lease.stays else None
+    if stay is None or stay.phase is Phase.PLANNED:
+        if lease.images is None:
+            return [Wanted(())] * lease.need.vms
+        return [Wanted((_S,), host, "suspended") for host in lease.images]
+    hosts = hosts_of(stay, scheduler.desk.table)
+    if stay.phase is Phase.RESUMING:
+        return [Wanted((_R, _S, _P), host, "resuming") for host in hosts]
+    if stay.phase is Phase.ENDING:
+        if stay.suspending:
+            return [Wanted((_S, _R, _P), host, "suspending") for host in hosts]
+        return [Wanted((), None, "shutting down")] * len(hosts)
+    if lease.state is LeaseState.PAUSED:
+        return [Wanted((_P,), host, "paused") for host in hosts]
+    return [
+        Wanted(_OVER, None, "over") if number in lease.over else Wanted((_R,), host, "running")
+        for number, host in enumerate(hosts, 1)
+    ]
+
+
+class Reconciler:
+    """Compares, and sees to every difference. ``seen`` is what VMs there were when it did last."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        platform: Platform,
+        operations: Operations,
+        order: Callable[[str, int, tuple[int, ...]], None],
+        strays: Strays,
+    ) -> None:
+        """``order`` has a command sent about VMs of a lease that the scheduler does not have."""
+        self._scheduler = scheduler
+        self._platform = platform
+        self._operations = operations
+        self._order = order
+        self._strays = strays
+        self._hosts: dict[int, HostState] = {}
+        self._used: dict[int, Capacity] = {}
+        self._told: frozenset[tuple[int, int]] = frozenset()
+        self.seen: Sequence[Seen] = ()
+
+    def run(self, now: Instant) -> list[Event]:
+        """Return what the scheduler is to be told.
+
+        Raises:
+            haizea.runtime.ports.PlatformUnavailable: the platform cannot be asked; nothing is to be done.
+        """
+        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
+        events: list[Event] = [*self._site(now, hosts), *self._host_states(now, hosts)]
+        events += self._use(now, strangers)
+        events += self.vms(now, seen)
+        self._clean(seen)
+        self.seen = seen
+        return events
+
+    # VMs -----------------------------------------------------------------------------------------------------
+
+    def vms(self, now: Instant, seen: Iterable[Seen]) -> list[InstanceObserved]:
+        """Return what VMs are other than they should be, but for those that are being changed."""
+        there = {(one.lease, one.vm): one for one in seen}
+        found: list[InstanceObserved] = []
+        for lease in list(self._scheduler.desk.leases.values()):
+            busy = self._busy(lease.id)
+            for number, want in enumerate(wanted(self._scheduler, lease), 1):
+                one = there.get((lease.id, number))
+                if number in busy or agrees(want, one) or self._over(lease, now) or self._begun(lease, one, now):
+                    continue
+                if one is not None:
+                    found.append(InstanceObserved(now, lease.id, number, one.observed, one.host, one.by))
+                else:
+                    found.append(InstanceObserved(now, lease.id, number, Observed.VANISHED))
+        return found
+
+    def _over(self, lease: Lease, now: Instant) -> bool:
+        """Whether the time of a lease's VMs is over, so that they are ended anyway and may have been already."""
+        stay = lease.stays[0] if lease.stays else None
+        return stay is not None and stay.phase is Phase.RUNNING and stay.run_end <= now
+
+    def _begun(self, lease: Lease, one: Seen | None, now: Instant) -> bool:
+        """Whether a VM runs that is to be started now anyway, and just where it does.
+
+        There are some where a daemon was killed while it could send commands but not write down that it had.
+        """
+        stay = lease.stays[0] if lease.stays else None
+        if one is None or stay is None or stay.phase is not Phase.PLANNED or stay.start > now or stay.resuming:
+            return False
+        hosts = hosts_of(stay, self._scheduler.desk.table)
+        return lease.type in _PROMISED and one.observed is _R and one.host == hosts[one.vm - 1]
+
+    def _busy(self, lease: int) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        for operation in self._operations.of(lease):
+            for vm in operation.vms:
+                found[vm] = operation.command.verb
+        return found
+
+    def _clean(self, seen: Iterable[Seen]) -> None:
+        """See to VMs of leases that there are not, or no longer."""
+        strays: dict[int, list[Seen]] = {}
+        for one in seen:
+            if one.lease not in self._scheduler.desk.leases and not self._operations.of(one.lease):
+                strays.setdefault(one.lease, []).append(one)
+        if self._strays is Strays.DESTROY:
+            for lease, there in strays.items():
+                self._order("destroy", lease, _hosts(there))
+            return
+        found = frozenset((one.lease, one.vm) for there in strays.values() for one in there)
+        for lease in sorted({lease for lease, _vm in found - self._told}):
+            self._order("report", lease, _hosts(strays[lease]))
+        self._told = found
+
+    # Hosts ---------------------------------------------------------------------------------------------------
+
+    def _host_states(self, now: Instant, hosts: Sequence[HostSeen]) -> list[HostObserved]:
+        """Return what has become of hosts since they were looked at last."""
+        states = self._scheduler.desk.hosts.states
+        found = []
+        for one in hosts:
+            if not 0 <= one.host < len(states):
+                continue
+            # What an administrator has ordered is not contradicted by a host that works.
+            before = self._hosts.get(one.host)
+            if before is None:
+                lost = states[one.host] in (HostState.DOWN, HostState.SUSPECT)
+                before = states[one.host] if lost else HostState.UP
+            if one.state is not before:
+                found.append(HostObserved(now, one.host, one.state))
+            self._hosts[one.host] = one.state
+        return found
+
+    def host_told(self, host: int, state: HostState) -> None:
+        """Take note that the platform has told of a host by itself."""
+        self._hosts[host] = state
+
+    def _site(self, now: Instant, hosts: Sequence[HostSeen]) -> list[SiteChanged]:
+        """Return the site as it is, if hosts came or have other capacity."""
+        site = self._scheduler.desk.site
+        changed = list(site.hosts)
+        for one in sorted(hosts, key=lambda one: one.host):
+            if one.capacity is None or not one.capacity:
+                continue
+            if one.host < len(changed):
+                if changed[one.host].capacity != one.capacity:
+                    changed[one.host] = changed[one.host]._replace(capacity=one.capacity)
+            elif one.host == len(changed) and one.name:
+                changed.append(Host(one.name, one.capacity, one.labels))
+        if changed == list(site.hosts):
+            return []
+        types = dict.fromkeys([*site.resource_types, *(name for host in changed for name in host.capacity)])
+        return [SiteChanged(now, Site(tuple(changed), tuple(types)), "platform")]
+
+    def _use(self, now: Instant, strangers: Sequence[Stranger]) -> list[StrangersObserved]:
+        """Return of which hosts strangers use more or less than before."""
+        used: dict[int, Capacity] = {}
+        for one in strangers:
+            used[one.host] = used.get(one.host, Capacity()).plus(one.demand)
+        hosts = sorted(used.keys() | self._used.keys())
+        found = [
+            StrangersObserved(now, host, used.get(host, Capacity()))
+            for host in hosts
+            if used.get(host) != self._used.get(host) and host < len(self._scheduler.desk.site.hosts)
+        ]
+        self._used = used
+        return found
+
+    # For people ----------------------------------------------------------------------------------------------
+
+    def diff(self, now: Instant) -> Diff:
+        """Return everything as it should be beside everything as it is.
+
+        Raises:
+            haizea.runtime.ports.PlatformUnavailable: the platform cannot be asked.
+        """
+        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
+        return Diff(now, tuple(self._vm_diffs(seen)), tuple(self._host_diffs(hosts, strangers)))
+
+    def _vm_diffs(self, seen: Iterable[Seen]) -> list[VMDiff]:
+        there = {(one.lease, one.vm): one for one in seen}
+        rows: list[VMDiff] = []
+        for lease in self._scheduler.desk.leases.values():
+            busy = self._busy(lease.id)
+            for number, want in enumerate(wanted(self._scheduler, lease), 1):
+                one = there.pop((lease.id, number), None)
+                if one is None and want.word == ABSENT and number not in busy:
+                    continue
+                rows.append(_vm_diff((lease.id, number), want, one, busy.get(number, ""), known=True))
+        for (number, vm), one in there.items():
+            known = number in self._scheduler.desk.leases
+            rows.append(_vm_diff((number, vm), Wanted(()), one, self._busy(number).get(vm, ""), known=known))
+        return sorted(rows)
+
+    def _host_diffs(self, hosts: Sequence[HostSeen], strangers: Sequence[Stranger]) -> list[HostDiff]:
+        states = self._scheduler.desk.hosts.states
+        seen = {one.host: one for one in hosts}
+        rows = []
+        for number, host in enumerate(self._scheduler.desk.site.hosts):
+            one = seen.get(number)
+            names = tuple([stranger.name for stranger in strangers if stranger.host == number])
+            capacity = None if one is None else one.capacity
+            works = states[number] not in (HostState.DOWN, HostState.SUSPECT)
+            same = one is not None and (one.state is states[number] or (one.state is HostState.UP and works))
+            same = same and capacity in (None, host.capacity) and not names
+            observed = "not shown" if one is None else one.state.value
+            desired = states[number].value
+            rows.append(HostDiff(number, host.name, desired, observed, host.capacity, capacity, names, same))
+        return rows
+
+
+def agrees(want: Wanted, one: Seen | None) -> bool:
+    """Whether a VM is as it should be."""
+    if one is None:
+        return not want.states or want.states is _OVER
+    if one.observed not in want.states:
+        # What has ended by itself needs not be anywhere.
+        return not want.states and one.observed in (*_OVER, Observed.DELETED, Observed.VANISHED)
+    moving = len(want.states) > 1
+    return moving or want.host is None or one.host in (None, want.host)
+
+
+def _vm_diff(vm: tuple[int, int], want: Wanted, one: Seen | None, under_way: str, *, known: bool) -> VMDiff:
+    observed = ABSENT if one is None else one.observed.value
+    host = None if one is None else one.host
+    same = known and agrees(want, one)
+    return VMDiff(*vm, want.word, want.host, observed, host, under_way, same, known)
+
+
+def _hosts(there: Sequence[Seen]) -> tuple[int, ...]:
+    return tuple([one.host for one in sorted(there, key=lambda one: one.vm) if one.host is not None])
