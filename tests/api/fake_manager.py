@@ -59,6 +59,7 @@ from haizea.service.models import (
     WebhookOut,
 )
 from haizea.service.principal import Principal, Role
+from tests.api.fake_orders import FakeLeaseDesk
 
 WHEN: Final = "2026-11-25T13:00:00Z"
 LEASE: Final = LeaseOut.model_validate(examples.LEASE)
@@ -590,6 +591,7 @@ class FakeManager:
     def __init__(self) -> None:
         self.journal = FakeJournal()
         self.leases = FakeLeases(self.journal)
+        self.lease_desk = FakeLeaseDesk(self.leases.show)
         self.planning = FakePlanning(self.leases)
         self.hosts = FakeHosts()
         self.system = FakeSystem(self.leases)

@@ -37,6 +37,7 @@ from haizea.service.models import (
     WebhookIn,
     WebhookOut,
 )
+from haizea.service.order_models import OrderIn, OutcomeOut
 from haizea.service.principal import Principal
 
 UsageBy = Literal["user", "group", "lease"]
@@ -84,6 +85,15 @@ class Leases(Protocol):
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
+
+
+class LeaseDesk(Protocol):
+    """Orders about leases and their VMs."""
+
+    def order(
+        self, who: Principal, verb: str, lease: int, given: OrderIn, *, vm: int = 0, version: int | None = None
+    ) -> OutcomeOut:
+        """Give an order about a lease or one of its VMs, or only try it; ``verb`` as access is checked for it."""
 
 
 class Planning(Protocol):
@@ -252,6 +262,10 @@ class Manager(Protocol):
     @property
     def leases(self) -> Leases:
         """Leases."""
+
+    @property
+    def lease_desk(self) -> LeaseDesk:
+        """Orders about leases."""
 
     @property
     def planning(self) -> Planning:

@@ -36,6 +36,7 @@ WITH_BODY: Final = {
 CHANGING: Final = {"409": "It does not go with what is there."}
 TAGS: Final = (
     ("leases", "Requesting leases, and what becomes of them."),
+    ("orders", "What administrators and owners have done with leases, hosts and the scheduler."),
     ("planning", "What would be, what waits, what is planned."),
     ("site", "Hosts, the journal, usage."),
     ("accounts", "Users, groups, tokens, quotas, webhooks."),

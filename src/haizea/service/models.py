@@ -471,6 +471,8 @@ class LeaseChangeIn(Input):
     preemptible: bool | None = None
     on_guest_shutdown: Literal["end", "restart", "hold"] | None = None
     on_failure: Literal["restart", "requeue", "fail", "hold"] | None = None
+    on_end: Literal["stop", "suspend", "extend"] | None = None
+    extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
     extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
 

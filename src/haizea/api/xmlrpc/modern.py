@@ -9,6 +9,7 @@ from typing import Final
 
 from haizea.api.xmlrpc.filters import LIMIT_MAX, EntryFilterIn, LeaseFilterIn, SpanIn, UsageFilterIn
 from haizea.api.xmlrpc.methods import Family, Kind, Method, Parameter, Request
+from haizea.api.xmlrpc.orders import ORDER_METHODS
 from haizea.model.events import Observed
 from haizea.service.errors import Invalid
 from haizea.service.models import EntryPage, GroupIn, LeaseChangeIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
@@ -254,4 +255,4 @@ _ACCOUNT_METHODS: Final[Sequence[Method]] = (
     ),
 )  # fmt: skip
 
-MODERN_METHODS: Final[Sequence[Method]] = (*_LEASE_METHODS, *_SITE_METHODS, *_ACCOUNT_METHODS)
+MODERN_METHODS: Final[Sequence[Method]] = (*_LEASE_METHODS, *ORDER_METHODS, *_SITE_METHODS, *_ACCOUNT_METHODS)
