@@ -25,6 +25,9 @@ from haizea.service.models import (
     QueueOut,
     QuotaIn,
     QuotaOut,
+    RecurrenceChangeIn,
+    RecurrenceIn,
+    RecurrenceOut,
     ScheduleOut,
     StatusOut,
     TimelineOut,
@@ -256,8 +259,31 @@ class Webhooks(Protocol):
         """Remove a webhook."""
 
 
+class Recurrences(Protocol):
+    """Reservations that recur."""
+
+    def list(self, who: Principal, *, ended: bool = False) -> list[RecurrenceOut]:
+        """Return recurring reservations."""
+
+    def show(self, who: Principal, recurrence: int) -> RecurrenceOut:
+        """Return one."""
+
+    def add(self, who: Principal, wanted: RecurrenceIn, *, dry_run: bool = False) -> RecurrenceOut:
+        """Add one."""
+
+    def change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
+        """Leave days out, or take them in."""
+
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "") -> None:
+        """End one."""
+
+
 class Manager(Protocol):
     """Everything."""
+
+    @property
+    def recurrences(self) -> Recurrences:
+        """Reservations that recur."""
 
     @property
     def leases(self) -> Leases:

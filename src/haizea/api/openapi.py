@@ -39,6 +39,7 @@ TAGS: Final = (
     ("orders", "What administrators and owners have done with leases, hosts and the scheduler."),
     ("planning", "What would be, what waits, what is planned."),
     ("site", "Hosts, the journal, usage."),
+    ("recurrences", "Reservations that recur, daily or weekly."),
     ("accounts", "Users, groups, tokens, quotas, webhooks."),
     ("system", "The daemon itself."),
 )

@@ -148,10 +148,10 @@ VERBS: Final[Mapping[str, Rule]] = {
     "scheduler.reconcile": _operate("compare with the platform, and mend"),
     "scheduler.diff": Rule(_OPERATOR, _OPERATOR, _READ, "see what is desired beside what is observed", offered=False),
     "scheduler.simulate": Rule(_OPERATOR, _OPERATOR, _READ, "try something on a copy", offered=False),
-    "recurrence.list": Rule(_VIEWER, _VIEWER, _READ, "list recurring reservations", offered=False),
-    "recurrence.add": Rule(_USER, _OPERATOR, _LEASE, "add one", group=Group.ADMITS, offered=False),
-    "recurrence.change": Rule(_USER, _OPERATOR, _LEASE, "change one", seen_by="recurrence.list", offered=False),
-    "recurrence.remove": Rule(_USER, _OPERATOR, _LEASE, "remove one", seen_by="recurrence.list", offered=False),
+    "recurrence.list": Rule(_VIEWER, _VIEWER, _READ, "list recurring reservations", group=Group.SHARES),
+    "recurrence.add": Rule(_USER, _OPERATOR, _LEASE, "add a recurring reservation", group=Group.ADMITS),
+    "recurrence.change": Rule(_USER, _OPERATOR, _LEASE, "change a recurring reservation", seen_by="recurrence.list"),
+    "recurrence.remove": Rule(_USER, _OPERATOR, _LEASE, "remove a recurring reservation", seen_by="recurrence.list"),
 }
 """Every verb. A verb that is asked for and not here is a fault of the program, and raises KeyError."""
 

@@ -12,6 +12,7 @@ from haizea.service.lookup import Lookup
 from haizea.service.measures import Measures
 from haizea.service.orders import Orders
 from haizea.service.planning import Planning
+from haizea.service.recurrences import Recurrences
 from haizea.service.system import Identity, Pulse, System
 from haizea.service.usage import Usage
 from haizea.service.webhooks import Webhooks
@@ -35,6 +36,7 @@ class Manager:
         self.leases = Leases(live, lookup, self.planning, zone)
         orders = Orders(live)
         self.lease_desk = LeaseDesk(live, lookup, orders)
+        self.recurrences = Recurrences(live)
         self.hosts = HostService(live)
         self.journal = Journal(live, lambda: pulse.newest)
         self.system = System(live, pulse, measures, identity)
