@@ -25,6 +25,8 @@ from haizea.core.reactions import REACTIONS, Desired, Reaction
 from haizea.core.states import TRANSITIONS, diagram
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
+from haizea.service import access
+from haizea.service.principal import Role
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PICTURE: Final = ROOT / "docs" / "img" / "first-schedule.svg"
@@ -99,6 +101,16 @@ def reactions() -> str:
     return f"{table}\n{_table(('reaction', 'what is done'), meanings)}"
 
 
+def verbs() -> str:
+    """Return every verb that is offered, who may use it, and what scope a token needs."""
+    words = {"no": "", "own": "own", "all": "all"}
+    rows = [
+        (f"`{verb}`", rule.says, *(words[access.reach(role, verb)] for role in Role), rule.scope.label)
+        for verb, rule in access.offered()
+    ]
+    return _table(("verb", "what it is", *(role.label for role in Role), "scope"), rows)
+
+
 class Example(NamedTuple):
     """The bundled example: its figures, and its schedule as a picture."""
 
@@ -150,6 +162,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "lease-states": lease_states,
     "reactions": reactions,
     "state-numbers": state_numbers,
+    "verbs": verbs,
 }
 
 

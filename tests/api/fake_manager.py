@@ -59,6 +59,8 @@ from haizea.service.models import (
     WebhookOut,
 )
 from haizea.service.principal import Principal, Role
+from tests.api.fake_orders import FakeLeaseDesk
+from tests.api.fake_recurrences import FakeRecurrences
 
 WHEN: Final = "2026-11-25T13:00:00Z"
 LEASE: Final = LeaseOut.model_validate(examples.LEASE)
@@ -590,7 +592,9 @@ class FakeManager:
     def __init__(self) -> None:
         self.journal = FakeJournal()
         self.leases = FakeLeases(self.journal)
+        self.lease_desk = FakeLeaseDesk(self.leases.show)
         self.planning = FakePlanning(self.leases)
+        self.recurrences = FakeRecurrences()
         self.hosts = FakeHosts()
         self.system = FakeSystem(self.leases)
         self.accounts = FakeAccounts()

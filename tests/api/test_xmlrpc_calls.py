@@ -31,8 +31,19 @@ from haizea.service.accounts import Accounts
 from haizea.service.hosts import HostService
 from haizea.service.journal import Journal
 from haizea.service.leases import Leases
-from haizea.service.models import GroupIn, LeaseChangeIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
+from haizea.service.models import (
+    GroupIn,
+    LeaseChangeIn,
+    LeaseRequestIn,
+    QuotaIn,
+    RecurrenceChangeIn,
+    RecurrenceIn,
+    TokenIn,
+    UserIn,
+    WebhookIn,
+)
 from haizea.service.planning import Planning
+from haizea.service.recurrences import Recurrences
 from haizea.service.system import System
 from haizea.service.usage import Usage
 from haizea.service.webhooks import Webhooks
@@ -378,6 +389,7 @@ def test_verbs_are_those_of_the_table_of_access() -> None:
 FACADE: Mapping[str, type] = {
     "leases": Leases,
     "planning": Planning,
+    "recurrences": Recurrences,
     "hosts": HostService,
     "journal": Journal,
     "system": System,
@@ -409,6 +421,8 @@ SAMPLES: Mapping[tuple[Kind, type | None], object] = {
     (Kind.STRUCT, TokenIn): {},
     (Kind.STRUCT, QuotaIn): {},
     (Kind.STRUCT, WebhookIn): {"url": "https://example.org"},
+    (Kind.STRUCT, RecurrenceIn): {"lease": REQUEST, "rule": "FREQ=DAILY"},
+    (Kind.STRUCT, RecurrenceChangeIn): {"leave_out": ["2026-12-24"]},
     (Kind.STRUCT, LeaseFilterIn): {},
     (Kind.STRUCT, EntryFilterIn): {},
     (Kind.STRUCT, UsageFilterIn): {},

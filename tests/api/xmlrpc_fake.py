@@ -45,6 +45,8 @@ from haizea.service.models import (
 )
 from haizea.service.principal import Principal, Role
 from haizea.workloads.times import parse_duration
+from tests.api.fake_orders import FakeLeaseDesk
+from tests.api.fake_recurrences import FakeRecurrences
 
 NOW: Final[Instant] = 20_782 * DAY + 13 * HOUR
 """2026-11-25T13:00:00Z."""
@@ -468,7 +470,9 @@ class FakeManager:
     def __init__(self, guest: Principal | None = GUEST) -> None:
         self.journal = Journal()
         self.leases = Leases(self.journal)
+        self.lease_desk = FakeLeaseDesk(self.leases.show)
         self.planning = Planning(self.leases)
+        self.recurrences = FakeRecurrences()
         self.hosts = HostService()
         self.system = System()
         self.accounts = Accounts(guest)

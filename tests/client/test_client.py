@@ -304,7 +304,8 @@ PAIRS = {
     "QueueItem": "QueueItemOut", "Queue": "QueueOut", "Host": "HostOut", "Hosts": "HostsOut", "Bar": "BarOut",
     "Schedule": "ScheduleOut", "Sample": "SampleOut", "Calendar": "CalendarOut", "UsageLine": "UsageLineOut",
     "Usage": "UsageOut", "User": "UserOut", "Group": "GroupOut", "Token": "TokenOut", "Quota": "QuotaOut",
-    "Webhook": "WebhookOut", "Status": "StatusOut", "Policy": "PolicyOut", "Explanation": "ExplainOut",
+    "Webhook": "WebhookOut", "Occurrence": "OccurrenceOut", "Recurrence": "RecurrenceOut",
+    "Status": "StatusOut", "Policy": "PolicyOut", "Explanation": "ExplainOut",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from haizea.core.memory import terms_document
 from haizea.model.events import Event
 from haizea.model.lease import LeaseTerms, NodeSet
+from haizea.model.reason import Reason
 from haizea.model.resources import Capacity
 from haizea.model.units import DAY, HOUR, Instant, Span
 from haizea.runtime.changes import Change
@@ -71,7 +72,7 @@ class Step:
         """Keep an entry."""
         self.notes.append(Note(kind, actor, text, data or {}))
 
-    def hand_over(self, event: Event) -> None:
+    def hand_over(self, event: Event, taken: Callable[[], None] | None = None) -> Reason | None:
         """Refuse: accounts have no business with the scheduler."""
         raise AssertionError(f"accounts handed {event} to the scheduler")
 

@@ -1,7 +1,5 @@
 """Who may do what: every role with every verb, on things of their own, of others, and of nobody."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +8,6 @@ from haizea.service import access
 from haizea.service.access import VERBS, Scope
 from haizea.service.errors import Forbidden, NotFound
 from haizea.service.principal import Principal, Role
-
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "admin" / "users.md"
 
 # For each verb, what a viewer, a user, an operator and an admin may do it to: nothing (-), their own things (o), or
 # everything, things of nobody included (a). An n instead of - says that things of others do not exist for them, an
@@ -236,14 +232,3 @@ def test_reading_is_what_changes_nothing() -> None:
     looking = {"list", "show", "extra", "timeline", "explain", "dry-run", "account", "status", "metrics", "report"}
     reading = {verb.split(".")[1] for verb, rule in VERBS.items() if rule.scope is Scope.READ}
     assert reading == looking | {"diff", "simulate"}
-
-
-def test_the_administrators_page_has_the_table() -> None:
-    """The table of roles and verbs in the documentation says what the program does."""
-    words = {"no": "", "own": "own", "all": "all"}
-    reach = {verb: " | ".join(words[access.reach(role, verb)] for role in Role) for verb in VERBS}
-    rows = [f"| `{verb}` | {rule.says} | {reach[verb]} | {rule.scope.label} |" for verb, rule in access.offered()]
-    text = DOCS.read_text(encoding="utf-8")
-    start = text.index("| verb |")
-    table = text[start : text.index("\n\n", start)].splitlines()
-    assert table[2:] == rows

@@ -25,6 +25,9 @@ from haizea.service.models import (
     QueueOut,
     QuotaIn,
     QuotaOut,
+    RecurrenceChangeIn,
+    RecurrenceIn,
+    RecurrenceOut,
     ScheduleOut,
     StatusOut,
     TimelineOut,
@@ -37,6 +40,7 @@ from haizea.service.models import (
     WebhookIn,
     WebhookOut,
 )
+from haizea.service.order_models import OrderIn, OutcomeOut
 from haizea.service.principal import Principal
 
 UsageBy = Literal["user", "group", "lease"]
@@ -84,6 +88,15 @@ class Leases(Protocol):
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
+
+
+class LeaseDesk(Protocol):
+    """Orders about leases and their VMs."""
+
+    def order(
+        self, who: Principal, verb: str, lease: int, given: OrderIn, *, vm: int = 0, version: int | None = None
+    ) -> OutcomeOut:
+        """Give an order about a lease or one of its VMs, or only try it; ``verb`` as access is checked for it."""
 
 
 class Planning(Protocol):
@@ -246,12 +259,39 @@ class Webhooks(Protocol):
         """Remove a webhook."""
 
 
+class Recurrences(Protocol):
+    """Reservations that recur."""
+
+    def list(self, who: Principal, *, ended: bool = False) -> list[RecurrenceOut]:
+        """Return recurring reservations."""
+
+    def show(self, who: Principal, recurrence: int) -> RecurrenceOut:
+        """Return one."""
+
+    def add(self, who: Principal, wanted: RecurrenceIn, *, dry_run: bool = False) -> RecurrenceOut:
+        """Add one."""
+
+    def change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
+        """Leave days out, or take them in."""
+
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "") -> None:
+        """End one."""
+
+
 class Manager(Protocol):
     """Everything."""
 
     @property
+    def recurrences(self) -> Recurrences:
+        """Reservations that recur."""
+
+    @property
     def leases(self) -> Leases:
         """Leases."""
+
+    @property
+    def lease_desk(self) -> LeaseDesk:
+        """Orders about leases."""
 
     @property
     def planning(self) -> Planning:

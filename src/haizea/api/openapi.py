@@ -36,8 +36,10 @@ WITH_BODY: Final = {
 CHANGING: Final = {"409": "It does not go with what is there."}
 TAGS: Final = (
     ("leases", "Requesting leases, and what becomes of them."),
+    ("orders", "What administrators and owners have done with leases, hosts and the scheduler."),
     ("planning", "What would be, what waits, what is planned."),
     ("site", "Hosts, the journal, usage."),
+    ("recurrences", "Reservations that recur, daily or weekly."),
     ("accounts", "Users, groups, tokens, quotas, webhooks."),
     ("system", "The daemon itself."),
 )

@@ -18,7 +18,9 @@ from haizea.api.openapi import describe
 from haizea.api.options import ApiOptions
 from haizea.api.routes.accounts import account_routes
 from haizea.api.routes.leases import lease_routes
+from haizea.api.routes.orders import order_routes
 from haizea.api.routes.planning import planning_routes
+from haizea.api.routes.recurrences import recurrence_routes
 from haizea.api.routes.site import Kinds, OfLease, site_routes, system_routes
 from haizea.api.routing import NUMBER_MAX, Asked, Lanes, NameQuery
 from haizea.api.stream import Stream, Streams, Wanted
@@ -102,8 +104,10 @@ def _application(api: Api) -> FastAPI:
     )
     for routes in (
         lease_routes(manager.leases, api.lanes),
+        order_routes(manager, api.lanes),
         planning_routes(manager.planning, api.lanes),
         site_routes(manager, api.lanes),
+        recurrence_routes(manager.recurrences, api.lanes),
         account_routes(manager.accounts, manager.webhooks, api.lanes, api.forget_callers),
         system_routes(manager.system, api.lanes),
     ):

@@ -23,11 +23,12 @@ from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
 from haizea.live.onlookers import Checkpoint
 from haizea.model.site import Site
-from haizea.model.units import Instant, Span
+from haizea.model.units import MINUTE, Instant, Span
 from haizea.policy.registry import available
 from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
+from haizea.service.errors import ServiceError
 from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 CLOCK_FACT: Final = "clock"
 SECRET_OPTIONS: Final = ("store.url",)
 LEAD_S: Final = 1.0
+RECUR_EVERY: Final = 10 * MINUTE
 
 
 class Pulse:
@@ -132,6 +134,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     terms.source = engine.terms
     made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
     engine.chores.append(_expire(engine, made.manager))
+    engine.chores.append(_recur(engine, made.manager))
     return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
 
 
@@ -176,6 +179,26 @@ def _expire(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
             engine.inbox.put(lambda change: _expired(manager, change), writes=True)
 
     return expire
+
+
+def _recur(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
+    """Return what looks now and then whether recurring reservations have come near enough to be booked."""
+    next_look: Instant = 0
+
+    def look(now: Instant) -> None:
+        nonlocal next_look
+        if now < next_look or not engine.alive or len(engine.inbox):
+            return
+        try:
+            due = manager.recurrences.due()
+        except (StoreError, ServiceError):
+            # The loop tells of that by itself, and this can wait.
+            return
+        next_look = now + RECUR_EVERY
+        if due:
+            engine.inbox.put(manager.recurrences.go_on, writes=True)
+
+    return look
 
 
 def _expired(manager: Manager, change: Change) -> None:

@@ -28,6 +28,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "group": ("haizea.cli.live.user:group", "List, set and delete groups."),
     "token": ("haizea.cli.live.token:token", "Make, list and revoke tokens."),
     "quota": ("haizea.cli.live.quota:quota", "List, set and delete quotas."),
+    "recurrence": ("haizea.cli.live.recurrence:recurrence", "Reservations that recur, daily or weekly."),
     "webhook": ("haizea.cli.live.webhook:webhook", "Add, list and remove webhooks."),
     "store": ("haizea.cli.store:store", "Back up, check, migrate, move and prune the store."),
     "context": ("haizea.cli.live.context:context", "Name servers, and choose among them."),

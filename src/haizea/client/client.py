@@ -312,6 +312,28 @@ class Client:
         """Remove a webhook."""
         self._calls.json("DELETE", f"/v1/webhooks/{part(webhook)}")
 
+    def recurrences(self, *, ended: bool = False) -> list[shapes.Recurrence]:
+        """Return the recurring reservations; with ``ended`` those that are over too."""
+        return cast("list[shapes.Recurrence]", self._items("/v1/recurrences", {"ended": ended}))
+
+    def recurrence(self, recurrence: int) -> shapes.Recurrence:
+        """Return a recurring reservation."""
+        return cast("shapes.Recurrence", self._document("GET", f"/v1/recurrences/{part(recurrence)}"))
+
+    def add_recurrence(self, recurrence: Mapping[str, Any], *, dry_run: bool = False) -> shapes.Recurrence:
+        """Add a recurring reservation, or only learn when it would recur."""
+        query = {"dry_run": dry_run}
+        return cast("shapes.Recurrence", self._document("POST", "/v1/recurrences", query, body=dict(recurrence)))
+
+    def change_recurrence(self, recurrence: int, changes: Mapping[str, Any]) -> shapes.Recurrence:
+        """Leave days out of a recurring reservation, or take them in."""
+        path = f"/v1/recurrences/{part(recurrence)}"
+        return cast("shapes.Recurrence", self._document("PATCH", path, body=dict(changes)))
+
+    def remove_recurrence(self, recurrence: int, *, reason: str = "") -> None:
+        """End a recurring reservation; its leases that have not begun are cancelled."""
+        self._calls.json("DELETE", f"/v1/recurrences/{part(recurrence)}", query={"reason": reason})
+
     def _document(self, method: str, path: str, query: Any = None, *, body: Any = None, key: str | None = None) -> Any:
         found = self._calls.json(method, path, query=query, body=body, key=key)
         if not isinstance(found, dict):

@@ -313,6 +313,34 @@ class Quota(TypedDict):
     used_core_hours: float
 
 
+class Occurrence(TypedDict):
+    """One of a recurring reservation, and what became of it."""
+
+    local: str
+    start: str
+    lease: int | None
+    state: str
+    reason: str
+
+
+class Recurrence(TypedDict):
+    """A reservation that recurs."""
+
+    id: int
+    owner: str
+    name: str
+    rule: str
+    zone: str
+    first: str
+    duration_s: float
+    vms: int
+    exceptions: list[str]
+    created: str
+    ended: bool
+    booked_until: str
+    occurrences: list[Occurrence]
+
+
 class Webhook(TypedDict):
     """A webhook; its ``secret`` is there once."""
 

@@ -2,7 +2,7 @@
 
 from haizea.config.settings import Settings
 from haizea.model.units import SECOND, Span
-from haizea.plan.options import Exclusion, Mechanism, Migration, Options, Suspension, TransferOptions
+from haizea.plan.options import Exclusion, Mechanism, Migration, Options, Overdue, Suspension, TransferOptions
 
 NON_SCHEDULABLE_REAL: Span = 10 * SECOND
 """The non-schedulable interval on a real clock, where none is given."""
@@ -30,6 +30,14 @@ def to_options(settings: Settings) -> Options:
         migration_bandwidth=settings.simulation.imagetransfer_bandwidth,
         transfer=transfer_options(settings),
         lateness_max=settings.live.lateness,
+        vm_grace=settings.live.vm_grace,
+        host_grace=settings.live.host_grace,
+        restarts_max=settings.live.restarts,
+        restart_backoff=settings.live.restart_backoff,
+        overdue_max=settings.live.overdue_after,
+        overdue=Overdue(settings.live.overdue),
+        contradictions_max=settings.live.contradictions,
+        images_survive=settings.live.images_survive_host,
     )
 
 

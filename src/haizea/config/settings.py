@@ -160,6 +160,14 @@ class Live(Section):
     platform_file: str | None = None
     time_scale: float = 1.0
     lateness: Span = 5_000
+    vm_grace: Span = 60_000
+    host_grace: Span = 120_000
+    restarts: int = 3
+    restart_backoff: Span = 10_000
+    overdue_after: Span = 1_800_000
+    overdue: str = "force"
+    contradictions: int = 3
+    images_survive_host: bool = False
 
 
 class Pricing(Section):

@@ -278,6 +278,23 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("live", "time-scale", "number", "How many times faster than real time the pretended site lives.",
            low=1, high=1_000_000),
     Option("live", "lateness", "span", "By how much a start or end may be missed before it is planned anew."),
+    Option("live", "vm-grace", "span", "For how long a VM may be unknown before it counts as failed."),
+    Option("live", "host-grace", "span", "For how long a host may be suspect before it counts as down."),
+    Option("live", "restarts", "integer",
+           "How many times a VM that failed is started again where it was, and an operation that failed is tried "
+           "again.", low=0, high=1000),
+    Option("live", "restart-backoff", "span",
+           "How long after the first time, which is at once, something is tried again; twice as long each time then."),
+    Option("live", "overdue-after", "span",
+           "By how much an operation may be late before it is dealt with as overdue says."),
+    Option("live", "overdue", "choice",
+           "What is done about an operation that is late for too long: force breaks it off and takes it to have "
+           "failed, cancel cancels the lease.", choices=("force", "cancel")),
+    Option("live", "contradictions", "integer",
+           "How many times somebody may undo with the platform's own tools what was commanded for a lease, before the "
+           "lease is held.", low=1, high=1000),
+    Option("live", "images-survive-host", "boolean",
+           "Whether memory images of suspended VMs are kept where they outlive the host they were made on."),
     Option("pricing", "rate", "number", "Price of a VM for an hour; the first one, where the policy adapts it.",
            low=0, high=1e12, optional=True),
     Option("pricing", "seed", "integer", "Seed of random rates; simulation.seed where not given.",

@@ -6,6 +6,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from haizea.core.alarms import Alarms
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.lease import LeaseState
@@ -21,7 +22,7 @@ from haizea.plan.operations import hosts_of
 from haizea.plan.options import Options
 from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
-from haizea.plan.slottable import SlotTable
+from haizea.plan.slottable import Placement, SlotTable
 from haizea.plan.units import Units
 from haizea.policy.protocols import AdmissionPolicy, HostSelectionPolicy, PreemptionPolicy, PricingPolicy
 from haizea.policy.views import SiteView
@@ -56,9 +57,9 @@ class Desk:
     the key resource type than ``queue_least``. ``reserved`` are those that hold a
     reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
     the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a
-    deadline lease. ``configured`` are the rules as the site has chosen them, ``options`` those with measured ``rates``
-    in them. ``touched`` are the leases of which the present event has changed anything, for whoever keeps a
-    record of them.
+    deadline lease. ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are
+    the rules as the site has chosen them, ``options`` those with measured ``rates`` in them. ``touched`` are the leases
+    of which the present event has changed anything, for whoever keeps a record of them.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class Desk:
         self.has_deadlines = False
         self.effects: list[Effect | Retired] = []
         self.touched: set[int] = set()
+        self.alarms = Alarms()
+        self.degraded: set[int] = set()
         self.due_at = now
         self.sequence = 0
         self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
@@ -125,9 +128,18 @@ class Desk:
         if state in self.announced:
             self.effects.append(LeaseChanged(self.now, lease.id, state, lease.reason))
 
-    def command(self, verb: Verb, stay: Stay, until: Instant) -> None:
-        """Tell the back end to do something with the VMs of a stay."""
-        self.effects.append(Command(self.now, verb, stay.lease.id, until, partial(hosts_of, stay, self.table)))
+    def command(self, verb: Verb, stay: Stay, until: Instant, vms: tuple[int, ...] = ()) -> None:
+        """Tell the back end to do something with the VMs of a stay: with some of them, or all that are not over."""
+        lease = stay.lease
+        if lease.over and not vms:
+            vms = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
+        self.effects.append(Command(self.now, verb, lease.id, until, partial(hosts_of, stay, self.table), vms))
+
+    def remove_images(self, lease: Lease) -> None:
+        """Have the memory images of a lease removed, if there are any: nobody will resume from them."""
+        if lease.images is not None:
+            self.effects.append(Command(self.now, Verb.DESTROY, lease.id, self.now, partial(_same, lease.images)))
+            lease.images = None
 
     def notify(self, lease: Lease, text: str) -> None:
         """Tell people something about a lease."""
@@ -139,8 +151,13 @@ class Desk:
             lease.reason = reason
         if self.images is not None and lease.terms.software is not None:
             self.images.forget(lease)
+        if self.alarms.next_at < FAR_FUTURE:
+            self.alarms.forget(lease.id)
+        if lease.degraded:
+            lease.degraded = False
+            self.degraded.discard(lease.id)
+        self.remove_images(lease)
         lease.ended = self.now
-        lease.images = None
         self.enter(lease, state)
         del self.leases[lease.id]
         self.effects.append(Retired(self.now, lease))
@@ -206,21 +223,27 @@ class Desk:
 
     def next_instant(self) -> Instant | None:
         """Return when something is to happen next."""
-        timers = self._timers
+        timers, alarm = self._timers, self.alarms.next_at
         while timers:
             at, _phase, timer, thing = timers[0]
             if isinstance(thing, Stay):
                 if (timer < 0 or thing.timer == timer) and thing.phase is not Phase.OVER:
-                    return at
+                    return min(at, alarm)
             elif thing.state is not TransferState.OVER:
-                return at
+                return min(at, alarm)
             heappop(timers)
-        return None
+        return None if alarm == FAR_FUTURE else alarm
 
     # Queue ---------------------------------------------------------------------------------------------------
 
     def enqueue(self, lease: Lease) -> None:
-        """Put a lease in the queue, at its place by submission; behind those submitted at the same instant."""
+        """Put a lease in the queue, at its place by submission; behind those submitted at the same instant.
+
+        One that is parked or degraded is not: the queue is for those that the scheduler may start when it sees fit.
+        """
+        if lease.parked or lease.degraded:
+            self.touched.add(lease.id)
+            return
         queue = self.queue
         self._give_place(lease)
         self.queue_least = min(self.queue_least, lease.need.key)
@@ -256,12 +279,26 @@ class Desk:
     # Stays ---------------------------------------------------------------------------------------------------
 
     def keep(self, stay: Stay) -> None:
-        """Hold what a stay needs and add it to its lease."""
+        """Hold what a stay needs and add it to its lease. VMs that are over hold nothing."""
+        if stay.lease.over:
+            stay.placement = self.share(stay.lease, hosts_of(stay, self.table))
         self.table.hold(stay.start, stay.end, stay.placement.held)
         stay.lease.stays.append(stay)
         self.touched.add(stay.lease.id)
         if stay.copies:
             self.note_copies(stay)
+
+    def share(self, lease: Lease, hosts: tuple[int, ...]) -> Placement:
+        """Return the placement of a lease on these hosts, without what VMs that are over would hold."""
+        return self.planner.mapper.on_hosts(lease.need, hosts, lease.over)
+
+    def reseat(self, stay: Stay, hosts: tuple[int, ...]) -> None:
+        """Have a stay be on these hosts from now on; what it holds changes with it, and must fit there."""
+        start = max(self.now, stay.start)
+        self.table.release(start, stay.end, stay.placement.held)
+        stay.placement, stay.vm_hosts = self.share(stay.lease, hosts), hosts
+        self.table.hold(start, stay.end, stay.placement.held)
+        self.touched.add(stay.lease.id)
 
     def drop(self, stay: Stay) -> None:
         """Give back what a stay still holds and take it off its lease."""
@@ -282,3 +319,7 @@ class Desk:
 
 def _place(lease: Lease) -> Instant:
     return lease.submitted
+
+
+def _same(hosts: tuple[int, ...]) -> tuple[int, ...]:
+    return hosts

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 from haizea.core.desk import Desk
+from haizea.model.events import Observed
 from haizea.model.lease import (
     Constraints,
     DiskImage,
@@ -80,6 +81,13 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "requeued": lease.requeued,
         "restarts": lease.restarts,
         "over": sorted(lease.over),
+        "retries": lease.retries,
+        "seen": [[vm, observed.value] for vm, observed in sorted(lease.seen.items())],
+        "down": sorted(lease.down),
+        "parked": lease.parked,
+        "degraded": lease.degraded,
+        "contradictions": lease.contradictions,
+        "foreign": lease.foreign,
         "reserved": lease.reserved,
         "place": lease.place,
     }
@@ -202,6 +210,7 @@ def _stay_document(stay: Stay, desk: Desk) -> Document:
         "hosts": runs_of(hosts_of(stay, desk.table)),
         "copies": [[c.origin, c.destination, list(c.vms), c.start, c.end] for c in stay.copies],
         "timer": stay.timer,
+        "due": stay.due,
     }
 
 
@@ -209,14 +218,14 @@ def _stay_of(found: Mapping[str, Any], lease: Lease, desk: Desk) -> Stay:
     hosts = hosts_from(found["hosts"])
     if len(hosts) != lease.need.vms or not all(0 <= host < len(desk.site.hosts) for host in hosts):
         raise Forgotten(f"lease {lease.id} was on hosts that this site does not have")
-    placement = desk.planner.mapper.on_hosts(lease.need, hosts)
-    stay = Stay(lease, placement, found["start"], found["run_start"], found["run_end"], found["end"])
+    stay = Stay(lease, desk.share(lease, hosts), found["start"], found["run_start"], found["run_end"], found["end"])
     stay.vm_hosts = hosts
     stay.phase = Phase[found["phase"].upper()]
     stay.suspending = found["suspending"]
     stay.resuming = found["resuming"]
     stay.copies = tuple([Copy(a, b, tuple(vms), start, end) for a, b, vms, start, end in found["copies"]])
     stay.timer = found["timer"]
+    stay.due = found.get("due")
     return stay
 
 
@@ -254,9 +263,11 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.reason = None if found["reason"] is None else _reason_of(found["reason"])
     wait = found["wait"]
     lease.wait = None if wait is None else Wait(Cause(wait[0]), wait[1], wait[2], wait[3])
+    lease.over = frozenset(found["over"])
+    _recall_unexpected(lease, found)
     if found["images"] is not None:
         lease.images = hosts_from(found["images"])
-        lease.rested = desk.planner.mapper.on_hosts(lease.need, lease.images)
+        lease.rested = desk.share(lease, lease.images)
     lease.log = [_entry_of(entry, lease, desk) for entry in found["log"]]
     lease.transfers = tuple([(host, tuple(vms), start, end) for host, vms, start, end in found["transfers"]])
     lease.suspensions = found["suspensions"]
@@ -265,11 +276,23 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.preemptions = found["preemptions"]
     lease.requeued = found["requeued"]
     lease.restarts = found["restarts"]
-    lease.over = frozenset(found["over"])
     lease.reserved = found["reserved"]
     lease.place = found["place"]
     lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
     return lease
+
+
+def _recall_unexpected(lease: Lease, found: Mapping[str, Any]) -> None:
+    """Take back what befell a lease that was not planned. Stores that are older do not have it."""
+    lease.retries = found.get("retries", 0)
+    seen = found.get("seen")
+    if seen:
+        lease.seen = {vm: Observed(observed) for vm, observed in seen}
+    lease.down = frozenset(found.get("down", ()))
+    lease.parked = found.get("parked", "")
+    lease.degraded = found.get("degraded", False)
+    lease.contradictions = found.get("contradictions", 0)
+    lease.foreign = found.get("foreign", False)
 
 
 # The rest ----------------------------------------------------------------------------------------------------
@@ -288,6 +311,7 @@ def desk_document(desk: Desk, order: int) -> Document:
         "images": None if desk.images is None else desk.images.remember(),
         "learnt": learnt,
         "rates": list(desk.rates),
+        "alarms": desk.alarms.remember(),
     }
 
 
@@ -326,9 +350,11 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
                 desk.set_timer(stay)
     present = sorted(desk.leases.values(), key=_place)
     for lease in present:
+        if lease.degraded:
+            desk.degraded.add(lease.id)
         if lease.reserved:
             desk.reserved.append(lease)
-        elif lease.state in _WAITING:
+        elif lease.state in _WAITING and not lease.parked and not lease.degraded:
             desk.queue.append(lease)
             desk.queue_least = min(desk.queue_least, lease.need.key)
     if rest["images"] is not None:
@@ -336,6 +362,7 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
             raise Forgotten("images were transferred, but now lease-preparation says that they are not managed")
         for transfer in desk.images.recall(rest["images"], desk.leases):
             desk.set_transfer_timer(transfer)
+    desk.alarms.recall(rest.get("alarms", ()))
     desk.sequence = rest["sequence"]
     desk.freed_until = rest["freed_until"]
     desk.has_deadlines = rest["has_deadlines"]

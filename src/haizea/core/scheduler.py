@@ -111,6 +111,10 @@ class Scheduler:
         self._handlers[type(event)](event)
         return effects
 
+    def understands(self, event: Event) -> bool:
+        """Whether this scheduler knows what to do about an event of this kind."""
+        return type(event) in self._handlers
+
     def next_instant(self) -> Instant | None:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""
         return self.desk.next_instant()

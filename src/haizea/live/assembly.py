@@ -80,12 +80,13 @@ class Time(Protocol):
 class Findings:
     """What the daemon itself has found out that the scheduler is to be told: a source of the loop's."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._waiting: deque[Event] = deque()
 
     def add(self, events: list[Event]) -> None:
         """Have events handed over."""
-        self._waiting.extend(events)
+        self._waiting.extend([event for event in events if self._scheduler.understands(event)])
 
     @property
     def next_at(self) -> Instant:
@@ -132,8 +133,8 @@ class Assembly:
         self._warn = warn
         self.inbox = Inbox(clock.wake, INBOX_MAX, time.monotonic)
         self.mailbox = Mailbox(clock.wake)
-        self.findings = Findings()
         self.scheduler = restored(settings, self.loaded, clock.now())
+        self.findings = Findings(self.scheduler)
         self.operations = Operations(care.patience, self.loaded.commands)
         self.breaker = Breaker(care.waits, random.Random(care.seed))
         self.dispatch = Dispatch(platform, self.breaker, self.operations, self.mailbox.put, warn, clock.now)

@@ -166,7 +166,7 @@ class Engine:
         """
 
         def compare(change: Change) -> int:
-            events = self.assembly.reconcile(change.now)
+            events = [event for event in self.assembly.reconcile(change.now) if self.scheduler.understands(event)]
             for event in events:
                 change.hand_over(event)
             return len(events)

@@ -86,13 +86,19 @@ class Keeper:
         """Add an entry to the journal."""
         self._entries.note(self.now, kind, actor, text, lease, host, data)
 
-    def hand_over(self, event: Event) -> Reason | None:
-        """Hand an event to the scheduler; return why an order was refused, None where it was taken."""
+    def hand_over(self, event: Event, taken: Callable[[], None] | None = None) -> Reason | None:
+        """Hand an event to the scheduler; return why an order was refused, None where it was taken.
+
+        ``taken`` is called where it was, before the journal tells what it has led to.
+        """
         if isinstance(event, LeaseRequested):
             self._requested.append(event.lease)
         elif isinstance(event, SiteChanged):
             self.writing.unwritten.facts[SITE] = site_document(event.site)
-        return self._take_note(self.scheduler.handle(event))
+        effects = self.scheduler.handle(event)
+        if taken is not None and not any(isinstance(effect, Refused) for effect in effects):
+            taken()
+        return self._take_note(effects)
 
     def new_lease(self) -> int:
         """Return a number that no lease has had."""

@@ -1,14 +1,19 @@
 """A lease as it is planned: what is left to deliver, where it is to stay, what has happened to it."""
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
+from haizea.model.events import Observed
 from haizea.model.lease import LeaseState, LeaseTerms, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.need import Need
 from haizea.plan.slottable import Placement
 from haizea.policy.money import Money
+
+NOTHING_SEEN: Final[Mapping[int, Observed]] = MappingProxyType({})
 
 
 class Phase(IntEnum):
@@ -68,7 +73,8 @@ class Stay:
 
     Capacity is held during ``[start, end)``. The VMs are resumed from ``start`` to ``run_start`` (the same
     instant where they boot), all of them run from ``run_start`` to ``run_end``, and until ``end`` they are
-    suspended, where ``suspending``, or shut down.
+    suspended, where ``suspending``, or shut down. ``due`` is when the operation under way was to be over before it was
+    late for the first time.
     """
 
     # Defaults are the class's: there are very many stays, and most never change these.
@@ -78,6 +84,7 @@ class Stay:
     vm_hosts: tuple[int, ...] | None = None
     copies: tuple[Copy, ...] = ()
     timer = 0
+    due: Instant | None = None
 
     def __init__(
         self,
@@ -108,7 +115,15 @@ class Lease:
     ties among leases submitted at the same instant. ``stays`` are the present stay and those to come, in order of
     time. ``images`` says on which host each VM's memory image is, while the lease is suspended. ``place`` orders those
     in the queue, or with a reservation in the future, that were submitted at the same instant. ``restarts`` counts
-    VMs started anew after a failure, ``over`` has the VMs that have shut themselves down.
+    VMs started anew after a failure, ``retries`` operations tried again, ``over`` has the VMs that are over while
+    others go on: they hold nothing any more.
+
+    What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
+    what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
+    ``parked`` says by whom a lease is kept from being started or resumed by the scheduler, empty where by nobody.
+    ``degraded``: it was promised a time and has no hosts for it now; it is tried again whenever capacity changes.
+    ``contradictions`` counts how often somebody undid what the schedule had commanded, ``foreign`` says that what its
+    VMs are doing was not commanded by the schedule.
     """
 
     # Defaults are the class's: there are very many leases, and most never change these.
@@ -131,6 +146,13 @@ class Lease:
     requeued = 0
     restarts = 0
     over: frozenset[int] = frozenset()
+    retries = 0
+    seen: Mapping[int, Observed] = NOTHING_SEEN
+    down: frozenset[int] = frozenset()
+    parked = ""
+    degraded = False
+    contradictions = 0
+    foreign = False
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id

@@ -5,7 +5,7 @@ chosen host before it goes on to the next (but for SPREAD). Hosts that can take 
 handled together, so that the cost depends on how many VMs fit on one host, not on how many hosts there are.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from haizea.model.lease import NO_CONSTRAINTS, Constraints
 from haizea.model.resources import Capacity
@@ -215,22 +215,32 @@ class Mapper:
         parts = [Part(block, i, count, mask) for i, count in enumerate(need.counts)]
         return Placement(tuple(parts), self._held(need, parts), self.packings)
 
-    def on_hosts(self, need: Need, hosts: Sequence[int]) -> Placement:
-        """Return the placement that has each VM, in order of VM numbers, on the host with this number of the site."""
+    def on_hosts(self, need: Need, hosts: Sequence[int], over: Collection[int] = ()) -> Placement:
+        """Return the placement that has each VM, in order of VM numbers, on the host with this number of the site.
+
+        VMs that are ``over``, given by their numbers from 1, hold nothing.
+        """
+        parts = self._parts(need, hosts, ())
+        return Placement(
+            tuple(parts), self._held(need, self._parts(need, hosts, over) if over else parts), self.packings
+        )
+
+    def _parts(self, need: Need, hosts: Sequence[int], over: Collection[int]) -> list[Part]:
         size = self._table.block_hosts
         parts: list[Part] = []
         first = 0
         for nodes, count in enumerate(need.counts):
             vms: dict[int, int] = {}
-            for host in hosts[first : first + count]:
-                vms[host] = vms.get(host, 0) + 1
+            for vm, host in enumerate(hosts[first : first + count], first + 1):
+                if vm not in over:
+                    vms[host] = vms.get(host, 0) + 1
             first += count
             alike: dict[tuple[int, int], list[int]] = {}
             for host, number in sorted(vms.items()):
                 alike.setdefault((host // size, number), []).append(host % size)
             for (block, number), members in alike.items():
                 parts.append(Part(block, nodes, number, self.packings[block].mask_of(members)))
-        return Placement(tuple(parts), self._held(need, parts), self.packings)
+        return parts
 
     def _held(self, need: Need, parts: Iterable[Part]) -> tuple[Held, ...]:
         packed: dict[int, int] = {}

@@ -36,6 +36,13 @@ class Mechanism(Enum):
     MULTICAST = "multicast"
 
 
+class Overdue(Enum):
+    """What becomes of an operation that is late for too long: it is broken off, or its lease is cancelled."""
+
+    FORCE = "force"
+    CANCEL = "cancel"
+
+
 class TransferOptions(NamedTuple):
     """Image transfer from one repository.
 
@@ -58,6 +65,12 @@ class Options(NamedTuple):
     ``migration_bandwidth`` Mb/s. ``threshold_permille`` is the scheduling threshold's factor times 1000.
     ``transfer`` None means that images are not Haizea's business (unmanaged). What is done later than planned by
     more than ``lateness_max`` is planned anew.
+
+    A VM that is unknown counts as failed after ``vm_grace``, a host that is suspect as down after ``host_grace``. What
+    fails is tried again ``restarts_max`` times, the first time at once, then after ``restart_backoff`` and twice as
+    long each time. An operation may be late by ``overdue_max``, then ``overdue`` says what is done. After
+    ``contradictions_max`` acts against the schedule a lease is held. ``images_survive`` says that memory images are not
+    lost with the host they are on.
     """
 
     reservations_max: int | None = 1
@@ -76,3 +89,11 @@ class Options(NamedTuple):
     migration_bandwidth: int = 100
     transfer: TransferOptions | None = None
     lateness_max: Span = 5_000
+    vm_grace: Span = 60_000
+    host_grace: Span = 120_000
+    restarts_max: int = 3
+    restart_backoff: Span = 10_000
+    overdue_max: Span = 1_800_000
+    overdue: Overdue = Overdue.FORCE
+    contradictions_max: int = 3
+    images_survive: bool = False

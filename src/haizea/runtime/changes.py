@@ -42,10 +42,11 @@ class Change(Protocol):
     ) -> None:
         """Add an entry to the journal."""
 
-    def hand_over(self, event: Event) -> Reason | None:
+    def hand_over(self, event: Event, taken: Callable[[], None] | None = None) -> Reason | None:
         """Hand an event, stamped with the present, to the scheduler.
 
         Returns why an order was refused, None where it was taken; what was not an order is never refused here.
+        ``taken`` is called where it was taken, before anything is noted of what it leads to: who wanted it comes first.
         """
 
     def new_lease(self) -> int:

@@ -193,6 +193,18 @@ class OfferRow(NamedTuple):
     document: Document
 
 
+class RecordRow(NamedTuple):
+    """Something of somebody's that only its ``kind`` knows how to read: a recurring reservation, for instance.
+
+    ``id`` is unique among all kinds.
+    """
+
+    id: str
+    kind: str
+    owner: str
+    document: Document
+
+
 class Loaded(NamedTuple):
     """What a daemon starts from: unfinished leases in order of id, commands that are not over, facts, next numbers."""
 

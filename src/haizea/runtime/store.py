@@ -18,6 +18,7 @@ from haizea.runtime.rows import (
     Loaded,
     OfferRow,
     QuotaRow,
+    RecordRow,
     TokenRow,
     UsageRow,
     UserRow,
@@ -101,6 +102,12 @@ class Transaction(Protocol):
     def delete_offer(self, offer: str, /) -> None:
         """Forget an offer."""
 
+    def put_record(self, row: RecordRow, /) -> None:
+        """Insert or replace a record."""
+
+    def delete_record(self, record: str, /) -> None:
+        """Forget a record."""
+
 
 class Store(Protocol):
     """Where everything that must outlive the daemon is. All methods may raise :class:`StoreError`."""
@@ -168,3 +175,6 @@ class Store(Protocol):
 
     def offers(self) -> list[OfferRow]:
         """Return all offers."""
+
+    def records(self, kind: str, /) -> list[RecordRow]:
+        """Return all records of a kind, by id."""

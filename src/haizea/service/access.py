@@ -54,8 +54,8 @@ _VIEWER, _USER, _OPERATOR, _ADMIN = Role
 _READ, _LEASE, _OPERATE, _ACCOUNT = Scope
 
 
-def _change(says: str, others: Role = _OPERATOR, own: Role = _USER, *, offered: bool = False) -> Rule:
-    return Rule(own, others, _LEASE if own < _OPERATOR else _OPERATE, says, seen_by="lease.show", offered=offered)
+def _change(says: str, others: Role = _OPERATOR, own: Role = _USER) -> Rule:
+    return Rule(own, others, _LEASE if own < _OPERATOR else _OPERATE, says, seen_by="lease.show")
 
 
 def _operate(says: str, *, offered: bool = False) -> Rule:
@@ -69,8 +69,8 @@ VERBS: Final[Mapping[str, Rule]] = {
     "lease.extra": Rule(_VIEWER, _OPERATOR, _READ, "see the names and values that a lease carries along"),
     "lease.timeline": Rule(_VIEWER, _VIEWER, _READ, "see what happened to a lease"),
     "lease.explain": Rule(_VIEWER, _VIEWER, _READ, "ask why a lease is where it is"),
-    "lease.cancel": _change("cancel a lease", offered=True),
-    "lease.change": _change("change what a lease wishes for", offered=True),
+    "lease.cancel": _change("cancel a lease"),
+    "lease.change": _change("change what a lease wishes for"),
     "lease.dry-run": Rule(_USER, _OPERATOR, _READ, "ask what would become of a request", group=Group.ADMITS),
     "offer.list": Rule(_USER, _OPERATOR, _READ, "ask for alternatives to a request", group=Group.ADMITS),
     "offer.hold": Rule(_USER, _OPERATOR, _LEASE, "have alternatives held", group=Group.ADMITS),
@@ -148,10 +148,10 @@ VERBS: Final[Mapping[str, Rule]] = {
     "scheduler.reconcile": _operate("compare with the platform, and mend"),
     "scheduler.diff": Rule(_OPERATOR, _OPERATOR, _READ, "see what is desired beside what is observed", offered=False),
     "scheduler.simulate": Rule(_OPERATOR, _OPERATOR, _READ, "try something on a copy", offered=False),
-    "recurrence.list": Rule(_VIEWER, _VIEWER, _READ, "list recurring reservations", offered=False),
-    "recurrence.add": Rule(_USER, _OPERATOR, _LEASE, "add one", group=Group.ADMITS, offered=False),
-    "recurrence.change": Rule(_USER, _OPERATOR, _LEASE, "change one", seen_by="recurrence.list", offered=False),
-    "recurrence.remove": Rule(_USER, _OPERATOR, _LEASE, "remove one", seen_by="recurrence.list", offered=False),
+    "recurrence.list": Rule(_VIEWER, _VIEWER, _READ, "list recurring reservations", group=Group.SHARES),
+    "recurrence.add": Rule(_USER, _OPERATOR, _LEASE, "add a recurring reservation", group=Group.ADMITS),
+    "recurrence.change": Rule(_USER, _OPERATOR, _LEASE, "change a recurring reservation", seen_by="recurrence.list"),
+    "recurrence.remove": Rule(_USER, _OPERATOR, _LEASE, "remove a recurring reservation", seen_by="recurrence.list"),
 }
 """Every verb. A verb that is asked for and not here is a fault of the program, and raises KeyError."""
 

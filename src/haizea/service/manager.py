@@ -5,11 +5,14 @@ from datetime import UTC, tzinfo
 from haizea.service.accounts import Accounts
 from haizea.service.hosts import HostService
 from haizea.service.journal import Journal
+from haizea.service.lease_desk import LeaseDesk
 from haizea.service.leases import Leases
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
 from haizea.service.measures import Measures
+from haizea.service.orders import Orders
 from haizea.service.planning import Planning
+from haizea.service.recurrences import Recurrences
 from haizea.service.system import Identity, Pulse, System
 from haizea.service.usage import Usage
 from haizea.service.webhooks import Webhooks
@@ -31,6 +34,9 @@ class Manager:
         lookup = Lookup(live, zone)
         self.planning = Planning(live, lookup)
         self.leases = Leases(live, lookup, self.planning, zone)
+        orders = Orders(live)
+        self.lease_desk = LeaseDesk(live, lookup, orders)
+        self.recurrences = Recurrences(live)
         self.hosts = HostService(live)
         self.journal = Journal(live, lambda: pulse.newest)
         self.system = System(live, pulse, measures, identity)

@@ -415,6 +415,60 @@ class QuotaOut(QuotaIn):
     used_core_hours: float = 0
 
 
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class RecurrenceIn(Input):
+    """A reservation that recurs. ``lease.start`` is the first one's, as a wall clock in ``zone`` shows it.
+
+    ``rule`` is an iCalendar rule: FREQ=DAILY or FREQ=WEEKLY with INTERVAL, BYDAY, and COUNT or UNTIL. No lease is made
+    for days that are ``exceptions``. With ``all_or_none`` either all that are booked at once are accepted, or none is.
+    """
+
+    lease: LeaseRequestIn
+    rule: Annotated[str, Field(min_length=1, max_length=256)]
+    zone: Name = "UTC"
+    exceptions: Annotated[list[Day], Field(max_length=366)] = []
+    all_or_none: bool = False
+    reason: Text = ""
+
+
+class RecurrenceChangeIn(Input):
+    """What is to be different about a recurring reservation: days to leave out, and ones not to leave out any more."""
+
+    leave_out: Annotated[list[Day], Field(max_length=366)] = []
+    take_in: Annotated[list[Day], Field(max_length=366)] = []
+    reason: Text = ""
+
+
+class OccurrenceOut(Answer):
+    """One of them: when it starts, in its own zone and in UTC, its lease once it is booked, and what became of it."""
+
+    local: str
+    start: str
+    lease: int | None
+    state: str
+    reason: str = ""
+
+
+class RecurrenceOut(Answer):
+    """A recurring reservation. ``booked_until`` is up to when its leases are booked; more are as time goes on."""
+
+    id: int
+    owner: str
+    name: str
+    rule: str
+    zone: str
+    first: str
+    duration_s: float
+    vms: int
+    exceptions: list[str]
+    created: str
+    ended: bool
+    booked_until: str
+    occurrences: list[OccurrenceOut]
+
+
 class WebhookIn(Input):
     """Where to send journal entries, and which kinds (none: all)."""
 
@@ -471,6 +525,8 @@ class LeaseChangeIn(Input):
     preemptible: bool | None = None
     on_guest_shutdown: Literal["end", "restart", "hold"] | None = None
     on_failure: Literal["restart", "requeue", "fail", "hold"] | None = None
+    on_end: Literal["stop", "suspend", "extend"] | None = None
+    extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
     extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
 

@@ -1,10 +1,13 @@
 """From a request, as it is sent, to the terms of a lease."""
 
+from collections.abc import Mapping, Sequence
+
 from haizea.model.lease import (
     Constraints,
     DiskImage,
     LeaseTerms,
     NodeSet,
+    OnEnd,
     OnFailure,
     OnGuestShutdown,
     Reactions,
@@ -13,7 +16,7 @@ from haizea.model.resources import Capacity
 from haizea.model.units import SECOND, Instant, Span
 from haizea.service.errors import Invalid
 from haizea.service.instants import read_instant
-from haizea.service.models import LeaseChangeIn, LeaseRequestIn
+from haizea.service.models import LeaseChangeIn, LeaseRequestIn, NodeSetIn
 from haizea.workloads.times import SPAN_FORM, SPAN_MAX, parse_duration
 
 
@@ -23,7 +26,7 @@ def terms_of(request: LeaseRequestIn, owner: str, now: Instant) -> LeaseTerms:
     Raises:
         Invalid: times do not go together.
     """
-    duration = _duration(request.duration)
+    duration = span_of(request.duration, "duration")
     immediate = request.start is not None and request.start.strip().lower() == "now" and request.deadline is None
     start = None if request.start is None or immediate else read_instant(request.start, now, "start")
     deadline = None if request.deadline is None else read_instant(request.deadline, now, "deadline")
@@ -36,7 +39,7 @@ def terms_of(request: LeaseRequestIn, owner: str, now: Instant) -> LeaseTerms:
     image = request.software
     wishes = request.constraints
     return LeaseTerms(
-        nodes=tuple(NodeSet(each.count, _capacity(each.resources)) for each in request.nodes),
+        nodes=node_sets(request.nodes),
         duration=duration,
         start=start,
         immediate=immediate,
@@ -54,6 +57,15 @@ def terms_of(request: LeaseRequestIn, owner: str, now: Instant) -> LeaseTerms:
     )
 
 
+def node_sets(nodes: Sequence[NodeSetIn]) -> tuple[NodeSet, ...]:
+    """Return the VMs that a request asks for.
+
+    Raises:
+        Invalid: one would need nothing.
+    """
+    return tuple(NodeSet(each.count, _capacity(each.resources)) for each in nodes)
+
+
 def _capacity(resources: dict[str, int]) -> Capacity:
     capacity = Capacity(resources)
     if not len(capacity):
@@ -61,18 +73,21 @@ def _capacity(resources: dict[str, int]) -> Capacity:
     return capacity
 
 
-def _duration(given: float | str) -> Span | None:
+def span_of(given: float | str, field: str) -> Span | None:
+    """Return a length of time as a request has it, in seconds or as a text; None for unlimited.
+
+    Raises:
+        Invalid: it is none; ``field`` is the part of the request it stands in.
+    """
     if isinstance(given, str):
         try:
             span = parse_duration(given)
         except ValueError as problem:
-            raise Invalid(
-                f"duration: expected seconds, {SPAN_FORM}, or unlimited: {problem}", field="duration"
-            ) from problem
+            raise Invalid(f"{field}: expected seconds, {SPAN_FORM}, or unlimited: {problem}", field=field) from problem
         return span
     span = round(given * SECOND)
     if not 0 < span <= SPAN_MAX:
-        raise Invalid("duration: expected from a millisecond to a hundred years", field="duration")
+        raise Invalid(f"{field}: expected from a millisecond to a hundred years", field=field)
     return span
 
 
@@ -85,18 +100,34 @@ def changed(terms: LeaseTerms, wanted: LeaseChangeIn) -> LeaseTerms:
     Raises:
         Invalid: more names and values than a lease may carry.
     """
-    extra = {**terms.extra, **wanted.extra}
-    kept = {name: value for name, value in extra.items() if value is not None}
-    if len(kept) > EXTRA_MAX:
-        raise Invalid(f"a lease carries at most {EXTRA_MAX} names and values", field="extra")
+    terms = annotated(terms, wanted.extra)
     reactions = terms.reactions
     if wanted.on_guest_shutdown is not None:
         reactions = reactions._replace(on_guest_shutdown=OnGuestShutdown(wanted.on_guest_shutdown))
     if wanted.on_failure is not None:
         reactions = reactions._replace(on_failure=OnFailure(wanted.on_failure))
+    if wanted.on_end is not None:
+        reactions = reactions._replace(on_end=OnEnd(wanted.on_end))
+    if wanted.extend_by is not None:
+        more = span_of(wanted.extend_by, "extend_by")
+        if more is None:
+            raise Invalid("extend_by: a lease that ends cannot be extended without limit", field="extend_by")
+        reactions = reactions._replace(extend_by=more)
     return terms._replace(
         name=terms.name if wanted.name is None else wanted.name,
         preemptible=terms.preemptible if wanted.preemptible is None else wanted.preemptible,
         reactions=reactions,
-        extra=kept,
     )
+
+
+def annotated(terms: LeaseTerms, wanted: Mapping[str, str | None]) -> LeaseTerms:
+    """Return the terms of a lease that carries these names and values along too; None takes a name away.
+
+    Raises:
+        Invalid: more of them than a lease may carry.
+    """
+    extra = {**terms.extra, **wanted}
+    kept = {name: value for name, value in extra.items() if value is not None}
+    if len(kept) > EXTRA_MAX:
+        raise Invalid(f"a lease carries at most {EXTRA_MAX} names and values", field="extra")
+    return terms._replace(extra=kept)

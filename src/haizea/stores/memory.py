@@ -18,6 +18,7 @@ from haizea.runtime.rows import (
     Loaded,
     OfferRow,
     QuotaRow,
+    RecordRow,
     TokenRow,
     UsageRow,
     UserRow,
@@ -140,6 +141,14 @@ class MemoryTransaction:
     def delete_offer(self, offer: str, /) -> None:
         """Forget an offer."""
         self._delete("offers", (offer,))
+
+    def put_record(self, row: RecordRow, /) -> None:
+        """Insert or replace a record."""
+        self._put(tables.RECORDS, row)
+
+    def delete_record(self, record: str, /) -> None:
+        """Forget a record."""
+        self._delete("records", (record,))
 
     def check(self) -> None:
         """Raise :class:`StoreError` where something that is written refers to nothing."""
@@ -320,6 +329,11 @@ class MemoryStore:
         """Return all offers."""
         with self._lock:
             return self._select(tables.OFFERS)
+
+    def records(self, kind: str, /) -> list[RecordRow]:
+        """Return all records of a kind, by id."""
+        with self._lock:
+            return self._select(tables.RECORDS, lambda kept: kept["kind"] == kind)
 
     def _get(self, kind: Kind[R], *key: Any) -> R | None:
         with self._lock:

@@ -19,6 +19,7 @@ from haizea.runtime.rows import (
     LeaseRow,
     OfferRow,
     QuotaRow,
+    RecordRow,
     TokenRow,
     UsageRow,
     UserRow,
@@ -269,6 +270,7 @@ TOKENS: Final = _kind("tokens", TokenRow, "id")
 QUOTAS: Final = _kind("quotas", QuotaRow, "kind", "subject")
 WEBHOOKS: Final = _kind("webhooks", WebhookRow, "id")
 OFFERS: Final = _kind("offers", OfferRow, "id")
+RECORDS: Final = _kind("records", RecordRow, "id")
 COUNTERS: Final = _kind("counters", CounterRow, "name")
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
@@ -282,6 +284,7 @@ KINDS: Final[tuple[Kind[Any], ...]] = (
     LEASES,
     KEYS,
     OFFERS,
+    RECORDS,
     COMMANDS,
     USAGE,
     JOURNAL,

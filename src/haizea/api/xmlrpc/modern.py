@@ -9,9 +9,21 @@ from typing import Final
 
 from haizea.api.xmlrpc.filters import LIMIT_MAX, EntryFilterIn, LeaseFilterIn, SpanIn, UsageFilterIn
 from haizea.api.xmlrpc.methods import Family, Kind, Method, Parameter, Request
+from haizea.api.xmlrpc.orders import ORDER_METHODS
 from haizea.model.events import Observed
 from haizea.service.errors import Invalid
-from haizea.service.models import EntryPage, GroupIn, LeaseChangeIn, LeaseRequestIn, QuotaIn, TokenIn, UserIn, WebhookIn
+from haizea.service.models import (
+    EntryPage,
+    GroupIn,
+    LeaseChangeIn,
+    LeaseRequestIn,
+    QuotaIn,
+    RecurrenceChangeIn,
+    RecurrenceIn,
+    TokenIn,
+    UserIn,
+    WebhookIn,
+)
 
 WAIT_S_MAX: Final = 25.0
 """Longest time that a call waits for news, in seconds."""
@@ -139,6 +151,38 @@ _LEASE_METHODS: Final[Sequence[Method]] = (
     _delete("haizea.offer.decline", "planning.decline", "offer.decline", (_OFFER,), "Let go of an offer that is held."),
 )  # fmt: skip
 
+_RECURRENCE: Final = Parameter("id", Kind.INT, "the recurring reservation's number")
+
+_RECURRENCE_METHODS: Final[Sequence[Method]] = (
+    Method(
+        "haizea.recurrencepool.info", _MODERN, "recurrences.list", "recurrence.list",
+        (Parameter("ended", Kind.BOOLEAN, "those that are over too", to="ended", default=False),),
+        "an array of `RecurrenceOut`", "List recurring reservations.",
+    ),
+    Method(
+        "haizea.recurrence.info", _MODERN, "recurrences.show", "recurrence.list", (_RECURRENCE,), "`RecurrenceOut`",
+        "Show a recurring reservation, with what became of each occurrence.",
+    ),
+    Method(
+        "haizea.recurrence.add", _MODERN, "recurrences.add", "recurrence.add",
+        (
+            Parameter("document", Kind.STRUCT, "what recurs, and when: `RecurrenceIn`", model=RecurrenceIn),
+            Parameter("dry_run", Kind.BOOLEAN, "only tell when it would recur", to="dry_run", default=False),
+        ),
+        "`RecurrenceOut`", "Add a recurring reservation.", loop=True,
+    ),
+    Method(
+        "haizea.recurrence.change", _MODERN, "recurrences.change", "recurrence.change",
+        (_RECURRENCE, Parameter("document", Kind.STRUCT, "which days: `RecurrenceChangeIn`", model=RecurrenceChangeIn)),
+        "`RecurrenceOut`", "Leave days out of a recurring reservation, or take them in.", loop=True,
+    ),
+    Method(
+        "haizea.recurrence.remove", _MODERN, "recurrences.remove", "recurrence.remove",
+        (_RECURRENCE, Parameter("reason", Kind.STRING, "why; it is kept in the journal", to="reason", default="")),
+        "true", "End a recurring reservation.", answers=lambda _: True, loop=True,
+    ),
+)  # fmt: skip
+
 _SITE_METHODS: Final[Sequence[Method]] = (
     Method(
         "haizea.queue.info", _MODERN, "planning.queue", "queue.show", (), "`QueueOut`", "Show the queue.", loop=True,
@@ -254,4 +298,6 @@ _ACCOUNT_METHODS: Final[Sequence[Method]] = (
     ),
 )  # fmt: skip
 
-MODERN_METHODS: Final[Sequence[Method]] = (*_LEASE_METHODS, *_SITE_METHODS, *_ACCOUNT_METHODS)
+MODERN_METHODS: Final[Sequence[Method]] = (
+    *_LEASE_METHODS, *ORDER_METHODS, *_RECURRENCE_METHODS, *_SITE_METHODS, *_ACCOUNT_METHODS,
+)  # fmt: skip

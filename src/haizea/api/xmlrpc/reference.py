@@ -10,7 +10,7 @@ from haizea.api.xmlrpc.filters import EntryFilterIn, LeaseFilterIn, SpanIn, Usag
 from haizea.api.xmlrpc.methods import Family, Method, usage
 from haizea.api.xmlrpc.table import METHODS
 from haizea.model.lease import LeaseState
-from haizea.service import models
+from haizea.service import models, order_models
 from haizea.service.access import VERBS
 from haizea.service.principal import Role
 
@@ -98,7 +98,7 @@ def _models() -> Iterator[tuple[type[BaseModel], Any]]:
         yield each, "validation"
     mentioned = {word for method in METHODS for word in _words(method)}
     for name in sorted(mentioned):
-        model: object = getattr(models, name, None)
+        model: object = getattr(models, name, None) or getattr(order_models, name, None)
         if isinstance(model, type) and issubclass(model, BaseModel):
             yield model, "validation" if name.endswith("In") else "serialization"
 

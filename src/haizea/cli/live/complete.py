@@ -53,6 +53,13 @@ def webhooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _offered(ctx, incomplete, lambda client: ((str(hook["id"]), hook["url"]) for hook in client.webhooks()))
 
 
+def recurrences(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer recurring reservations, with their rules."""
+    return _offered(
+        ctx, incomplete, lambda client: ((str(r["id"]), f"{r['name']} {r['rule']}") for r in client.recurrences())
+    )
+
+
 def _lease(lease: Any) -> tuple[str, str]:
     return str(lease["id"]), " ".join(part for part in (lease["state"], lease["name"], lease["owner"]) if part)
 

@@ -127,6 +127,12 @@ def token(digest: str) -> Select[Any]:
     return select(TOKENS).where(_same(TOKENS.c.digest, digest))
 
 
+def records_of(kind: str) -> Select[Any]:
+    """Select the records of a kind."""
+    table = TABLES["records"]
+    return all_of(table).where(_same(table.c.kind, kind))
+
+
 def highest(table: Table) -> Select[Any]:
     """Select the highest key of a table."""
     return select(func.max(next(iter(table.primary_key))))

@@ -18,6 +18,7 @@ from haizea.runtime.rows import (
     Loaded,
     OfferRow,
     QuotaRow,
+    RecordRow,
     TokenRow,
     UsageRow,
     UserRow,
@@ -281,6 +282,10 @@ class SqlStore:
     def offers(self) -> list[OfferRow]:
         """Return all offers."""
         return self._all(tables.OFFERS)
+
+    def records(self, kind: str, /) -> list[RecordRow]:
+        """Return all records of a kind, by id."""
+        return self._many(tables.RECORDS, statements.records_of(kind))
 
     def _all(self, kind: Kind[R]) -> list[R]:
         return self._many(kind, statements.all_of(schema.TABLES[kind.name]))

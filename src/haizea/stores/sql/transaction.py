@@ -13,6 +13,7 @@ from haizea.runtime.rows import (
     LeaseRow,
     OfferRow,
     QuotaRow,
+    RecordRow,
     TokenRow,
     UsageRow,
     UserRow,
@@ -140,6 +141,14 @@ class SqlTransaction:
     def delete_offer(self, offer: str, /) -> None:
         """Forget an offer."""
         self._do(self._statements.deletes["offers"], {"key": offer})
+
+    def put_record(self, row: RecordRow, /) -> None:
+        """Insert or replace a record."""
+        self._do(self._statements.upserts["records"], tables.RECORDS.encode(row))
+
+    def delete_record(self, record: str, /) -> None:
+        """Forget a record."""
+        self._do(self._statements.deletes["records"], {"key": record})
 
     def put(self, kind: tables.Kind[Any], row: Any, /) -> None:
         """Insert or replace a row of any kind."""

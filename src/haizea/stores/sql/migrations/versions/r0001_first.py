@@ -93,6 +93,10 @@ def _leases() -> None:
     )  # fmt: skip
     _index("offers", "lease")
     op.create_table(
+        "records", _name("id"), _name("kind"), _name("owner"), _free("document"), PrimaryKeyConstraint("id"),
+    )  # fmt: skip
+    _index("records", "kind", "id")
+    op.create_table(
         "commands", _big("id"), _big("at"), _big("until"), _name("verb"), _big("lease"), _free("hosts"),
         _name("state"), _big("attempts"), _name("error"), _free("vms"),
         _reference("lease", "leases.id"), PrimaryKeyConstraint("id"),

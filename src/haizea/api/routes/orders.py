@@ -1,0 +1,88 @@
+"""Orders: a route for each row of the tables of verbs, all of the same kind.
+
+What is sent says why and whether the order is only to be tried, and what else there is to say. An order that is refused
+is a conflict (409) whose ``reason`` is for machines and whose ``remedy`` says what would help.
+"""
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Header, Query
+from fastapi import Path as InPath
+
+from haizea.api import examples
+from haizea.api.facade import Manager
+from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, router
+from haizea.service.lease_orders import LEASE_VERBS, LeaseVerb
+from haizea.service.order_models import OrderIn, OutcomeOut
+
+VMNumber = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The VM's number in the lease, from 1.")]
+Version = Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description="Only if the lease is still of this version.")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", pattern=r'^(\*|"[0-9]{1,18}")$', description="The same, as the `ETag` of the lease."),
+]
+EXAMPLE: Final[dict[str, Any]] = {
+    "done": True,
+    "text": "Lease 17 is extended to 2 h in all.",
+    "lease": examples.LEASE,
+    "affected": [],
+    "left": [],
+    "notes": [],
+}
+
+
+def order_routes(manager: Manager, lanes: Lanes) -> APIRouter:
+    """Return the routes of orders."""
+    return router("orders", lanes, [_of_lease(manager, verb) for verb in LEASE_VERBS])
+
+
+def _of_lease(manager: Manager, verb: LeaseVerb) -> Endpoint:
+    def give(asked: Any, lease: int, body: OrderIn, version: int | None, if_match: str | None, vm: int = 0) -> Any:
+        if version is None and if_match not in (None, "*"):
+            version = int(if_match.strip('"'))
+        return manager.lease_desk.order(asked.who, verb.verb, lease, body, vm=vm, version=version)
+
+    more = [required("vm", VMNumber)] if verb.of_vm else []
+    parameters = [
+        required("asked", Asked),
+        required("lease", LeaseNumber),
+        *more,
+        body_of(verb.model),
+        optional("version", Version),
+        optional("if_match", IfMatch),
+    ]
+    path = f"/v1/leases/{{lease}}{'/vms/{vm}' if verb.of_vm else ''}/{verb.name}"
+    return order_endpoint(path, give, parameters, verb.verb, verb.says)
+
+
+def order_endpoint(path: str, give: Callable[..., Any], parameters: list[Parameter], verb: str, says: str) -> Endpoint:
+    """Return the route of an order, which is called with these parameters."""
+    noun, _, name = verb.partition(".")
+    function: Any = give
+    # The routes are made of it: what a request has to have, and what the document says of it.
+    function.__signature__ = Signature(parameters)
+    function.__name__ = f"{name}_{noun}"
+    function.__doc__ = (
+        f"{says}. With `dry_run` nothing is changed, and the answer says what would be; a refusal is the same either "
+        "way."
+    )
+    return Endpoint("POST", path, function, OutcomeOut, says, EXAMPLE)
+
+
+def body_of(model: type[OrderIn]) -> Parameter:
+    """Return the parameter of what is sent; nothing has to be where all of it has a default."""
+    if any(field.is_required() for field in model.model_fields.values()):
+        return required("body", Annotated[model, Body()])
+    return Parameter("body", Parameter.KEYWORD_ONLY, annotation=Annotated[model, Body()], default=model())
+
+
+def required(name: str, annotation: Any) -> Parameter:
+    """Return a parameter that a request must have."""
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def optional(name: str, annotation: Any) -> Parameter:
+    """Return a parameter that a request may have."""
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=None)
