@@ -18,10 +18,13 @@ from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
 from haizea.config.settings import SECTIONS, Settings
 from haizea.core.reasons import instant
+from haizea.live.assembly import Care
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
+from haizea.live.estimates import Rules
 from haizea.live.onlookers import Checkpoint
+from haizea.live.reconcile import Strays
 from haizea.model.site import Site
 from haizea.model.units import MINUTE, Instant, Span
 from haizea.policy.registry import available
@@ -127,10 +130,18 @@ def build(
 
 def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkpoint: Checkpoint) -> Parts:
     terms = Lookup()
-    platform, site, _keeps_changing = choose(settings, store, terms, warn)
-    clock = clock_of(settings, store)
+    clock = clock_of(settings, store, warn)
+    platform, site, keeps_changing = choose(settings, store, terms, warn, clock)
     measures = Measures()
-    engine = Engine(engine_settings(settings, site), store, platform, clock, measures, warn, checkpoint)
+    engine = Engine(
+        engine_settings(settings, site, keeps_changing=keeps_changing),
+        store,
+        platform,
+        clock,
+        measures,
+        warn,
+        checkpoint,
+    )
     terms.source = engine.terms
     made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
     engine.chores.append(_expire(engine, made.manager))
@@ -138,9 +149,17 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
 
 
-def engine_settings(settings: Settings, site: Site) -> EngineSettings:
-    """Return what a scheduler of this site runs by."""
-    return EngineSettings(site, to_options(settings), policies(settings))
+def engine_settings(settings: Settings, site: Site, *, keeps_changing: bool = True) -> EngineSettings:
+    """Return what a scheduler of this site runs by; ``keeps_changing`` is as :class:`~haizea.app.platforms.Chosen`."""
+    return EngineSettings(site, to_options(settings), policies(settings), care_of(settings, keeps_changing))
+
+
+def care_of(settings: Settings, keeps_changing: bool) -> Care:
+    """Return how the platform is looked after."""
+    live = settings.live
+    rules = Rules(live.learn, live.learn_quantile, live.learn_least, live.learn_most, live.learn_samples)
+    every = live.reconcile_every if keeps_changing else 0
+    return Care(every, Strays(live.strays), rules, seed=settings.simulation.seed)
 
 
 def assemble(
@@ -205,19 +224,19 @@ def _expired(manager: Manager, change: Change) -> None:
     manager.planning.expire(change)
 
 
-def clock_of(settings: Settings, store: Store) -> LiveClock:
+def clock_of(settings: Settings, store: Store, warn: Callable[[str], None]) -> LiveClock:
     """Return the clock; a site that lives faster than real time goes on from when it stopped."""
     factor = settings.live.time_scale
     kept = store.fact(CLOCK_FACT)
     now = real_now()
     if kept is None and factor == 1.0:
-        return LiveClock()
+        return LiveClock(warn=warn)
     if kept is not None and kept["factor"] == factor:
-        return LiveClock(Scale(kept["real"], kept["shown"], factor))
+        return LiveClock(Scale(kept["real"], kept["shown"], factor), warn=warn)
     shown = now if kept is None else Scale(kept["real"], kept["shown"], kept["factor"]).shown_at(now)
     with store.write() as transaction:
         transaction.set_fact(CLOCK_FACT, {"real": now, "shown": shown, "factor": factor})
-    return LiveClock(Scale(now, shown, factor))
+    return LiveClock(Scale(now, shown, factor), warn=warn)
 
 
 def _verifiers(settings: Settings) -> list[TokenVerifier]:

@@ -158,8 +158,16 @@ class Live(Section):
     backend: str = "pretended"
     site: str = "4 CPU:400 Memory:8192"
     platform_file: str | None = None
+    pretended_times: Mapping[str, str] = EMPTY
     time_scale: float = 1.0
     lateness: Span = 5_000
+    reconcile_every: Span = 30_000
+    strays: str = "destroy"
+    learn: bool = True
+    learn_quantile: int = 90
+    learn_least: int = 50
+    learn_most: int = 400
+    learn_samples: int = 50
     vm_grace: Span = 60_000
     host_grace: Span = 120_000
     restarts: int = 3
