@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel
 
-from haizea.service import models
+from haizea.service import models, order_models
 
 
 class Seen(NamedTuple):
@@ -183,6 +183,14 @@ def lease(number: int = 17, **changes: Any) -> models.LeaseOut:
         "preemptions": 0, "requeued": 0, "version": 3,
     }  # fmt: skip
     return models.LeaseOut(**given | changes)
+
+
+def outcome(of: models.LeaseOut | None = None, **changes: Any) -> order_models.OutcomeOut:
+    """Return what came of an order: that it was done, and nobody else was affected."""
+    given: dict[str, Any] = {
+        "done": True, "text": "It is done.", "lease": of, "affected": [], "left": [], "notes": [],
+    }  # fmt: skip
+    return order_models.OutcomeOut(**given | changes)
 
 
 def stay(**changes: Any) -> dict[str, Any]:

@@ -12,8 +12,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from haizea.client import BadAddress, BadAnswer, Client, ClientError, ConnectionBroken, ServerGone, TimedOut, shapes
-from haizea.service import models
+from haizea.client import (
+    BadAddress,
+    BadAnswer,
+    Client,
+    ClientError,
+    ConnectionBroken,
+    ServerGone,
+    TimedOut,
+    order_shapes,
+    shapes,
+)
+from haizea.service import models, order_models
 from tests.client.fake_server import FakeServer, Reply, entry, event, lease, page, problem, served, status
 
 REQUEST = {"nodes": [{"count": 2, "resources": {"CPU": 100}}], "duration": "01:00:00"}
@@ -307,6 +317,27 @@ PAIRS = {
     "Webhook": "WebhookOut", "Occurrence": "OccurrenceOut", "Recurrence": "RecurrenceOut",
     "Status": "StatusOut", "Policy": "PolicyOut", "Explanation": "ExplainOut",
 }  # fmt: skip
+ORDER_PAIRS = {
+    "Outcome": "OutcomeOut", "VM": "VMOut", "VMs": "VMsOut", "Stray": "StrayOut", "Strays": "StraysOut",
+    "Maintenance": "MaintenanceOut", "Maintenances": "MaintenancesOut", "Scheduler": "SchedulerOut",
+    "Difference": "DifferenceOut", "Diff": "DiffOut", "Figures": "FiguresOut", "WhatIf": "WhatIfOut",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "model"), ORDER_PAIRS.items())
+def test_the_shapes_of_orders_are_those_of_the_service(shape: str, model: str) -> None:
+    """What the client says an answer to an order holds is what the service puts into it."""
+    found: type[BaseModel] = getattr(order_models, model)
+    assert set(getattr(order_shapes, shape).__annotations__) == set(found.model_fields)
+
+
+def test_every_answer_to_an_order_has_a_shape() -> None:
+    """A new kind of answer is not forgotten here."""
+    own = {
+        name for name, found in vars(order_models).items()
+        if isinstance(found, type) and issubclass(found, models.Answer) and found.__module__ == order_models.__name__
+    }  # fmt: skip
+    assert own == set(ORDER_PAIRS.values())
 
 
 @pytest.mark.parametrize(("shape", "model"), PAIRS.items())

@@ -17,7 +17,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "workload": ("haizea.cli.workload:workload", "Convert, show, check and generate workloads."),
     "config": ("haizea.cli.config:config", "Check, show and convert configurations."),
     "policy": ("haizea.cli.policy:policy", "List the policies that can be chosen."),
-    "lease": ("haizea.cli.live.lease:lease", "Request, list, show and cancel leases."),
+    "lease": ("haizea.cli.live.lease:lease", "Request leases, look after them, change and end them."),
     "queue": ("haizea.cli.live.queue:queue", "Show who waits, why, and until when."),
     "schedule": ("haizea.cli.live.schedule:schedule", "Draw the schedule: hosts × time."),
     "host": ("haizea.cli.live.host:host", "List and show hosts."),

@@ -8,14 +8,14 @@ from typing import Any, Final, Self, cast
 from haizea.client import shapes
 from haizea.client.addresses import Address, parse_address
 from haizea.client.calls import Calls, part
-from haizea.client.errors import BadAnswer
+from haizea.client.orders import OrderCalls
 
 TIMEOUT_S: Final = 30.0
 ANSWER_BYTES_MAX: Final = 256 << 20
 PAGE: Final = 500
 
 
-class Client:
+class Client(OrderCalls):
     """A client of one server. Keeps its connection; not for several threads at once.
 
     Every method raises :class:`~haizea.client.errors.HaizeaError`: ``ClientError`` where the server refuses,
@@ -333,20 +333,6 @@ class Client:
     def remove_recurrence(self, recurrence: int, *, reason: str = "") -> None:
         """End a recurring reservation; its leases that have not begun are cancelled."""
         self._calls.json("DELETE", f"/v1/recurrences/{part(recurrence)}", query={"reason": reason})
-
-    def _document(self, method: str, path: str, query: Any = None, *, body: Any = None, key: str | None = None) -> Any:
-        found = self._calls.json(method, path, query=query, body=body, key=key)
-        if not isinstance(found, dict):
-            raise BadAnswer(f"{method} {path} was answered with something other than an object")
-        return found
-
-    def _items(self, path: str, query: Any = None) -> Any:
-        found = self._calls.json("GET", path, query=query)
-        # Short lists come whole, as they are or in an object.
-        items = found.get("items") if isinstance(found, dict) else found
-        if not isinstance(items, list):
-            raise BadAnswer(f"GET {path} was answered with something other than a list")
-        return items
 
 
 def _quota(kind: str, subject: str) -> str:

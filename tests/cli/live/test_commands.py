@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from haizea.cli.commands import haizea as root
 from tests.cli.live.conftest import Run
-from tests.client.fake_server import FakeServer, Reply, entry, event, host, lease, page, problem, status
+from tests.client.fake_server import FakeServer, Reply, entry, event, host, lease, outcome, page, problem, status
 
 
 def test_leases_are_listed(server: FakeServer, run: Run) -> None:
@@ -63,30 +63,19 @@ def test_nothing_that_a_server_says_steers_the_terminal(server: FakeServer, run:
     evil = "\x1b]0;x\x07\x9b31m\u202e"
     server.put("GET", "/v1/leases", page(lease(1, name=evil)))
     server.put("GET", "/v1/leases/1", lease(1, name=evil))
-    server.put("DELETE", "/v1/leases/1", problem(409, "conflict", evil, evil))
+    server.put("POST", "/v1/leases/1/cancel", problem(409, "conflict", evil, evil))
     server.put("GET", "/v1/queue", Reply(200, {"total": 1, "items": [{"position": 1, "name": evil}]}))
     printed = [run("lease", "list"), run("lease", "show", 1), run("lease", "cancel", 1), run("queue")]
     printed += [run("lease", "list", "-o", form) for form in ("json", "yaml")]
-    for outcome in printed:
-        text = outcome.out + outcome.err
+    for shown in printed:
+        text = shown.out + shown.err
         assert [c for c in text if not c.isprintable() and c != "\n"] == []
         assert len(text) > 5
 
 
-def test_leases_are_cancelled(server: FakeServer, run: Run) -> None:
-    """Several at once, with a reason, or only as a dry run."""
-    for number in (1, 2):
-        server.put("DELETE", f"/v1/leases/{number}", lease(number, state="cancelled"))
-    outcome = run("lease", "cancel", 1, 2, "--reason", "no longer needed", "--dry-run")
-    assert outcome.out.splitlines()[0] == "It would be: Lease 1 is cancelled at 2026-11-25 15:00:00."
-    assert server.seen[-1].query == {"reason": ["no longer needed"], "dry_run": ["true"]}
-    run("lease", "cancel", 2)
-    assert server.seen[-1].query == {}
-
-
 def test_a_terminal_is_asked_first(server: FakeServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """No is no, --yes asks nothing."""
-    server.put("DELETE", "/v1/leases/1", lease(1, state="cancelled"))
+    server.put("POST", "/v1/leases/1/cancel", outcome(lease(1, state="cancelled")))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *args, **kwargs: False)

@@ -1,4 +1,4 @@
-"""``haizea lease``: looking at leases and ending them. Requesting is in :mod:`haizea.cli.live.request`."""
+"""``haizea lease``: looking at leases. Requesting is in :mod:`haizea.cli.live.request`, orders in ``lease_orders``."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import click
 
 from haizea.cli.live import complete
-from haizea.cli.live.common import LiveGroup, client_of, confirmed, document_options, list_options, say, yes_option
+from haizea.cli.live.common import LiveGroup, client_of, document_options, list_options, say
 from haizea.cli.live.lease_words import (
     EVENTS,
     LEASE,
@@ -39,6 +39,9 @@ EXPLANATION = (
 )
 
 
+_ORDERS = "haizea.cli.live.lease_orders"
+
+
 class LeaseGroup(LiveGroup):
     """The verbs of leases."""
 
@@ -46,12 +49,33 @@ class LeaseGroup(LiveGroup):
         "request": ("haizea.cli.live.request:request", "Request a lease."),
         "simulate": ("haizea.cli.live.request:simulate", "Say what would become of a request (a dry run)."),
         "offers": ("haizea.cli.live.request:offers", "Say what could be had instead of what is refused."),
+        "cancel": (f"{_ORDERS}:cancel", "Cancel leases, whatever they are doing."),
+        "extend": (f"{_ORDERS}:extend", "Give leases more time."),
+        "shorten": (f"{_ORDERS}:shorten", "Give leases less time."),
+        "move": (f"{_ORDERS}:move", "Move the start of reservations, or a deadline."),
+        "resize": (f"{_ORDERS}:resize", "Have more VMs, fewer, or other ones."),
+        "suspend": (f"{_ORDERS}:suspend", "Suspend leases until they are resumed."),
+        "resume": (f"{_ORDERS}:resume", "Resume leases that were suspended, as soon as there is room."),
+        "pause": (f"{_ORDERS}:pause", "Pause the VMs of leases where they are."),
+        "unpause": (f"{_ORDERS}:unpause", "Let the VMs of paused leases go on."),
+        "hold": (f"{_ORDERS}:hold", "Hold back leases that do not run."),
+        "release": (f"{_ORDERS}:release", "Release leases that are held back."),
+        "requeue": (f"{_ORDERS}:requeue", "Take best-effort leases off their hosts, and queue them."),
+        "restart": (f"{_ORDERS}:restart", "Start the VMs of leases over."),
+        "terminate": (f"{_ORDERS}:terminate", "End leases now, without shutting guests down."),
+        "give": (f"{_ORDERS}:give_away", "Give leases to another owner."),
+        "prioritise": (f"{_ORDERS}:prioritise", "Change the priority of leases in the queue."),
+        "top": (f"{_ORDERS}:top", "Move leases to the top of the queue."),
+        "bottom": (f"{_ORDERS}:bottom", "Move leases to the bottom of the queue."),
+        "migrate": (f"{_ORDERS}:migrate", "Move the VMs of leases to a host, or away from one."),
+        "recover": (f"{_ORDERS}:recover", "Say what became of leases that are in doubt."),
+        "annotate": (f"{_ORDERS}:annotate", "Change the names and values that a lease carries along."),
     }
 
 
-@click.group(cls=LeaseGroup, short_help="Request, list, show and cancel leases.")
+@click.group(cls=LeaseGroup, short_help="Request leases, look after them, change and end them.")
 def lease() -> None:
-    """Request leases, look at them, wait for them, end them."""
+    """Request leases, look at them, wait for them, change them, end them."""
 
 
 def lease_argument(command: Any) -> Any:
@@ -100,34 +124,24 @@ def show(ctx: click.Context, number: int, view: View) -> None:
         show_document(view, LEASE, lambda: client.lease(number))
 
 
-@lease.command(short_help="Cancel leases.")
-@click.argument("numbers", metavar="LEASE...", nargs=-1, required=True, type=LEASE_ID, shell_complete=complete.leases)
-@click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@yes_option
-@click.pass_context
-def cancel(ctx: click.Context, numbers: tuple[int, ...], reason: str, dry_run: bool, yes: bool) -> None:
-    """Cancel leases, whatever state they are in: VMs that run are stopped."""
-    with client_of(ctx) as client:
-        if not dry_run:
-            confirmed(f"Cancel {'lease' if len(numbers) == 1 else 'leases'} {', '.join(map(str, numbers))}?", yes)
-        for number in numbers:
-            found = client.cancel_lease(number, reason=reason, dry_run=dry_run)
-            write(("It would be: " if dry_run else "") + clean(sentence(found)) + "\n")
-
-
 @lease.command(short_help="Change what a lease wishes for.")
 @lease_argument
 @click.option("--name", help="What it is called.")
 @click.option("--preemptible/--non-preemptible", default=None, help="Whether it may give way to others.")
 @click.option("--on-guest-shutdown", type=click.Choice(["end", "restart", "hold"]), help="When a guest shuts down.")
 @click.option("--on-failure", type=click.Choice(["restart", "requeue", "fail", "hold"]), help="When a VM fails.")
+@click.option("--on-end", type=click.Choice(["stop", "suspend", "extend"]), help="When its time is over.")
+@click.option("--extend-by", metavar="LENGTH", help="By how much --on-end extend makes it longer, each time.")
 @click.option("--extra", multiple=True, metavar="NAME=VALUE", help="A value to carry along; NAME= takes it away.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
 @click.pass_context
 def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: Any) -> None:
     """Change what no plan depends on, of a lease that is not over."""
     wanted = {name: value for name, value in given.items() if value not in (None, "")}
+    if "extend_by" in wanted:
+        from haizea.cli.live.present import length_option
+
+        wanted["extend_by"] = length_option(wanted["extend_by"], "--extend-by")
     if extra:
         pairs = [text.partition("=") for text in extra]
         if not all(equals and name for name, equals, _value in pairs):

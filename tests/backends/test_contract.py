@@ -1,0 +1,71 @@
+"""The suite of :mod:`tests.backends.contract`, for every back end that there is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haizea.backends.pretended import PretendedPlatform
+from haizea.runtime.ports import Platform
+from tests.backends.contract import Contract, World
+from tests.backends.libvirt.machines import missing
+
+
+class PretendedWorld(World):
+    """The platform that only pretends."""
+
+    knows = frozenset[str]()
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._file = folder / "platform"
+
+    def platform(self) -> Platform:
+        """Return a new platform object."""
+        return PretendedPlatform(self._file, self.hosts)
+
+    def stranger(self) -> None:
+        """Nobody else uses it."""
+        raise AssertionError("the pretended platform has no strangers")
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def _mock(folder: Path) -> World:
+    """Libvirt's own mock driver, in this process."""
+    pytest.importorskip("libvirt")
+    from tests.backends.libvirt.worlds import MockWorld
+
+    return MockWorld(folder)
+
+
+def _qemu(folder: Path) -> World:
+    """Real VMs under QEMU, on two libvirtds."""
+    if missing():
+        pytest.skip(missing())
+    from tests.backends.libvirt.worlds import QemuWorld
+
+    return QemuWorld(folder)
+
+
+WORLDS = {"pretended": PretendedWorld, "libvirt-test": _mock, "libvirt-qemu": _qemu}
+
+
+@pytest.fixture(scope="module", params=list(WORLDS))
+def shared_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return a world, started once for all tests."""
+    world: World = WORLDS[request.param](tmp_path_factory.mktemp("world"))
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    """Return a world in which nothing runs."""
+    assert shared_world.left() == []
+    return shared_world
+
+
+class TestPlatforms(Contract):
+    """Every platform keeps the contract."""
