@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from haizea.backends.pretence import Pretence
 from haizea.backends.pretended import PretendedPlatform
+from haizea.live.clock import real_now
+from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.runtime.ports import Platform
 from tests.backends.contract import Contract, World
 from tests.backends.libvirt.machines import missing
@@ -14,19 +17,19 @@ from tests.backends.libvirt.machines import missing
 class PretendedWorld(World):
     """The platform that only pretends."""
 
-    knows = frozenset[str]()
-
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._file = folder / "platform"
 
     def platform(self) -> Platform:
         """Return a new platform object."""
-        return PretendedPlatform(self._file, self.hosts)
+        return PretendedPlatform(self._file, [f"host-{number}" for number in range(self.hosts)], real_now)
 
     def stranger(self) -> None:
-        """Nobody else uses it."""
-        raise AssertionError("the pretended platform has no strangers")
+        """Have a VM run that no lease has asked for."""
+        pretence = Pretence(self._file, make=False)
+        pretence.put_stranger("desktop", "host-0", Capacity({CPU: 100, MEMORY: 512}))
+        pretence.close()
 
     def close(self) -> None:
         """There is nothing to end."""

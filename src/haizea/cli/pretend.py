@@ -84,7 +84,7 @@ def pretend() -> None:
 
 @pretend.command("vm", short_help="Do something to VMs of a lease.")
 @click.argument("vm", metavar="LEASE[.VM]")
-@click.argument("act", type=click.Choice(VM_ACTS))
+@click.argument("act", metavar="ACT", type=click.Choice(VM_ACTS))
 @click.argument("host", required=False)
 @click.option("--by", metavar="NAME", help="Who does it; you.")
 @click.pass_obj
@@ -109,7 +109,7 @@ def vm_(opened: Open, vm: str, act: str, host: str | None, by: str | None) -> No
 
 @pretend.command("host", short_help="Do something to a host.")
 @click.argument("name", metavar="HOST")
-@click.argument("act", type=click.Choice([*HOST_ACTS, "resize"]))
+@click.argument("act", metavar="ACT", type=click.Choice([*HOST_ACTS, "resize"]))
 @click.argument("capacity", required=False)
 @click.pass_obj
 def host_(opened: Open, name: str, act: str, capacity: str | None) -> None:
@@ -149,11 +149,14 @@ def stranger(opened: Open, name: str, act: str, host: str | None, demand: str | 
 
 
 @pretend.command("slow", short_help="Have operations take longer, or shorter.")
-@click.argument("kind", type=click.Choice(OPERATIONS))
+@click.argument("kind", metavar="OPERATION", type=click.Choice(OPERATIONS))
 @click.argument("pace", metavar="PACE")
 @click.pass_obj
 def slow(opened: Open, kind: str, pace: str) -> None:
-    """Have operations that begin from now on take PACE: 3x as long as usual, or a span such as 90s. 1x is as usual."""
+    """Have operations take PACE from now on: 3x as long as usual, or a span such as 90s. 1x is as usual.
+
+    OPERATION is transfer, boot, suspend, resume, migrate or shutdown.
+    """
     from haizea.app.platforms import pace_of
 
     found = pace_of(kind, pace)
@@ -163,11 +166,11 @@ def slow(opened: Open, kind: str, pace: str) -> None:
 
 
 @pretend.command("fault", short_help="Have operations fail.")
-@click.argument("kind", type=click.Choice(OPERATIONS))
+@click.argument("kind", metavar="OPERATION", type=click.Choice(OPERATIONS))
 @click.argument("times", type=click.IntRange(0, 1_000_000), default=1)
 @click.pass_obj
 def fault(opened: Open, kind: str, times: int) -> None:
-    """Have the next operation of a kind fail, or the next so many TIMES."""
+    """Have the next OPERATION fail, or the next so many TIMES: as with slow."""
     with opened() as pretence:
         pretence.set_fault(kind, times)
     click.echo(f"{kind}: the next {times} fail" if times != 1 else f"{kind}: the next one fails")
