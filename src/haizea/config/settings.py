@@ -170,6 +170,18 @@ class Live(Section):
     images_survive_host: bool = False
 
 
+class Notices(Section):
+    """What people are told before it happens, and how."""
+
+    before_start: Span | None = 600_000
+    before_end: Span | None = 600_000
+    smtp: str | None = None
+    smtp_from: str = "haizea@localhost"
+    smtp_tls: str = "none"
+    mail_domain: str | None = None
+    command: str | None = None
+
+
 class Pricing(Section):
     """What the pricing policies need."""
 
@@ -191,6 +203,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
         "server": Server,
         "store": Store,
         "live": Live,
+        "notices": Notices,
         "pricing": Pricing,
     }
 )
@@ -210,6 +223,7 @@ class Settings:
         "deploy_imagetransfer",
         "general",
         "live",
+        "notices",
         "opennebula",
         "origins",
         "policy",
@@ -240,6 +254,7 @@ class Settings:
         self.server = Server(**sections.get("server", EMPTY))
         self.store = Store(**sections.get("store", EMPTY))
         self.live = Live(**sections.get("live", EMPTY))
+        self.notices = Notices(**sections.get("notices", EMPTY))
         self.pricing = Pricing(**sections.get("pricing", EMPTY))
         self.policy = policy
         self.origins = origins
