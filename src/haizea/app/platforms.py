@@ -24,13 +24,15 @@ class Around(NamedTuple):
     """What a back end may be made of.
 
     ``kept`` is the site as it was when the daemon ran last, None where it never did: hosts keep their numbers, which
-    are positions there. ``terms`` looks up what was asked for with a lease, ``warn`` tells an operator something.
+    are positions there. ``terms`` looks up what was asked for with a lease, ``over`` whether it has ended for good,
+    ``warn`` tells an operator something.
     """
 
     settings: Settings
     kept: Site | None
     terms: Terms
     warn: Callable[[str], None]
+    over: Callable[[int], bool]
 
 
 class Chosen(NamedTuple):
@@ -63,7 +65,15 @@ def _pretended(around: Around) -> Chosen:
     return Chosen(PretendedPlatform(platform_path(around.settings), len(site.hosts)), site)
 
 
-MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType({"pretended": _pretended})
+def _opennebula(around: Around) -> Chosen:
+    from haizea.app.opennebula import make
+
+    return Chosen(*make(around.settings, around.kept, around.terms, around.over, around.warn))
+
+
+MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType(
+    {"pretended": _pretended, "opennebula": _opennebula}
+)
 """The back ends by the name that ``live.backend`` has of them."""
 
 
@@ -74,7 +84,12 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
         ConfigError: settings do not go together, or it is not the site that the store was made with.
     """
     kept = store.fact(SITE)
-    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn))
+
+    def over(lease: int) -> bool:
+        row = store.lease(lease)
+        return row is not None and row.final
+
+    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn, over))
     described = site_document(chosen.site)
     if kept is not None and described[: len(kept)] != kept:
         chosen.platform.stop()

@@ -122,12 +122,25 @@ class Accounting(Section):
 
 
 class Opennebula(Section):
-    """Where OpenNebula is."""
+    """Where OpenNebula is, and how Haizea is its scheduler."""
 
     host: str = "localhost"
     port: int = 2633
     stop_when_no_more_leases: bool = False
     dry_run: bool = False
+    endpoint: str | None = None
+    auth_file: str | None = None
+    poll_interval: Span = 3_000
+    publisher: str | None = None
+    template: int | None = None
+    without_attribute: str = "immediate"
+    rejected: str = "hold"
+    group_wait: Span = 5_000
+    owners: Mapping[str, str] = EMPTY
+    cpu: str = "cpu"
+    suspend: str = "suspend"
+    shutdown_limit: Span = 60_000
+    stuck_after: Span = 900_000
 
 
 class Server(Section):
