@@ -11,6 +11,7 @@ import structlog
 
 from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
+from haizea.app.couriers import Couriers
 from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
 from haizea.app.notify import sd_notify
 from haizea.app.platforms import Lookup, choose
@@ -37,6 +38,8 @@ from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
 from haizea.service.measures import Measures
 from haizea.service.models import PolicyOut
+from haizea.service.notices import UNTIL as NOTICES_UNTIL
+from haizea.service.notices import Notices
 from haizea.service.oidc import TokenVerifier
 from haizea.service.oidc import load as load_verifier
 from haizea.service.system import Identity
@@ -146,6 +149,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
+    engine.chores.append(_tell_ahead(engine, settings))
     return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
 
 
@@ -216,6 +220,21 @@ def _recur(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
         next_look = now + RECUR_EVERY
         if due:
             engine.inbox.put(manager.recurrences.go_on, writes=True)
+
+    return look
+
+
+def _tell_ahead(engine: Engine, settings: Settings) -> Callable[[Instant], None]:
+    """Return what looks now and then what is about to happen that somebody wants to know."""
+    wanted = settings.notices
+    notices = Notices(wanted.before_start, wanted.before_end, engine.store.fact(NOTICES_UNTIL))
+
+    def look(now: Instant) -> None:
+        before = notices.last
+        if not engine.alive or not (found := notices.due(engine.scheduler, now, engine.clock.factor)):
+            return
+        told = engine.inbox.put(lambda change: notices.tell(change, found), writes=True)
+        told.add_done_callback(lambda done: notices.again(before) if done.cancelled() or done.exception() else None)
 
     return look
 
@@ -330,6 +349,7 @@ class Daemon:
         deliveries = Deliveries(
             parts.manager.journal, parts.webhooks, parts.targets.addresses, parts.manager.accounts.by_name
         )
+        couriers = Couriers(parts.settings.notices, parts.store, parts.engine.change)
         tasks: list[asyncio.Task[Any]] = []
         try:
             parts.engine.start()
@@ -338,6 +358,7 @@ class Daemon:
                 asyncio.create_task(each)
                 for each in (
                     deliveries.run(),
+                    couriers.run(),
                     self._reload(doors, signals),
                     self._keep_lead(),
                     signals.stop.wait(),
@@ -346,7 +367,7 @@ class Daemon:
                 )
             ]
             self._ready(addresses)
-            await asyncio.wait(tasks[3:], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks[4:], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._end(doors, tasks)
         if parts.engine.failure is not None:

@@ -30,13 +30,15 @@ class Around(NamedTuple):
     ``kept`` is the site as it was when the daemon ran last, None where it never did: hosts keep their numbers, which
     are positions there. ``terms`` looks up what was asked for with a lease, ``warn`` tells an operator something.
     Commands are stamped with the time of ``clock``.
+    are positions there. ``terms`` looks up what was asked for with a lease, ``over`` whether it has ended for good,
+    ``warn`` tells an operator something.
     """
 
     settings: Settings
     kept: Site | None
     terms: Terms
     warn: Callable[[str], None]
-    clock: Time
+    over: Callable[[int], bool]
 
 
 class Chosen(NamedTuple):
@@ -96,7 +98,15 @@ def pace_of(kind: str, text: str) -> str:
         raise ConfigError(f"{kind} {text!r}: expected 3x for three times as long, or a span such as 90s") from problem
 
 
-MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType({"pretended": _pretended})
+def _opennebula(around: Around) -> Chosen:
+    from haizea.app.opennebula import make
+
+    return Chosen(*make(around.settings, around.kept, around.terms, around.over, around.warn))
+
+
+MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType(
+    {"pretended": _pretended, "opennebula": _opennebula}
+)
 """The back ends by the name that ``live.backend`` has of them."""
 
 
@@ -107,7 +117,12 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
         ConfigError: settings do not go together, or it is not the site that the store was made with.
     """
     kept = store.fact(SITE)
-    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn, clock))
+
+    def over(lease: int) -> bool:
+        row = store.lease(lease)
+        return row is not None and row.final
+
+    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn, clock, over))
     described = site_document(chosen.site)
     if kept is not None and described[: len(kept)] != kept:
         chosen.platform.stop()

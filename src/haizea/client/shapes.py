@@ -272,6 +272,7 @@ class User(TypedDict):
     disabled: bool
     created: str
     note: str
+    mail: str
 
 
 class Group(TypedDict):

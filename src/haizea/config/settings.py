@@ -122,12 +122,25 @@ class Accounting(Section):
 
 
 class Opennebula(Section):
-    """Where OpenNebula is."""
+    """Where OpenNebula is, and how Haizea is its scheduler."""
 
     host: str = "localhost"
     port: int = 2633
     stop_when_no_more_leases: bool = False
     dry_run: bool = False
+    endpoint: str | None = None
+    auth_file: str | None = None
+    poll_interval: Span = 3_000
+    publisher: str | None = None
+    template: int | None = None
+    without_attribute: str = "immediate"
+    rejected: str = "hold"
+    group_wait: Span = 5_000
+    owners: Mapping[str, str] = EMPTY
+    cpu: str = "cpu"
+    suspend: str = "suspend"
+    shutdown_limit: Span = 60_000
+    stuck_after: Span = 900_000
 
 
 class Server(Section):
@@ -178,6 +191,18 @@ class Live(Section):
     images_survive_host: bool = False
 
 
+class Notices(Section):
+    """What people are told before it happens, and how."""
+
+    before_start: Span | None = 600_000
+    before_end: Span | None = 600_000
+    smtp: str | None = None
+    smtp_from: str = "haizea@localhost"
+    smtp_tls: str = "none"
+    mail_domain: str | None = None
+    command: str | None = None
+
+
 class Pricing(Section):
     """What the pricing policies need."""
 
@@ -199,6 +224,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
         "server": Server,
         "store": Store,
         "live": Live,
+        "notices": Notices,
         "pricing": Pricing,
     }
 )
@@ -218,6 +244,7 @@ class Settings:
         "deploy_imagetransfer",
         "general",
         "live",
+        "notices",
         "opennebula",
         "origins",
         "policy",
@@ -248,6 +275,7 @@ class Settings:
         self.server = Server(**sections.get("server", EMPTY))
         self.store = Store(**sections.get("store", EMPTY))
         self.live = Live(**sections.get("live", EMPTY))
+        self.notices = Notices(**sections.get("notices", EMPTY))
         self.pricing = Pricing(**sections.get("pricing", EMPTY))
         self.policy = policy
         self.origins = origins

@@ -120,7 +120,7 @@ class KeyRow(NamedTuple):
 
 
 class UserRow(NamedTuple):
-    """A user. ``role`` is ``viewer``, ``user``, ``operator`` or ``admin``."""
+    """A user. ``role`` is ``viewer``, ``user``, ``operator`` or ``admin``; ``mail`` is where notices go, or empty."""
 
     name: str
     role: str
@@ -128,6 +128,7 @@ class UserRow(NamedTuple):
     disabled: bool
     created: Instant
     note: str
+    mail: str = ""
 
 
 class GroupRow(NamedTuple):

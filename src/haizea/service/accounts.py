@@ -190,7 +190,7 @@ class Accounts:
             _check_groups(groups, present)
             there = present.user(name)
             created = change.now if there is None else there.created
-            row = UserRow(name, wanted.role, groups, wanted.disabled, created, wanted.note)
+            row = UserRow(name, wanted.role, groups, wanted.disabled, created, wanted.note, wanted.mail)
             present.put_user(row)
             done = "added" if there is None else "changed"
             state = ", disabled" if row.disabled else ""
@@ -353,6 +353,7 @@ def _user_shown(row: UserRow) -> UserOut:
         disabled=row.disabled,
         created=iso(row.created),
         note=row.note,
+        mail=row.mail,
     )
 
 

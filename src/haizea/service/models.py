@@ -343,6 +343,7 @@ class UserIn(Input):
     groups: Annotated[list[Name], Field(max_length=64)] = []
     disabled: bool = False
     note: Text = ""
+    mail: Annotated[str, Field(max_length=254, pattern=r"^([!-?A-~]+@[A-Za-z0-9.-]+)?$")] = ""
 
 
 class UserOut(Answer):
@@ -354,6 +355,7 @@ class UserOut(Answer):
     disabled: bool
     created: str
     note: str
+    mail: str = ""
 
 
 class GroupIn(Input):

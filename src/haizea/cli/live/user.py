@@ -19,6 +19,7 @@ USERS: Final = (
     Column("disabled", "disabled", truth),
     Column("created", "created", at),
     Column("note", "note"),
+    Column("mail", "mail", wide=True),
 )
 
 GROUPS: Final = (
@@ -61,6 +62,7 @@ def show_user(ctx: click.Context, name: str, view: View) -> None:
 @click.option("--no-groups", is_flag=True, help="They are in no group.")
 @click.option("--disable/--enable", "disabled", default=None, help="Whether they are shut out.")
 @click.option("--note", metavar="TEXT", help="Whatever you want to remember.")
+@click.option("--mail", metavar="ADDRESS", help="Where notices about their leases are mailed to.")
 @click.pass_context
 def set_user(ctx: click.Context, /, name: str, groups: tuple[str, ...], no_groups: bool, **given: Any) -> None:
     """Make a USER, or change what is given of one."""
@@ -68,7 +70,7 @@ def set_user(ctx: click.Context, /, name: str, groups: tuple[str, ...], no_group
         given["groups"] = [] if no_groups else list(groups)
     with client_of(ctx) as client:
         known = _known(lambda: client.user(name))
-        kept = {key: known[key] for key in ("role", "groups", "disabled", "note") if known}
+        kept = {key: known[key] for key in ("role", "groups", "disabled", "note", "mail") if known}
         client.put_user(name, {**kept, **{key: value for key, value in given.items() if value is not None}})
     say(f"user {name} was {'changed' if known else 'made'}")
 

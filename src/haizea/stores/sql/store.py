@@ -325,13 +325,10 @@ def users_of(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Return users' values as they are decoded, from a row for each membership."""
     groups: dict[str, list[str]] = {}
     users: dict[str, Sequence[Any]] = {}
-    for name, role, disabled, created, note, group in rows:
-        users[name] = (role, disabled, created, note)
+    for name, role, *rest, group in rows:
+        users[name] = (role, *rest)
         groups.setdefault(name, []).extend([] if group is None else [group])
-    return [
-        (name, role, tables.to_json(groups[name]), disabled, created, note)
-        for name, (role, disabled, created, note) in users.items()
-    ]
+    return [(name, role, tables.to_json(groups[name]), *rest) for name, (role, *rest) in users.items()]
 
 
 def next_numbers(connection: Connection) -> dict[str, int]:

@@ -41,7 +41,7 @@ def upgrade() -> None:
 def _accounts() -> None:
     op.create_table("groups", _name("name"), _big("created"), _name("note"), PrimaryKeyConstraint("name"))
     op.create_table(
-        "users", _name("name"), _name("role"), _flag("disabled"), _big("created"), _name("note"),
+        "users", _name("name"), _name("role"), _flag("disabled"), _big("created"), _name("note"), _name("mail"),
         PrimaryKeyConstraint("name"),
     )  # fmt: skip
     op.create_table(
