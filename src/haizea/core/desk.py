@@ -57,13 +57,13 @@ class Desk:
     ``queue`` holds the best-effort leases that wait, in order of rank, then of submission; none of them is known to
     need less of the key resource type than ``queue_least``. ``reserved`` are those that hold a reservation in the
     future. ``freed_until`` says up to when capacity was given back earlier than planned since the reservations in the
-    future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease. ``degraded``
-    are the leases that were promised a time and have no hosts for it. ``configured`` are the rules as the site has
-    chosen them, ``options`` those with measured ``rates`` in them. ``claims`` are what others than leases hold,
-    ``pauses`` says why scheduling or intake is paused, where it is. ``real`` is the site without what was ordered about it:
-    ``overcommitted`` has the percents of what hosts have that are planned with, ``labels`` those that hosts were given;
-    ``resited`` is set once hosts have come or gone. ``touched`` are the leases of which the present event has changed
-    anything, for whoever keeps a record of them.
+    future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
+    ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are the rules as
+    the site has chosen them, ``options`` those with measured ``rates`` in them. ``claims`` are what others than
+    leases hold, ``pauses`` says why scheduling or intake is paused, where it is. ``real`` is the site without what
+    was ordered about it: ``overcommitted`` has the percents of what hosts have that are planned with, ``labels``
+    those that hosts were given; ``resited`` is set once hosts have come or gone. ``touched`` are the leases of which
+    the present event has changed anything, for whoever keeps a record of them.
     """
 
     def __init__(

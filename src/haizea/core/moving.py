@@ -132,12 +132,12 @@ class Moving:
         moved = [vm for vm in range(len(old)) if old[vm] != new[vm]]
         until = desk.now + self._time(lease, moved)
         copies = tuple([Copy(old[vm], new[vm], (vm + 1,), desk.now, until) for vm in moved])
+        ends = self._run_end(lease, new), stay.end
         if desk.now > stay.run_start:
             self._execution.account(stay, desk.now)
         desk.free_early(stay.end)
         desk.drop(stay)
         placement = desk.share(lease, new)
-        ends = self._run_end(lease, new), stay.end
         replace_stay(desk, lease, placement, new, ends, cut=stay.suspending)
         lease.migrations += 1
         moving = Stay(lease, Placement((), (), ()), desk.now, desk.now, until, until)

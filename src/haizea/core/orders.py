@@ -123,7 +123,9 @@ RULES: Final[dict[type[LeaseOrder], Rule]] = {
     ),
     Restart: Rule(frozenset({S.ACTIVE, S.HELD}), "restarted", "The VM, or all of them, start over where they are."),
     StopVM: Rule(
-        frozenset({S.ACTIVE, S.PAUSED, S.HELD}), "robbed of a VM", "The VM is shut down; with the last one it is done."
+        frozenset({S.ACTIVE, S.PAUSED, S.HELD}),
+        "told to stop a VM",
+        "The VM is shut down; with the last one it is done.",
     ),
     ToTop: Rule(
         _WAITING | _PLANNED | {S.SUSPENDED_SCHEDULED},

@@ -183,8 +183,11 @@ class Scheduler:
 
     def rehearse(self, event: Event) -> Rehearsal:
         """Return what an event would change, without changing anything."""
+        without = self.copy()
+        # What happens at this instant anyway is no change.
+        without.handle(TimePassed(event.at))
+        before = plans(without.desk)
         other = self.copy()
-        before = plans(other.desk)
         effects = other.handle(event)
         if not isinstance(event, TimePassed):
             effects = [*effects, *other.handle(TimePassed(event.at))]
