@@ -28,8 +28,8 @@ class Around(NamedTuple):
     """What a back end may be made of.
 
     ``kept`` is the site as it was when the daemon ran last, None where it never did: hosts keep their numbers, which
-    are positions there. Commands are stamped with the time of ``clock``. ``terms`` looks up what was asked for with a lease, ``over`` whether it has ended for good,
-    ``warn`` tells an operator something.
+    are positions there. ``terms`` looks up what was asked for with a lease, ``over`` whether it has ended for good,
+    ``warn`` tells an operator something. Commands are stamped with the time of ``clock``.
     """
 
     settings: Settings
