@@ -33,14 +33,13 @@ from haizea.runtime.rows import Loaded
 from haizea.runtime.store import Store, StoreUnusable
 
 INBOX_MAX = 2_000
-HEARTBEAT = SECOND
 
 
 class Care(NamedTuple):
     """How the platform is looked after. Spans are in real time.
 
     It is compared with what should be every ``reconcile_every``, 0 for only at the start and on demand. ``seed`` is for
-    the waits between attempts.
+    the waits between attempts. Every ``heartbeat`` what could not be done before is tried.
     """
 
     reconcile_every: Span = 30 * SECOND
@@ -49,6 +48,7 @@ class Care(NamedTuple):
     patience: Patience = Patience()
     waits: Waits = Waits()
     seed: int = 0
+    heartbeat: Span = SECOND
 
 
 class Settings(NamedTuple):
@@ -165,11 +165,8 @@ class Assembly:
         self.dispatch.doubt(self.loaded.commands)
         self.look_after(self.clock.now())
         self._checkpoint("resent")
-        heartbeat = Heartbeat(self.clock.now(), self._real(HEARTBEAT), self.look_after)
+        heartbeat = Heartbeat(self.clock.now(), self._care.heartbeat, self.look_after)
         return self.mailbox, heartbeat, self.findings, self.operations
-
-    def _real(self, span: Span) -> Span:
-        return max(1, round(span * self.clock.factor))
 
     def _keep(self, key: str, value: Any) -> None:
         self.keeper.writing.unwritten.facts[key] = value
@@ -245,7 +242,8 @@ def scaled(care: Care, factor: float) -> Care:
 
     patience = Patience(*[long(span) for span in care.patience])
     waits = care.waits._replace(first=long(care.waits.first), most=long(care.waits.most))
-    return care._replace(reconcile_every=long(care.reconcile_every), patience=patience, waits=waits)
+    every, heartbeat = long(care.reconcile_every), long(care.heartbeat)
+    return care._replace(reconcile_every=every, patience=patience, waits=waits, heartbeat=heartbeat)
 
 
 def restored(settings: Settings, loaded: Loaded, now: Instant) -> Scheduler:

@@ -141,7 +141,7 @@ class Estimates:
     def rates(self, usable: Callable[[int], bool]) -> Rates:
         """Return what is to be planned with: of each kind the slowest of the hosts that can be used."""
         found: dict[str, int] = {}
-        for kind in self._configured:
+        for kind in self._configured if self._rules.learn else ():
             if not self._plans(kind):
                 continue
             values = [

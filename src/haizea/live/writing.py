@@ -133,6 +133,13 @@ class Writing:
         self._gauge.written(time.perf_counter() - since)
         return True
 
+    def abandon(self, problem: BaseException) -> None:
+        """Give up the transaction, if there is one, as if its writer had been killed."""
+        context, self._context, self._transaction = self._context, None, None
+        if context is not None:
+            with suppress(type(problem), StoreUnavailable, Deposed):
+                context.__exit__(type(problem), problem, problem.__traceback__)
+
     def out_of_reach(self, problem: StoreUnavailable | Deposed) -> None:
         """Take note that the store cannot be written."""
         self._gauge.failed()
