@@ -92,6 +92,12 @@ class Desk:
         self.sequence = 0
         self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
 
+    def go_by(self, policies: Policies) -> None:
+        """Ask other policies from now on; what is planned stays as it is."""
+        self.policies = policies
+        self.planner.select_by(policies.selection)
+        self.preemption.policy = policies.preemption
+
     # Effects -------------------------------------------------------------------------------------------------
 
     def enter(self, lease: Lease, state: LeaseState) -> None:
