@@ -187,7 +187,8 @@ class Client:
         while True:
             page = self.events(after, **{**wanted, "limit": PAGE})
             yield from page["items"]
-            if not page["items"] or page["cursor"] <= after:
+            # A page may have nothing that one may see, and the next one something.
+            if page["cursor"] <= after:
                 return
             after = page["cursor"]
 

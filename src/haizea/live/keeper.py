@@ -24,6 +24,7 @@ from haizea.live.records import changed_entry, lease_row, notice_entry
 from haizea.live.writing import Writing
 from haizea.model.effects import Command, Effect, LeaseChanged
 from haizea.model.events import CancelRequested, Event, LeaseRequested, TimePassed
+from haizea.model.lease import LeaseState
 from haizea.model.units import Instant
 from haizea.runtime.changes import WITHDRAWN
 from haizea.runtime.ports import Report
@@ -216,7 +217,9 @@ class Keeper:
             elif isinstance(effect, Command):
                 self._outbox.add(effect)
             elif isinstance(effect, LeaseChanged):
-                entries.add(changed_entry, effect)
+                # That it is pending is over before anybody reads of it, and that it was requested is written already.
+                if effect.state is not LeaseState.PENDING:
+                    entries.add(changed_entry, effect)
             else:
                 entries.add(notice_entry, effect)
         for touched in desk.touched:

@@ -215,7 +215,7 @@ class Leases:
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
-        row = self._lookup.find(who, "lease.cancel", lease)
+        row = self._lookup.find(who, "lease.observed", lease)
         if not 0 <= vm <= row.vms:
             raise Invalid(f"lease {lease} has VMs 1 to {row.vms}; 0 stands for all of them", field="vm")
 

@@ -111,7 +111,7 @@ _LEASE_METHODS: Final[Sequence[Method]] = (
         "`LeaseOut`", "Change what a lease wishes for.", loop=True,
     ),
     Method(
-        "haizea.lease.observed", _MODERN, _observed, "lease.cancel",
+        "haizea.lease.observed", _MODERN, _observed, "lease.observed",
         (
             _ID,
             Parameter("vm", Kind.INT, "the VM's number in the lease, from 1; 0: all of them"),
