@@ -59,6 +59,57 @@ def test_a_token_that_was_revoked_at_one_door_opens_no_other(tmp_path: Path) -> 
     scenario(play, tmp_path)
 
 
+def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
+    """Whoever follows the journal is told nothing more from when the token was revoked, not even that."""
+
+    async def play(client: httpx.AsyncClient, rest: str, _xmlrpc: str) -> None:
+        await client.put("/v1/users/ann", json={"role": "admin"})
+        made = (await client.post("/v1/tokens", json={"user": "ann"})).json()
+        named = {"authorization": f"Bearer {made['secret']}"}
+        async with (
+            httpx.AsyncClient(base_url=rest, headers=named, timeout=10) as ann,
+            ann.stream("GET", "/v1/events/stream") as answer,
+        ):
+            lines = answer.aiter_lines()
+            assert (await anext(lines)).startswith("retry")
+            await client.put("/v1/groups/wind", json={})
+            while not (await anext(lines)).startswith("data"):
+                pass
+            assert (await client.delete(f"/v1/tokens/{made['id']}")).status_code < 300
+            async with asyncio.timeout(5):
+                assert [line async for line in lines if line.startswith("data")] == []
+
+    scenario(play, tmp_path)
+
+
+def test_xml_rpc_changes_a_lease_only_as_it_was_seen(tmp_path: Path) -> None:
+    """With a version that is gone, a lease is neither changed nor cancelled."""
+
+    async def play(client: httpx.AsyncClient, _rest: str, xmlrpc: str) -> None:
+        await client.put("/v1/users/ann", json={"role": "admin"})
+        session = f"ann:{(await client.post('/v1/tokens', json={'user': 'ann'})).json()['secret']}"
+        body = {"nodes": [{"resources": {"CPU": 100, "Memory": 512}}], "duration": 60, "start": "+01:00:00"}
+        old = (await client.post("/v1/leases", json=body)).json()["version"]
+        now = (await client.patch("/v1/leases/1", json={"name": "a"})).json()["version"]
+
+        def talk() -> list[Any]:
+            with ServerProxy(xmlrpc) as proxy:
+                change, cancel = proxy.haizea.lease.change, proxy.haizea.lease.cancel
+                return [
+                    change(session, 1, {"name": "b"}, old),
+                    cancel(session, 1, "", False, old),
+                    change(session, 1, {"name": "c"}, now),
+                    cancel(session, 1),
+                ]
+
+        told = await asyncio.to_thread(talk)
+        assert [each[0] for each in told] == [False, False, True, True]
+        assert "has changed since" in told[0][1]
+        assert (told[2][1]["name"], told[3][1]["state"]) == ("c", "cancelled")
+
+    scenario(play, tmp_path)
+
+
 def test_calls_of_xml_rpc_are_measured(tmp_path: Path) -> None:
     """They are counted by method, and so are connections to any door on which no HTTP is spoken."""
 

@@ -23,6 +23,7 @@ from haizea.backends.pretended import PretendedPlatform
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
 from haizea.config.settings import Settings
+from haizea.core.desk import Policies
 from haizea.core.reasons import instant
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
@@ -350,8 +351,8 @@ class Daemon:
             self._follow(settings)
             doors.log_requests(logs_requests(settings))
 
-        def rules(settings: Settings, changed: Sequence[Changed]) -> None:
-            adopt(self._parts.engine, settings, changed)
+        def rules(made: Policies, settings: Settings, changed: Sequence[Changed]) -> None:
+            adopt(self._parts.engine, made, settings, changed)
 
         system = self._parts.manager.system
         while True:

@@ -14,6 +14,7 @@ from haizea.api.server import CannotListen
 from haizea.app.doors import Doors
 from haizea.config.errors import ConfigError
 from haizea.config.settings import SECTIONS, Settings
+from haizea.core.desk import Policies
 from haizea.runtime.store import StoreError
 from haizea.service.errors import Unavailable
 
@@ -46,7 +47,7 @@ RULES: Final = (
 
 TABLE: Final = "policy."
 
-Policies = Mapping[str, Mapping[str, object]]
+Tables = Mapping[str, Mapping[str, object]]
 
 
 class Changed(NamedTuple):
@@ -63,14 +64,14 @@ class Changed(NamedTuple):
 class Adapted(NamedTuple):
     """What a daemon does with settings beside opening doors.
 
-    ``check`` raises what is wrong with them (ValueError) and changes nothing. ``log`` sets how much is logged.
-    ``rules`` is called with the settings as they hold from now on and what of the rules has changed; it raises
-    StoreError or Unavailable where that could not be kept.
+    ``policies`` makes them, raises what is wrong with them (ValueError), and changes nothing. ``log`` sets how much is
+    logged. ``rules`` is called with the policies, with the settings as they hold from now on and with what of the rules
+    has changed; it raises StoreError or Unavailable where that could not be kept.
     """
 
-    check: Callable[[Settings], object]
+    policies: Callable[[Settings], Policies]
     log: Callable[[Settings], None]
-    rules: Callable[[Settings, Sequence[Changed]], None]
+    rules: Callable[[Policies, Settings, Sequence[Changed]], None]
 
 
 async def reload(doors: Doors, before: Settings, read: Callable[[], Settings], adapted: Adapted) -> Settings:
@@ -84,7 +85,7 @@ async def reload(doors: Doors, before: Settings, read: Callable[[], Settings], a
         changed = differences(before, settings)
         rules = [each for each in changed if each.name in RULES or each.name.startswith(TABLE)]
         holds = _merged(before, settings, {*DOORS, *LOG, *RULES}, settings.policy)
-        await asyncio.to_thread(adapted.check, holds)
+        policies = await asyncio.to_thread(adapted.policies, holds)
         moved = any(each.name in DOORS for each in changed) or settings.server.tls_certificate is not None
         addresses = await doors.reopen(holds) if moved else doors.addresses
     except (ValueError, OSError, CannotListen, ConfigError) as problem:
@@ -94,7 +95,7 @@ async def reload(doors: Doors, before: Settings, read: Callable[[], Settings], a
     kept: list[str] = []
     if rules:
         try:
-            await asyncio.to_thread(adapted.rules, holds, rules)
+            await asyncio.to_thread(adapted.rules, policies, holds, rules)
         except (StoreError, Unavailable) as problem:
             kept = [each.name for each in rules]
             log.warning(
@@ -129,7 +130,7 @@ def _is_reloaded(name: str) -> bool:
     return name in DOORS or name in LOG or name in RULES or name.startswith(TABLE)
 
 
-def _merged(before: Settings, after: Settings, names: set[str], policy: Policies) -> Settings:
+def _merged(before: Settings, after: Settings, names: set[str], policy: Tables) -> Settings:
     """Return settings that are those after for these names, and those before for all others."""
     sections = {section: dict(vars(before.section(section))) for section in SECTIONS}
     for name in names:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from haizea.app.compose import policies
 from haizea.app.reloading import TABLE, Changed
 from haizea.config.settings import Settings
+from haizea.core.desk import Policies
 from haizea.runtime.changes import Change
 from haizea.service.live import Loop
 
@@ -18,17 +18,15 @@ FIELDS: Final = {
 """What the kinds of policies are called among a scheduler's policies."""
 
 
-def adopt(loop: Loop, settings: Settings, changed: Sequence[Changed]) -> None:
-    """Have the scheduler go by these settings from the next step on; what is planned stays planned.
+def adopt(loop: Loop, made: Policies, settings: Settings, changed: Sequence[Changed]) -> None:
+    """Have the scheduler go by these policies, made of settings, from the next step on; what is planned stays planned.
 
     What is said in the journal comes first, so that whoever reads it knows by which rules something was decided. A
     policy that nothing was changed of stays as it is, with what it has learnt.
 
     Raises:
         haizea.runtime.store.StoreError: the journal cannot be written; nothing was changed.
-        haizea.policy.protocols.PolicyError: a policy cannot be made.
     """
-    made = policies(settings)
     new = {field: getattr(made, field) for kind, field in FIELDS.items() if _is_other(kind, settings, changed)}
     text = f"The rules were changed: {'; '.join(map(str, changed))}."
     data = {each.name: each.after for each in changed}

@@ -226,7 +226,7 @@ class Standby:
             self._follow(settings)
             reading.doors.log_requests(logs_requests(settings))
 
-        return Adapted(policies, log, lambda settings, _changed: reading.onlooker.go_by(settings))
+        return Adapted(policies, log, lambda _made, settings, _changed: reading.onlooker.go_by(settings))
 
     async def _has_lead(self) -> bool:
         try:
