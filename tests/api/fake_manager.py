@@ -165,7 +165,9 @@ class FakeLeases:
         access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
         return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
         """Cancel a lease once."""
         found = self.show(who, lease)
         access.check(who, "lease.cancel", owner=found.owner)

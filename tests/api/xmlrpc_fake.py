@@ -167,7 +167,9 @@ class Leases:
         access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
         return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
         """Cancel a lease that is not over."""
         shown = self.show(who, lease)
         access.check(who, "lease.cancel", owner=shown.owner, what=f"lease {lease}")

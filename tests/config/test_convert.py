@@ -31,6 +31,7 @@ def values(option: Option) -> st.SearchStrategy[Any]:
         "policy": st.sampled_from(list(POLICIES.get((option.choices or ("",))[0], ()))) | st.just("a.b:C")
         if option.kind == "policy"
         else st.nothing(),
+        "mode": st.integers(0o600, 0o777).filter(lambda mode: mode & 0o600 == 0o600).map("{:04o}".format),
         "boolean": st.booleans(),
         "integer": st.integers(max(low, 0), high),
         "number": st.floats(low, high).map(lambda x: round(x, 3)),

@@ -77,8 +77,10 @@ class Leases(Protocol):
     def timeline(self, who: Principal, lease: int) -> TimelineOut:
         """Return what happened to a lease and what is planned."""
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
-        """Cancel a lease."""
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
+        """Cancel a lease; with ``version``, only if it is still of that version."""
 
     def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
         """Change what a lease wishes for; with ``version``, only if it is still of that version."""

@@ -12,12 +12,17 @@ import structlog
 from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
 from haizea.app.couriers import Couriers
-from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
+from haizea.app.doors import Doors, Signals, anonymous_role, store_url
+from haizea.app.identity import identity
+from haizea.app.logs import logs_requests
 from haizea.app.notify import sd_notify
 from haizea.app.platforms import Lookup, choose
+from haizea.app.reloading import Adapted, Changed, reload
+from haizea.app.rules import adopt
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
-from haizea.config.settings import SECTIONS, Settings
+from haizea.config.settings import Settings
+from haizea.core.desk import Policies
 from haizea.core.reasons import instant
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
@@ -25,7 +30,6 @@ from haizea.live.engine import Settings as EngineSettings
 from haizea.live.onlookers import Checkpoint
 from haizea.model.site import Site
 from haizea.model.units import MINUTE, Instant, Span
-from haizea.policy.registry import available
 from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
@@ -34,7 +38,6 @@ from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
 from haizea.service.measures import Measures
-from haizea.service.models import PolicyOut
 from haizea.service.notices import UNTIL as NOTICES_UNTIL
 from haizea.service.notices import Notices
 from haizea.service.oidc import TokenVerifier
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from haizea.stores.sql.leadership import Leadership
 
 CLOCK_FACT: Final = "clock"
-SECRET_OPTIONS: Final = ("store.url",)
 LEAD_S: Final = 1.0
 RECUR_EVERY: Final = 10 * MINUTE
 
@@ -165,9 +167,9 @@ def assemble(
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
     live = Live(loop, store, accounts, site, clock.now, clock.factor)
-    identity = Identity(clock.now(), settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
-    manager = Manager(live, pulse, measures, identity, webhooks, _zone(server.time_zone))
-    return Assembled(manager, webhooks, targets, live, identity)
+    shown = identity(settings, clock.now())
+    manager = Manager(live, pulse, measures, shown, webhooks, _zone(server.time_zone))
+    return Assembled(manager, webhooks, targets, live, shown)
 
 
 def _expire(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
@@ -251,42 +253,6 @@ def _zone(name: str) -> ZoneInfo:
         raise ConfigError(f"server.time-zone: there is no zone {name!r}, as in Europe/Madrid") from problem
 
 
-def _policies(settings: Settings) -> list[PolicyOut]:
-    scheduling = settings.scheduling
-    chosen = {
-        "admission": scheduling.policy_admission,
-        "host-selection": scheduling.policy_host_selection,
-        "preemption": scheduling.policy_preemption,
-        "pricing": scheduling.policy_pricing,
-    }
-    return [
-        PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] == info.name)
-        for kind in chosen
-        for info in available(kind)
-    ]
-
-
-def _shown(settings: Settings) -> dict[str, Any]:
-    """Return the settings in force, without what must stay secret."""
-    found: dict[str, Any] = {}
-    for section in SECTIONS:
-        values = settings.section(section)
-        found[section] = {
-            name.replace("_", "-"): _plain(getattr(values, name))
-            for name in values.names()
-            if f"{section}.{name.replace('_', '-')}" not in SECRET_OPTIONS
-        }
-    return found
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    return str(value)
-
-
 # Serving -----------------------------------------------------------------------------------------------------
 
 
@@ -307,12 +273,16 @@ class Daemon:
         ready: Callable[[Sequence[str]], None],
         read: Callable[[], Settings] | None = None,
         leadership: "Leadership | None" = None,
+        log: Callable[[Settings], None] = lambda _settings: None,
     ) -> None:
         """``ready`` is called with the addresses once requests are taken, ``read`` reads the configuration anew.
 
-        ``leadership`` is the lead that it has; where it has its own, nobody else can take it.
+        ``leadership`` is the lead that it has; where it has its own, nobody else can take it. ``log`` sets how much is
+        logged.
         """
+        self.settings = parts.settings
         self._parts = parts
+        self._follow = log
         self._ready = ready
         self._read = read or (lambda: parts.settings)
         self._leadership = leadership
@@ -326,7 +296,7 @@ class Daemon:
             haizea.runtime.store.StoreError: the store cannot be used.
         """
         parts, signals = self._parts, signals or Signals()
-        doors = Doors(parts.manager, parts.settings)
+        doors = await self._bound()
         deliveries = Deliveries(
             parts.manager.journal, parts.webhooks, parts.targets.addresses, parts.manager.accounts.by_name
         )
@@ -355,6 +325,19 @@ class Daemon:
             raise parts.engine.failure
         return Ending.DEPOSED if parts.engine.keeper.writing.deposed else Ending.STOPPED
 
+    async def _bound(self) -> Doors:
+        """Take the addresses before anything is begun: where one is wrong or taken, nothing has happened."""
+        doors = Doors(self._parts.manager, self.settings)
+        doors.log_requests(logs_requests(self.settings))
+        try:
+            doors.bind()
+        except BaseException:
+            await doors.close()
+            self._parts.engine.stop()
+            self._parts.store.close()
+            raise
+        return doors
+
     async def _end(self, doors: Doors, tasks: Sequence[asyncio.Task[Any]]) -> None:
         parts = self._parts
         self._log.info("stopping", deposed=parts.engine.keeper.writing.deposed or None)
@@ -369,11 +352,19 @@ class Daemon:
         self._log.info("stopped", at=instant(parts.engine.clock.now()))
 
     async def _reload(self, doors: Doors, signals: Signals) -> None:
-        settings = self._parts.settings
+        def log(settings: Settings) -> None:
+            self._follow(settings)
+            doors.log_requests(logs_requests(settings))
+
+        def rules(made: Policies, settings: Settings, changed: Sequence[Changed]) -> None:
+            adopt(self._parts.engine, made, settings, changed)
+
+        system = self._parts.manager.system
         while True:
             await signals.reload.wait()
             signals.reload.clear()
-            settings = await reload(doors, settings, self._read)
+            self.settings = await reload(doors, self.settings, self._read, Adapted(policies, log, rules))
+            system.identity = identity(self.settings, system.identity.started)
 
     async def _keep_lead(self) -> None:
         """See to it that the lead is held; where another has it, end."""

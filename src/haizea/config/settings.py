@@ -136,6 +136,8 @@ class Server(Section):
     listen: str = "127.0.0.1:42480"
     xmlrpc: str = "127.0.0.1:42493"
     socket: str | None = None
+    socket_mode: str | None = None
+    socket_group: str | None = None
     anonymous: str = "none"
     tls_certificate: str | None = None
     tls_key: str | None = None

@@ -14,6 +14,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "text": "text",
         "path": "path",
+        "mode": "permissions",
         "choice": "one of",
         "policy": "policy",
         "boolean": "true or false",
@@ -253,6 +254,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("server", "socket", "path",
            "The Unix socket; where none is given, haizea/haizea.sock in XDG_RUNTIME_DIR or ~/.local/share.",
            optional=True),
+    Option("server", "socket-mode", "mode",
+           "Who may connect to the Unix socket. Where none is given it is 0600, its owner alone; with a socket-group "
+           "0660, its members too.", optional=True),
+    Option("server", "socket-group", "text",
+           "The Unix group that the socket belongs to, one that the daemon's user is in. Its members may connect, and "
+           "are who the users of the same name are.", optional=True),
     Option("server", "anonymous", "choice",
            "What somebody on loopback who does not say who they are may do; nothing, where none.",
            ("none", "viewer", "user", "operator", "admin")),
@@ -346,6 +353,7 @@ def _allowed(option: Option) -> str:
     return {
         "text": "text",
         "path": "a path",
+        "mode": "three or four octal digits as text, such as '0660', which let the owner read and write",
         "boolean": "true or false (also yes, no, on, off)",
         "span": "a span of time: a number of seconds, or text such as 90s, 5m, 1h30m, 01:30:00, 1:12:00:00",
         "instant": "an instant such as 2006-11-25 13:00:00 or 2006-11-25T13:00:00Z (UTC where no zone is given)",

@@ -81,7 +81,7 @@ class Engine:
         self.clock.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT_MAX_S)
-        if not self._thread.is_alive():
+        if self._thread.ident is not None and not self._thread.is_alive():
             self.keeper.flush()
         self._platform.stop()
 

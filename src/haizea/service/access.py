@@ -71,6 +71,7 @@ VERBS: Final[Mapping[str, Rule]] = {
     "lease.explain": Rule(_VIEWER, _VIEWER, _READ, "ask why a lease is where it is"),
     "lease.cancel": _change("cancel a lease"),
     "lease.change": _change("change what a lease wishes for"),
+    "lease.observed": _change("report in which state a VM of a lease was seen"),
     "lease.dry-run": Rule(_USER, _OPERATOR, _READ, "ask what would become of a request", group=Group.ADMITS),
     "offer.list": Rule(_USER, _OPERATOR, _READ, "ask for alternatives to a request", group=Group.ADMITS),
     "offer.hold": Rule(_USER, _OPERATOR, _LEASE, "have alternatives held", group=Group.ADMITS),
@@ -247,9 +248,13 @@ def _refusal(who: Principal, verb: str, owner: str | None, group: str | None, wh
 
 
 def _too_low(who: Principal, verb: str, rule: Rule, needed: Role, mine: bool) -> Forbidden:
-    whose = "" if mine or rule.own == rule.others else ", unless it is one's own" if who.role >= rule.own else ""
+    if not mine and rule.own <= who.role < rule.others:
+        may = f"{who.user} is {_article(who.role)}, and may {rule.says} only if it is their own"
+        detail = f"{may}: for what is somebody else's it takes {_article(needed)}"
+    else:
+        detail = f"{who.user} is {_article(who.role)}; to {rule.says} takes {_article(needed)}"
     return Forbidden(
-        f"{who.user} is {_article(who.role)}; to {rule.says} takes {_article(needed)}{whose}",
+        detail,
         code="role",
         remedy="Ask an administrator.",
         facts={"verb": verb, "role": who.role.label, "needed": needed.label},

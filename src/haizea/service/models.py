@@ -17,9 +17,9 @@ Labels = Annotated[dict[Name, Name], Field(max_length=32)]
 
 
 class Input(BaseModel):
-    """What clients send: anything unknown in it is an error."""
+    """What clients send: anything unknown in it is an error, and so is a value of another type, such as 0 for false."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, strict=True)
 
 
 class NodeSetIn(Input):
