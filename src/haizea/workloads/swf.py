@@ -174,9 +174,15 @@ class SwfRequests:
     def _leases(self, columns: Columns) -> Iterator[LeaseRequest]:
         options = self._options
         selective = options.queues is not None or options.interval is not None or options.start > 0
-        if selective or not columns.complete or (options.memory is None and set(columns.memories) != {"-1"}):
-            return self._one_by_one(columns, selective)
-        return self._all_at_once(columns)
+        if not selective and (options.memory is not None or set(columns.memories) == {"-1"}):
+            if columns.complete:
+                return self._all_at_once(columns)
+            causes = list(map(_left_out, columns.statuses, columns.runs, columns.submits))
+            others = columns.only([cause is None for cause in causes])
+            if others.complete:
+                self.skipped.update(filter(None, causes))
+                return self._all_at_once(others)
+        return self._one_by_one(columns, selective)
 
     def _all_at_once(self, columns: Columns) -> Iterator[LeaseRequest]:
         """Make leases of jobs of which none is left out, and none needs a second look.
