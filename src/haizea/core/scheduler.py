@@ -7,7 +7,6 @@ ends the instant, carries out what is due and makes the decisions.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
 from typing import Any, Final
 
 from haizea.core import reasons
@@ -96,8 +95,19 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
+        effects = self._effects_at(event.at)
+        self._handlers[type(event)](event)
+        return effects
+
+    def pass_time(self, now: Instant) -> list[Effect | Retired]:
+        """Do what :meth:`handle` does with ``TimePassed(now)``: every other event of a simulation would be one."""
+        effects = self._effects_at(now)
+        self._decide()
+        return effects
+
+    def _effects_at(self, at: Instant) -> list[Effect | Retired]:
+        """Make an instant the present; return where what is done about an event of it will be noted."""
         desk = self.desk
-        at = event.at
         if at > desk.now:
             desk.now = at
             desk.table.advance(at)
@@ -106,7 +116,6 @@ class Scheduler:
         effects: list[Effect | Retired] = []
         desk.effects = effects
         desk.touched.clear()
-        self._handlers[type(event)](event)
         return effects
 
     def next_instant(self) -> Instant | None:
@@ -128,6 +137,8 @@ class Scheduler:
 
     def copy(self) -> "Scheduler":
         """Return a scheduler that knows the same, for trying something on."""
+        from copy import deepcopy
+
         desk = self.desk
         other = Scheduler(desk.site, desk.now, desk.options, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
@@ -167,6 +178,10 @@ class Scheduler:
         self.desk.touched.add(lease.id)
 
     def _time_passed(self, event: TimePassed) -> None:
+        self._decide()
+
+    def _decide(self) -> None:
+        """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
         self._lateness.run_due()
         if self._arrived:

@@ -37,8 +37,9 @@ class Loop:
             at = scheduler.next_instant()
             soonest = FAR_FUTURE if at is None else at
             for source in sources:
-                if source.next_at < soonest:
-                    soonest = source.next_at
+                next_at = source.next_at
+                if next_at < soonest:
+                    soonest = next_at
             if soonest >= FAR_FUTURE or (keep_going is not None and not keep_going(soonest)):
                 return now
             now = wait(soonest)
@@ -61,12 +62,11 @@ class Direct:
 
     def take(self, now: Instant, events: Sequence[Event]) -> None:
         """Hand over the events of an instant, and that they are all."""
-        handle = self._scheduler.handle if self._observer is None else self.handle
         for event in events:
-            effects = handle(event)
+            effects = self.handle(event)
             if effects:
                 self._pass_on(effects)
-        effects = handle(TimePassed(now))
+        effects = self._scheduler.pass_time(now) if self._observer is None else self.handle(TimePassed(now))
         if effects:
             self._pass_on(effects)
 
