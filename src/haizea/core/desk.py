@@ -2,7 +2,6 @@
 
 from bisect import bisect_right, insort
 from collections import deque
-from functools import partial
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
@@ -16,7 +15,7 @@ from haizea.plan.hosts import Hosts
 from haizea.plan.images import Images, Transfer, TransferState
 from haizea.plan.lease import Entry, Lease, Phase, Stay
 from haizea.plan.need import Needs
-from haizea.plan.operations import hosts_of
+from haizea.plan.operations import HostsOf
 from haizea.plan.options import Options
 from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
@@ -110,7 +109,7 @@ class Desk:
 
     def command(self, verb: Verb, stay: Stay, until: Instant) -> None:
         """Tell the back end to do something with the VMs of a stay."""
-        self.effects.append(Command(self.now, verb, stay.lease.id, until, partial(hosts_of, stay, self.table)))
+        self.effects.append(Command(self.now, verb, stay.lease.id, until, HostsOf(stay, self.table)))
 
     def notify(self, lease: Lease, text: str) -> None:
         """Tell people something about a lease."""
