@@ -33,9 +33,14 @@ def _dispatch(arguments: list[str]) -> int:
 
         values = quick.parse(arguments[1:])
         if values is not None and values["workloads"]:
+            import gc
+
             from haizea.cli.run import request_of, simulate
 
-            return simulate(request_of(values), str(values["format"]), bool(values["quiet"]))
+            status = simulate(request_of(values), str(values["format"]), bool(values["quiet"]))
+            # All there is goes with the process: it need not be searched for cycles before.
+            gc.freeze()
+            return status
     from haizea.cli.commands import run_click
 
     return run_click(arguments)
