@@ -5,20 +5,22 @@ instant are handed over, and what becomes of what they lead to.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Command, Effect
 from haizea.model.events import Event, TimePassed
 from haizea.model.units import FAR_FUTURE, Instant
-from haizea.runtime.ports import Clock, Executor, Observer, Sink, Source, Step
+
+if TYPE_CHECKING:
+    from haizea.runtime.ports import Clock, Executor, Observer, Sink, Source, Step
 
 
 class Loop:
     """Runs a scheduler."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock, sources: Sequence[Source], step: Step) -> None:
+    def __init__(self, scheduler: Scheduler, clock: "Clock", sources: "Sequence[Source]", step: "Step") -> None:
         """Take the parts. Events of one instant reach the scheduler in the order of sources."""
         self._scheduler = scheduler
         self._clock = clock
@@ -53,7 +55,9 @@ class Loop:
 class Direct:
     """The step of a simulation: everything happens at once, and nothing needs to be kept."""
 
-    def __init__(self, scheduler: Scheduler, backend: Executor, sink: Sink, observer: Observer | None = None) -> None:
+    def __init__(
+        self, scheduler: Scheduler, backend: "Executor", sink: "Sink", observer: "Observer | None" = None
+    ) -> None:
         """The observer, if there is one, sees every event and what it led to before anything is done about it."""
         self._scheduler = scheduler
         self._backend = backend
