@@ -84,26 +84,24 @@ def columns_quickly(text: str, wanted: int, scale: int) -> Columns | None:
         fields = list(zip(*[line.split(None, _SPLIT) for line in lines], strict=True))
         if len(fields) <= _SPLIT or any(len(rest.split()) != FIELDS - _SPLIT for rest in set(fields[_SPLIT])):
             return None
-        numbers = [list(map(int, fields[place])) for place in (_JOB, _SUBMIT, _RUN, wanted, _ASKED)]
-        texts = [list(fields[place]) for place in (_ALLOCATED, _MEMORY, _STATUS, _USER)]
-        # Few of these differ from line to line; those that stay text are looked at once each.
-        distinct = [set(map(int, set(text))) for text in texts]
+        numbers = [list(map(int, fields[place])) for place in (_JOB, _SUBMIT, _RUN)]
+        # Few of these differ from line to line: each that occurs is read once.
+        places = (wanted, _ASKED, _ALLOCATED, _MEMORY, _STATUS, _USER)
+        known = [{text: int(text) for text in set(fields[place])} for place in places]
     except ValueError:
         # Reading line by line understands what this does not, or says what is wrong with it.
         return None
-    least = [min(values) for values in numbers]
-    most = [NODES_MAX * scale, AMOUNT_MAX, JOB_MAX, JOB_MAX]
-    limits = (JOB_MAX, SECONDS_MAX, SECONDS_MAX, NODES_MAX * scale, SECONDS_MAX)
-    if (
-        least[0] < 0
-        or min(least) < -1
-        or any(max(values) > limit for values, limit in zip(numbers, limits, strict=True))
-        or any(min(values) < -1 or max(values) > limit for values, limit in zip(distinct, most, strict=True))
-    ):
+    values = [*numbers, *(each.values() for each in known)]
+    nodes_max = NODES_MAX * scale
+    limits = (JOB_MAX, SECONDS_MAX, SECONDS_MAX, nodes_max, SECONDS_MAX, nodes_max, AMOUNT_MAX, JOB_MAX, JOB_MAX)
+    least = [min(each) for each in values]
+    if least[0] < 0 or min(least) < -1 or any(max(each) > limit for each, limit in zip(values, limits, strict=True)):
         return None
-    complete = least[1] >= 0 and min(least[2:]) > 0 and distinct[2].isdisjoint((2, 3, 4)) and -1 not in distinct[3]
-    jobs, submits, runs, counts, asked = numbers
-    allocated, memories, statuses, users = texts
+    parts = any(status in known[4].values() for status in (2, 3, 4))
+    complete = least[1] >= 0 and min(least[2:5]) > 0 and not parts and least[8] >= 0
+    counts, asked = [list(map(known[i].__getitem__, fields[places[i]])) for i in (0, 1)]
+    allocated, memories, statuses, users = [list(fields[place]) for place in places[2:]]
+    jobs, submits, runs = numbers
     return Columns(lines, jobs, submits, runs, counts, allocated, asked, memories, statuses, users, SECOND, complete)
 
 
