@@ -34,7 +34,7 @@ class Loop:
         """
         scheduler, sources, wait, take = self._scheduler, self._sources, self._clock.wait_until, self._step.take
         now: Instant | None = None
-        nothing: list[Any] = []
+        nothing: Sequence[Any] = []
         while True:
             at = scheduler.next_instant()
             soonest = FAR_FUTURE if at is None else at
@@ -48,7 +48,8 @@ class Loop:
             events = nothing
             for source in sources:
                 if source.next_at <= now:
-                    events = [*events, *source.due(now)]
+                    due = source.due(now)
+                    events = [*events, *due] if events else due
             take(now, events)
 
 
