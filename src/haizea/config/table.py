@@ -86,7 +86,7 @@ PROBES: Final[Mapping[str, str]] = MappingProxyType(
         "deadline": "the slowdown of each deadline lease",
         "price": "what leases have paid, and what their users would have paid; the price of each lease",
         "lease-extras": "what each lease asked for, and its extra values",
-        "disk-usage": "nothing: 1.x recorded the disk space that images take up",
+        "disk-usage": "MiB that images of disks and of suspended VMs take up on the host where they take up most",
     }
 )
 """The probes, by the names that Haizea 1.x has for them, each with what it records."""

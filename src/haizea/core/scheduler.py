@@ -7,8 +7,7 @@ ends the instant, carries out what is due and makes the decisions.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
 from haizea.core.backfilling import Backfilling
@@ -17,8 +16,6 @@ from haizea.core.deadlines import Deadlines
 from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
 from haizea.core.execution import Execution
 from haizea.core.lateness import Lateness
-from haizea.core.memory import desk_document, lease_document, restore
-from haizea.core.outlook import Prospect
 from haizea.core.reactions import Reactions
 from haizea.core.repair import Repair
 from haizea.core.reservations import Reservations
@@ -42,6 +39,10 @@ from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
 from haizea.plan.need import Need
 from haizea.plan.options import Options
+
+if TYPE_CHECKING:
+    # What looks ahead and what remembers are loaded where they are asked for: a simulation never does.
+    from haizea.core.outlook import Prospect
 
 _POSSIBLE_MAX: Final = 100_000
 
@@ -76,7 +77,6 @@ class Scheduler:
         repair = Repair(desk, self._execution, self._booking, room)
         self._reactions = Reactions(desk, self._execution, repair)
         self._lateness = Lateness(desk, self._execution, repair)
-        self.prospect = Prospect(desk, self._booking, self._reservations, self._refusal, self._rehearse)
         self._arrived: list[Lease] = []
         self._order = 0
         self._possible: dict[tuple[Need, Constraints], Reason | None] = {}
@@ -98,8 +98,19 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
+        effects = self._effects_at(event.at)
+        self._handlers[type(event)](event)
+        return effects
+
+    def pass_time(self, now: Instant) -> list[Effect | Retired]:
+        """Do what :meth:`handle` does with ``TimePassed(now)``: every other event of a simulation would be one."""
+        effects = self._effects_at(now)
+        self._decide()
+        return effects
+
+    def _effects_at(self, at: Instant) -> list[Effect | Retired]:
+        """Make an instant the present; return where what is done about an event of it will be noted."""
         desk = self.desk
-        at = event.at
         if at > desk.now:
             desk.now = at
             desk.table.advance(at)
@@ -108,7 +119,6 @@ class Scheduler:
         effects: list[Effect | Retired] = []
         desk.effects = effects
         desk.touched.clear()
-        self._handlers[type(event)](event)
         return effects
 
     def understands(self, event: Event) -> bool:
@@ -119,8 +129,17 @@ class Scheduler:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""
         return self.desk.next_instant()
 
+    @property
+    def prospect(self) -> "Prospect":
+        """What would become of requests, and when those who wait will start."""
+        from haizea.core.outlook import Prospect
+
+        return Prospect(self.desk, self._booking, self._reservations, self._refusal, self._rehearse)
+
     def remember(self) -> dict[str, Any]:
         """Return what is known beside the leases themselves (see :mod:`haizea.core.memory`)."""
+        from haizea.core.memory import desk_document
+
         return desk_document(self.desk, self._order)
 
     def recall(self, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
@@ -129,11 +148,17 @@ class Scheduler:
         Raises:
             haizea.core.memory.Forgotten: it does not go with this site or these rules.
         """
+        from haizea.core.memory import restore
+
         restore(self.desk, leases, rest)
         self._order = rest["order"]
 
     def copy(self) -> "Scheduler":
         """Return a scheduler that knows the same, for trying something on."""
+        from copy import deepcopy
+
+        from haizea.core.memory import lease_document
+
         desk = self.desk
         other = Scheduler(desk.site, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
@@ -183,6 +208,10 @@ class Scheduler:
         self.desk.set_rates(event.rates)
 
     def _time_passed(self, event: TimePassed) -> None:
+        self._decide()
+
+    def _decide(self) -> None:
+        """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
         self._lateness.run_due()
         if self._arrived:

@@ -136,11 +136,10 @@ class Planner:
         """Whether all VMs of a lease, of which no host can take two, have room throughout ``[start, end)``."""
         missing = lease.need.vms
         usable = self.hosts.usable(lease.terms.constraints)
-        for timeline, shape, hosts in zip(self.table.timelines, lease.need.shapes[0], usable, strict=True):
-            if shape.per_host_max and hosts:
-                missing -= (timeline.roomy(start, end, shape.multiples[1]) & hosts).bit_count()
-                if missing <= 0:
-                    return True
+        for mask in self.table.roomy(lease.need.shapes[0], start, end, usable):
+            missing -= mask.bit_count()
+            if missing <= 0:
+                return True
         return False
 
     def might_fit(self, lease: Lease, at: Instant) -> bool:
