@@ -19,6 +19,7 @@ from haizea.app.standby import Standby, may_stand_by
 from haizea.config import Override
 from haizea.config import load as load_settings
 from haizea.config.settings import Settings
+from haizea.runtime.ports import PlatformUnavailable
 from haizea.runtime.store import Deposed, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run(config: str | None, sets: Sequence[str], overrides: Sequence[Override], 
     try:
         _make_folder(settings)
         asyncio.run(_live(settings, read))
-    except (StoreError, CannotListen) as problem:
+    except (StoreError, CannotListen, PlatformUnavailable) as problem:
         logger.critical("cannot serve", why=str(problem))
         return NO_SERVICE
     return 0
@@ -127,7 +128,7 @@ def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     """Say where requests are taken, and how to make the first one."""
     url = urlsplit(store_url(settings))
     where = url.path.replace("//", "/", 1) if url.scheme == "sqlite" else url.scheme
-    lines = [f"Haizea {_version()} serves {settings.live.site} (process {os.getpid()}), state in {where}"]
+    lines = [f"Haizea {_version()} serves {_site(settings)} (process {os.getpid()}), state in {where}"]
     for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
         lines.append(f"  {what + ':':<14}{address}")
     if is_default(settings):
@@ -143,6 +144,13 @@ def _standby_words(settings: Settings, addresses: Sequence[str], who: str) -> No
         lines.append(f"  {what + ':':<14}{address}")
     print("\n".join(lines), flush=True)
     sd_notify("READY=1\nSTATUS=It stands by.")
+
+
+def _site(settings: Settings) -> str:
+    if settings.live.backend != "libvirt":
+        return settings.live.site
+    hosts = settings.libvirt.hosts
+    return ", ".join([f"{name} ({uri})" for name, uri in hosts.items()][:4]) + (" and others" if len(hosts) > 4 else "")
 
 
 def _version() -> str:

@@ -130,6 +130,7 @@ class Option(NamedTuple):
 
 _COUNT_MAX = 2**31 - 1
 _RATE_MAX = 2**40
+_NO_LIBVIRT = "a simulation does not talk to libvirt"
 _NO_OPENNEBULA = "a simulation does not talk to OpenNebula"
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -306,7 +307,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "sqlite:///path, postgresql://…, or memory:. Where none is given, a SQLite file under XDG_DATA_HOME.",
            optional=True),
     Option("live", "backend", "choice", "What runs the VMs; pretended only pretends to.",
-           ("pretended", "opennebula")),
+           ("pretended", "libvirt", "opennebula")),
     Option("live", "site", "site", "The pretended site, in one line."),
     Option("live", "platform-file", "path",
            "Where the pretended platform keeps its VMs; beside the store, where that is a file. Daemons that stand in "
@@ -362,6 +363,61 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The domain of users who have no address of their own: user@domain.", optional=True),
     Option("notices", "command", "path",
            "A program that is run for each notice, which it gets as JSON on its standard input.", optional=True),
+    Option("libvirt", "hosts", "pairs",
+           "The hosts: a name for each, and the URI by which libvirt reaches it. Their order is that of the site; new "
+           "ones go to its end.", idle=_NO_LIBVIRT),
+    Option("libvirt", "labels", "pairs", "Labels of hosts by their names, each as name=value, separated by spaces.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "migration-uris", "pairs",
+           "Where other hosts send running VMs to, by hosts' names, such as tcp://10.0.0.2; where none is given, "
+           "libvirt finds out. {name} stands for the VM's domain.", idle=_NO_LIBVIRT),
+    Option("libvirt", "domain-type", "choice",
+           "What runs VMs; auto is KVM where the host has it, else QEMU, which is slow.", ("auto", "kvm", "qemu"),
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "template", "path",
+           "The domain XML that VMs are made from; Haizea fills in name, size, disks and network.", optional=True,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "network", "text", "The libvirt network that VMs are in; none gives them no network card.",
+           optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "user-data", "path", "What cloud-init is to do at a guest's first boot.", optional=True,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "cpu-limits", "choice",
+           "Whether VMs may use no more CPU than their lease asked for; auto is yes, but for URIs of qemu:///session.",
+           ("auto", "yes", "no"), idle=_NO_LIBVIRT),
+    Option("libvirt", "images", "text", "The repository of disk images: a folder, or the beginning of an HTTP URL.",
+           optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "image-hosts", "words",
+           "Machines (with their ports) that images may be fetched from by HTTP, beside the repository.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "checksums", "choice",
+           "Whether an image is only used if a file IMAGE.sha256 beside it says what it must be.",
+           ("where-given", "required"), idle=_NO_LIBVIRT),
+    Option("libvirt", "pool", "text", "The storage pool of each host for images, disks and saved memory.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "pool-folder", "path",
+           "Where the pool is made on a host that has none of that name; /var/lib/libvirt/haizea, for qemu:///session "
+           "beside the store.", optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "disks", "choice", "Whether a VM's disk stands on top of its image, or is a copy of it.",
+           ("overlay", "copy"), idle=_NO_LIBVIRT),
+    Option("libvirt", "shared-storage", "boolean", "Whether the pools of all hosts are one and the same storage.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "suspend-to", "choice",
+           "Where memory is saved: in a file in the pool, or where libvirt keeps it, which can only be resumed on the "
+           "same host.", ("file", "managed"), idle=_NO_LIBVIRT),
+    Option("libvirt", "parallel", "integer", "How many VMs a host starts, saves, restores and moves at a time.",
+           low=1, high=64, idle=_NO_LIBVIRT),
+    Option("libvirt", "shutdown-limit", "span",
+           "How long a guest may take to shut itself down before it is ended; as planned (scheduling.shutdown-time), "
+           "where none is given.", optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "call-limit", "span", "How long a host may take to answer.", low=0.1, idle=_NO_LIBVIRT),
+    Option("libvirt", "operation-limit", "span",
+           "How long starting, saving, restoring or moving a VM, or transferring an image, may take before it is given "
+           "up.", low=1, idle=_NO_LIBVIRT),
+    Option("libvirt", "keepalive", "span", "How long a host may be silent before its connection is made anew.", low=1,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "folder", "path",
+           "Where files are kept on their way from one host to another; beside the store, where that is a file.",
+           optional=True, idle=_NO_LIBVIRT),
     Option("pricing", "rate", "number", "Price of a VM for an hour; the first one, where the policy adapts it.",
            low=0, high=1e12, optional=True),
     Option("pricing", "seed", "integer", "Seed of random rates; simulation.seed where not given.",
