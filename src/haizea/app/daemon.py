@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
@@ -30,6 +30,7 @@ from haizea.model.site import Site
 from haizea.model.units import MINUTE, Instant, Span
 from haizea.policy.registry import available
 from haizea.runtime.changes import Change
+from haizea.runtime.ports import Platform
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import ServiceError
@@ -88,6 +89,16 @@ class Pulse:
         return self._engine.keeper.writing.newest
 
 
+class Helper(Protocol):
+    """Something that works beside the loop, in a thread of its own, while a daemon serves."""
+
+    def start(self) -> None:
+        """Begin; the loop runs."""
+
+    def stop(self) -> None:
+        """End; the loop still runs."""
+
+
 class Parts(NamedTuple):
     """A daemon's parts."""
 
@@ -98,6 +109,7 @@ class Parts(NamedTuple):
     webhooks: Webhooks
     targets: Targets
     measures: Measures
+    helpers: tuple[Helper, ...] = ()
 
 
 class Assembled(NamedTuple):
@@ -150,7 +162,19 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))
-    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
+    helpers = helpers_of(settings, platform, made.manager, warn)
+    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures, helpers)
+
+
+def helpers_of(
+    settings: Settings, platform: Platform, manager: Manager, warn: Callable[[str], None]
+) -> tuple[Helper, ...]:
+    """Return what is to work beside the loop: with OpenNebula, what takes VMs in that ask to be leases."""
+    if settings.live.backend != "opennebula":
+        return ()
+    from haizea.app.opennebula import intake_of
+
+    return (intake_of(settings, platform, manager, _zone(settings.server.time_zone), warn),)
 
 
 def engine_settings(settings: Settings, site: Site, *, keeps_changing: bool = True) -> EngineSettings:
@@ -353,6 +377,8 @@ class Daemon:
         tasks: list[asyncio.Task[Any]] = []
         try:
             parts.engine.start()
+            for helper in parts.helpers:
+                helper.start()
             addresses = await doors.open()
             tasks = [
                 asyncio.create_task(each)
@@ -383,6 +409,8 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await doors.close()
+        for helper in parts.helpers:
+            await asyncio.to_thread(helper.stop)
         await asyncio.to_thread(parts.engine.stop)
         parts.store.close()
         self._log.info("stopped", at=instant(parts.engine.clock.now()))

@@ -327,7 +327,7 @@ class OpenNebulaPlatform:
         goal = _GOALS.get(row.verb)
         if goal is None:
             return []
-        if goal is Goal.REMOVE and not self._over(row.lease) and self._came_from_opennebula(row.lease):
+        if goal is Goal.REMOVE and not self._is_over(row.lease) and self._came_from_opennebula(row.lease):
             goal = Goal.REMAKE
         if goal in (Goal.REMOVE, Goal.REMAKE) and not row.vms:
             keys = [key for key in snapshot.leases if key[0] == row.lease]
@@ -352,6 +352,14 @@ class OpenNebulaPlatform:
         if theirs is None:
             raise LookupError(f"OpenNebula has no host of the name that Haizea's host {number} has")
         return theirs
+
+    def _is_over(self, lease: int) -> bool:
+        try:
+            return self._over(lease)
+        except Exception as problem:
+            # What is not known is not thrown away.
+            self._warn(f"whether lease {lease} is over cannot be looked up, its VMs are kept: {problem}")
+            return False
 
     def _came_from_opennebula(self, lease: int) -> bool:
         wanted = self._belonging.wanted(lease)
