@@ -86,7 +86,7 @@ class Intake:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._settings.poll_interval / SECOND):
+        while not self._stopping.wait(max(0.05, self._settings.poll_interval / SECOND)):
             try:
                 self.round()
             except _LATER as problem:

@@ -25,6 +25,9 @@ HOSTS_WAIT_S: Final = 60.0
 """So long a host is waited for that OpenNebula knows the capacity of, where it has one that was not monitored yet."""
 
 
+POLL_MIN_S: Final = 0.05
+
+
 def where(settings: Settings) -> Access:
     """Return how OpenNebula is reached.
 
@@ -57,7 +60,7 @@ def setup_of(settings: Settings) -> Setup:
             stop=given.suspend == "stop",
             settle=min(Rules().settle, 4 * given.poll_interval / SECOND),
         ),
-        given.poll_interval / SECOND,
+        max(POLL_MIN_S, given.poll_interval / SECOND),
         given.owners,
         "" if given.template is None else str(given.template),
         given.cpu == "vcpu",

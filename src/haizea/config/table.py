@@ -255,7 +255,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The file with user:password of Haizea's own user there; where none is given, ONE_AUTH, else "
            "~/.one/one_auth.", optional=True, idle=_NO_OPENNEBULA),
     Option("opennebula", "poll-interval", "span",
-           "How often OpenNebula is looked at; four times a second while something is under way.", low=0.05, high=3600,
+           "How often OpenNebula is looked at; four times a second while something is under way.",
            idle=_NO_OPENNEBULA),
     Option("opennebula", "publisher", "text",
            "The address of OpenNebula's event publisher, such as tcp://frontend:2101: changes are noticed at once. It "
@@ -269,7 +269,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("opennebula", "rejected", "choice", "What becomes of VMs whose request was rejected.",
            ("hold", "terminate"), idle=_NO_OPENNEBULA),
     Option("opennebula", "group-wait", "span",
-           "A group of VMs is complete when none has come for so long.", low=0, high=3600, idle=_NO_OPENNEBULA),
+           "A group of VMs is complete when none has come for so long.", idle=_NO_OPENNEBULA),
     Option("opennebula", "owners", "pairs",
            "Users of leases by users of OpenNebula, where their names differ.", idle=_NO_OPENNEBULA),
     Option("opennebula", "cpu", "choice", "Which attribute says how much CPU a VM has: CPU, or VCPU where it has one.",
@@ -278,11 +278,11 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "How VMs are suspended: on their host, or stopped, so that their memory is in the system datastore and they "
            "may resume on any host.", ("suspend", "stop"), idle=_NO_OPENNEBULA),
     Option("opennebula", "shutdown-limit", "span",
-           "So long a guest may take to shut itself down before it is switched off.", low=0, high=86_400,
+           "So long a guest may take to shut itself down before it is switched off.",
            idle=_NO_OPENNEBULA),
     Option("opennebula", "stuck-after", "span",
            "A VM that OpenNebula has been working on for so long is given up; longer than any suspension takes.",
-           low=10, high=864_000, idle=_NO_OPENNEBULA),
+           idle=_NO_OPENNEBULA),
     Option("server", "listen", "text",
            "Address and port of the REST API; none to be reached by the Unix socket only. Off loopback it needs TLS."),
     Option("server", "xmlrpc", "text", "Address and port of XML-RPC, or none."),

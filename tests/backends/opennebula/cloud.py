@@ -158,7 +158,9 @@ class Cloud:
             "terminate": vm.state != 3 or alive or vm.lcm in FAILURES or (action == "terminate-hard" and vm.lcm == 12),
         }[kind]
         if not allowed:
-            raise Refusal(ACTION, f'Error performing action "{action}": This action is not available for state {vm.state}')
+            raise Refusal(
+                ACTION, f'Error performing action "{action}": This action is not available for state {vm.state}'
+            )
         if vm.history and kind not in ("resume", "hold", "release"):
             vm.here.action, vm.here.by = ACTIONS[action], by
         getattr(self, f"_{kind}")(vm, by)

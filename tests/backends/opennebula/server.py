@@ -27,7 +27,9 @@ USERS: Final = {
 class Oned:
     """A server that can be stopped and started again at the same port, as oned can."""
 
-    def __init__(self, cloud: Cloud | None = None, version: str = "7.4.0", scheduler: str = "-p dummy -o dummy") -> None:
+    def __init__(
+        self, cloud: Cloud | None = None, version: str = "7.4.0", scheduler: str = "-p dummy -o dummy"
+    ) -> None:
         self.cloud = cloud or Cloud()
         self.version = version
         self.scheduler = scheduler
@@ -123,7 +125,9 @@ class Oned:
         if method == "one.userpool.info":
             return _written(_pool("USER_POOL", [_user(name) for name in USERS]))
         if method == "one.grouppool.info":
-            return _written(_pool("GROUP_POOL", [_tree("GROUP", ID=n, NAME=name) for n, name in {u[2] for u in USERS.values()}]))
+            return _written(
+                _pool("GROUP_POOL", [_tree("GROUP", ID=n, NAME=name) for n, name in {u[2] for u in USERS.values()}])
+            )
         if method == "one.datastorepool.info":
             return _written(_pool("DATASTORE_POOL", [_tree("DATASTORE", ID=0, NAME="system", TYPE=1, FREE_MB=1000)]))
         if method == "one.user.info":
@@ -134,7 +138,9 @@ class Oned:
             if not admin:
                 raise Refusal(AUTHORIZATION, "User couldn't be authorized")
             return (
-                "<OPENNEBULA_CONFIGURATION><SCHED_MAD><ARGUMENTS>" + self.scheduler + "</ARGUMENTS><EXECUTABLE>one_sched"
+                "<OPENNEBULA_CONFIGURATION><SCHED_MAD><ARGUMENTS>"
+                + self.scheduler
+                + "</ARGUMENTS><EXECUTABLE>one_sched"
                 "</EXECUTABLE></SCHED_MAD><DRS_INTERVAL>-1</DRS_INTERVAL></OPENNEBULA_CONFIGURATION>"
             )
         if method == "one.template.instantiate":
