@@ -172,7 +172,7 @@ class Oned:
 
     def _made(self, user: str, name: str, text: str, hold: bool) -> VM:
         said = _read(text)
-        capacity = {key: str(said.pop(key)) for key in ("CPU", "VCPU", "MEMORY") if key in said}
+        capacity: dict[str, str] = {key: str(said.pop(key)) for key in ("CPU", "VCPU", "MEMORY") if key in said}
         number, _, (gid, group) = USERS[user]
         vm = self.cloud.add(name, (number, user, gid, group), said, hold)
         vm.template |= capacity
