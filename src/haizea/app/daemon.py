@@ -13,6 +13,7 @@ from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
 from haizea.app.couriers import Couriers
 from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
+from haizea.app.field import LiveField
 from haizea.app.notify import sd_notify
 from haizea.app.platforms import Lookup, choose
 from haizea.config.errors import ConfigError
@@ -34,6 +35,7 @@ from haizea.runtime.ports import Platform
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import ServiceError
+from haizea.service.field import Field
 from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
@@ -158,7 +160,8 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
         checkpoint,
     )
     terms.source = engine.terms
-    made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
+    field = LiveField(engine, platform, settings)
+    made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))
@@ -194,10 +197,10 @@ def assemble(
     settings: Settings,
     loop: Loop,
     store: Store,
-    site: Site,
     clock: LiveClock,
     pulse: PulseOfLoop,
     measures: Measures,
+    field: Field,
 ) -> Assembled:
     """Put the verbs together around whatever carries them out."""
     ledger = Ledger(store, loop)
@@ -207,9 +210,9 @@ def assemble(
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
-    live = Live(loop, store, accounts, site, clock.now, clock.factor)
+    live = Live(loop, store, accounts, clock.now, clock.factor)
     identity = Identity(clock.now(), settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
-    manager = Manager(live, pulse, measures, identity, webhooks, _zone(server.time_zone))
+    manager = Manager(live, pulse, measures, identity, webhooks, field, _zone(server.time_zone))
     return Assembled(manager, webhooks, targets, live, identity)
 
 

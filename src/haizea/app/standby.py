@@ -14,6 +14,7 @@ import structlog
 from haizea.api.server import CannotListen
 from haizea.app.daemon import CLOCK_FACT, LEAD_S, Ending, assemble, engine_settings
 from haizea.app.doors import Doors, Signals, reload, store_url
+from haizea.app.field import NoField
 from haizea.config.settings import Settings
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock, Scale
@@ -113,6 +114,12 @@ class Onlooker:
                 self._seen = newest
             known: Any = _Known(self._scheduler.desk.now, self._scheduler)
             return job(known)
+
+    @property
+    def site(self) -> Site:
+        """The hosts, as they were kept last."""
+        scheduler = self._scheduler
+        return self._settings.site if scheduler is None else scheduler.desk.site
 
     # What is seen of a loop from outside ----------------------------------------------------------------------
 
@@ -269,8 +276,9 @@ class _Reading:
 
 
 def _manager(settings: Settings, onlooker: Onlooker, store: Store, site: Site, clock: LiveClock) -> Manager:
+    field = NoField(settings, onlooker.refuse)
     manager, _webhooks, _targets, live, identity = assemble(
-        settings, onlooker, store, site, clock, onlooker, Measures()
+        settings, onlooker, store, clock, onlooker, Measures(), field
     )
     manager.system = StandbySystem(live, onlooker, identity)
     return manager

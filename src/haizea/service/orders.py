@@ -90,8 +90,6 @@ class Orders:
         plan = result.plan
         subject = plan.subject[:1].upper() + plan.subject[1:]
         text = f"{subject} {'would be' if given.dry_run else 'is'} {plan.done}."
-        if not given.dry_run and plan.host is None and plan.lease is None:
-            text = f"{subject} {plan.done}."
         return OutcomeOut(
             done=not given.dry_run,
             text=text,
