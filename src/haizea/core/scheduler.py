@@ -98,7 +98,7 @@ class Scheduler:
         orders = LeaseOrders(desk, self._execution, self._booking, self._reactions, replanning, self._trial)
         clearing = Clearing(desk, self._execution, self._booking, repair, replanning, orders.moving)
         maintenance = Maintenance(desk, clearing, self._trial)
-        sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
+        sites = self._sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
         hosts = HostOrders(desk, self._reactions, clearing, sites)
         self._bells: dict[Bell, Callable[[int], None]] = {
             Bell.WINDOW: orders.suspending.over,
@@ -180,6 +180,24 @@ class Scheduler:
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
         other._arrived = [other.desk.leases[lease.id] for lease in self._arrived if lease.id in other.desk.leases]
         return other
+
+    def follow(self, options: Options, policies: Policies) -> None:
+        """Go by other rules and policies from now on; what is planned already stays as it is.
+
+        A policy that learns keeps what it has learnt where one of the same kind takes its place.
+
+        Raises:
+            haizea.core.memory.Forgotten: the schedule does not go with these rules; try them on a copy first.
+        """
+        desk = self.desk
+        for old, new in zip(desk.policies, policies, strict=True):
+            before: Any = old
+            after: Any = new
+            if type(old) is type(new) and hasattr(new, "recall"):
+                after.recall(before.remember())
+        desk.configured = desk.options = options
+        desk.policies = policies
+        self._sites.renew()
 
     def rehearse(self, event: Event) -> Rehearsal:
         """Return what an event would change, without changing anything."""

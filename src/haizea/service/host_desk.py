@@ -1,7 +1,9 @@
 """Orders about hosts, as front ends give them: what they may be used for, which there are, when they are maintained."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from haizea.core.claims import Window
 from haizea.core.scheduler import Scheduler
 from haizea.model.events import HostOrdered, MaintenanceOver, MaintenancePlanned, SiteChanged
 from haizea.model.resources import Capacity
@@ -75,14 +77,17 @@ class HostDesk:
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
-            if any(host.name == given.name for host in site.hosts):
+            if any(host.name == given.name and len(host.capacity) for host in site.hosts):
                 raise Conflict(f"there is a host {given.name} already", code="host-exists", field="name")
             unknown = sorted(given.capacity.keys() - set(site.resource_types))
             if unknown:
                 types = ", ".join(site.resource_types)
                 raise Invalid(f"capacity: this site has no {unknown[0]!r}; it has {types}", field="capacity")
             added = Host(given.name, Capacity(given.capacity), dict(given.labels))
-            return self._changed(who, site._replace(hosts=(*site.hosts, added)), now, "add", given.name)
+            if not len(added.capacity):
+                raise Invalid("capacity: a host needs some amount of something", field="capacity")
+            others = _present(site, but=given.name)
+            return self._changed(who, site._replace(hosts=(*others, added)), now, "add", given.name)
 
         return self._orders.outcome(self._orders.give(who, given, planned), given)
 
@@ -92,11 +97,11 @@ class HostDesk:
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
-            number = host_number(site, host)
-            if len(site.hosts) == 1:
+            name = site.hosts[host_number(site, host)].name
+            left = _present(site, but=name)
+            if not left:
                 raise Conflict("it is the only host there is", code="last-host", remedy="Add another one first.")
-            left = site.hosts[:number] + site.hosts[number + 1 :]
-            return self._changed(who, site._replace(hosts=left), now, "remove", site.hosts[number].name)
+            return self._changed(who, site._replace(hosts=left), now, "remove", name)
 
         return self._orders.outcome(self._orders.give(who, given, planned), given)
 
@@ -190,6 +195,11 @@ class HostDesk:
         return last
 
 
+def _present(site: Site, but: str) -> tuple[Host, ...]:
+    """Return the hosts that are there; those that are gone have kept their numbers, and have nothing."""
+    return tuple([host for host in site.hosts if len(host.capacity) and host.name != but])
+
+
 def _end(given: MaintenanceIn, start: Instant, now: Instant) -> Instant:
     if given.end is not None:
         end = read_instant(given.end, now, "end")
@@ -203,10 +213,8 @@ def _end(given: MaintenanceIn, start: Instant, now: Instant) -> Instant:
     return end
 
 
-def _windows(scheduler: Scheduler) -> dict[int, Any]:
-    claims: Any = getattr(scheduler.desk, "claims", None)
-    windows: dict[int, Any] = {} if claims is None else claims.windows
-    return windows
+def _windows(scheduler: Scheduler) -> Mapping[int, Window]:
+    return scheduler.desk.claims.windows
 
 
 def _no_window(window: int) -> NotFound:

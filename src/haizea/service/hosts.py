@@ -50,6 +50,9 @@ def _all(scheduler: Scheduler) -> "list[HostOut]":
     states = table.present()
     found = []
     for number, spec in enumerate(site.hosts):
+        if not len(spec.capacity):
+            # It is gone, and has only kept its number.
+            continue
         block, within = divmod(number, table.block_hosts)
         free = table.timelines[block].packing.free(states[block], within)
         capacity = {name: spec.capacity[name] for name in site.resource_types}

@@ -35,6 +35,8 @@ REMEDIES: Final[Mapping[Cause, str]] = {
     Cause.BEHIND: "Wait until it is its turn, or move it to the top of the queue.",
     Cause.PAST: "Name a time to come.",
     Cause.DEADLINE: "Allow it to end later.",
+    Cause.STATE: "Look at how it is (haizea lease explain), and give another order.",
+    Cause.MAINTENANCE: "Name a time or hosts without maintenance (haizea maintenance list).",
     Cause.PRICE: "Ask for less, or agree to the price.",
 }
 
@@ -102,7 +104,8 @@ class Orders:
     def _tried(self, planned: Planned) -> Result:
         def job(scheduler: Scheduler) -> Result:
             plan = planned(scheduler, scheduler.desk.now)
-            before = picture(scheduler)
+            # What happens at this instant anyway is no change.
+            before = picture(rehearse(scheduler, ()).scheduler)
             found = rehearse(scheduler, plan.events)
             if found.refusal is not None:
                 raise refused(found.refusal)

@@ -1,9 +1,11 @@
 """Orders about the scheduler itself: whether it schedules and takes requests, by which options; what differs."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Final, NamedTuple
 
 from haizea.core.scheduler import Scheduler
+from haizea.core.scheduler_orders import INTAKE, SCHEDULING
 from haizea.live.reconcile import Diff
 from haizea.model import orders
 from haizea.model.events import SchedulerOrdered
@@ -25,7 +27,6 @@ from haizea.service.order_models import (
 )
 from haizea.service.orders import Orders, Plan
 from haizea.service.pictures import affected, picture
-from haizea.service.present import INTAKE, SCHEDULING, pauses_of
 from haizea.service.principal import Principal
 
 KEPT: Final = (
@@ -72,7 +73,7 @@ class Scheduling:
         settings = self._field.rules(self._changes).settings
 
         def job(scheduler: Scheduler) -> SchedulerOut:
-            pauses = pauses_of(scheduler)
+            pauses = scheduler.desk.pauses
             return SchedulerOut(
                 now=iso(scheduler.desk.now),
                 scheduling=SCHEDULING not in pauses,
@@ -116,6 +117,8 @@ class Scheduling:
 
         def job(change: Change) -> OutcomeOut:
             scheduler: Scheduler = change.scheduler
+            # Where the schedule does not go with it, nothing may have been changed.
+            scheduler.copy().follow(wanted.options, deepcopy(wanted.policies))
             text = f"{who.user} had the scheduler go by {said}" + (f": {given.reason}" if given.reason else ".")
             data = {"options": dict(given.options), "reason": given.reason}
             change.note("scheduler-configure", who.user, text, data=data)
@@ -129,14 +132,14 @@ class Scheduling:
         def tried(scheduler: Scheduler) -> OutcomeOut:
             before = picture(scheduler)
             other = scheduler.copy()
-            other.follow(wanted.options, wanted.policies)
+            other.follow(wanted.options, deepcopy(wanted.policies))
             found = self._configured(said, given)
             return found.model_copy(update={"affected": affected(before, picture(other), {})})
 
         return self._live.look(tried)
 
     def _configured(self, said: str, given: ConfigureIn) -> OutcomeOut:
-        text = f"The scheduler {'would go' if given.dry_run else 'goes'} by {said}."
+        text = f"The scheduler {'would go' if given.dry_run else 'goes'} by {said}. What is planned already stays."
         lines = ", ".join(f"{name} = {value!r}" for name, value in given.options.items())
         return OutcomeOut(
             done=not given.dry_run, text=text, lease=None, affected=[], left=[], notes=[f"{KEPT}{lines}."]

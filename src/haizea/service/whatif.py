@@ -124,7 +124,7 @@ def _with_hosts(site: Site, text: str) -> Site:
         while f"added-{number}" in known:
             number += 1
         hosts.append(host._replace(name=f"added-{number}"))
-    return site._replace(hosts=(*site.hosts, *hosts))
+    return site._replace(hosts=(*[host for host in site.hosts if len(host.capacity)], *hosts))
 
 
 def _run(scheduler: Scheduler, events: Sequence[Event], rules: Rules | None, horizon: Instant) -> Run:

@@ -42,7 +42,7 @@ class HostControl:
         return self._desk.add(asked.who, body)
 
     def remove_host(self, asked: Asked, host: NameInPath, reason: Why = "", dry_run: DryRun = False) -> OutcomeOut:
-        """The last one only: hosts are known by their numbers. Whoever runs there is seen to elsewhere."""
+        """Whoever runs there is seen to elsewhere, as if it had failed. Its number is not given to another one."""
         return self._desk.remove(asked.who, host, OrderIn(reason=reason, dry_run=dry_run))
 
     def list_maintenance(self, asked: Asked) -> MaintenancesOut:

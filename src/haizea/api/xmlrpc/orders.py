@@ -72,7 +72,7 @@ _CONTROL_METHODS: Final[Sequence[Method]] = (
     Method("haizea.host.add", _MODERN, "host_desk.add", "host.add", (document(HostIn),), "`OutcomeOut`",
            "Add a host.", loop=True),
     Method("haizea.host.remove", _MODERN, "host_desk.remove", "host.remove", (_HOST, document(OrderIn)),
-           "`OutcomeOut`", "Remove a host, the last one there is.", loop=True),
+           "`OutcomeOut`", "Remove a host.", loop=True),
     Method("haizea.maintenancepool.info", _MODERN, "host_desk.windows", "host.list", (), "`MaintenancesOut`",
            "List the maintenance windows that are not over.", loop=True),
     Method("haizea.maintenance.plan", _MODERN, _plan, "host.maintain",
