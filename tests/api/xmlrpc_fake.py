@@ -45,7 +45,7 @@ from haizea.service.models import (
 )
 from haizea.service.principal import Principal, Role
 from haizea.workloads.times import parse_duration
-from tests.api.fake_orders import FakeLeaseDesk
+from tests.api.fake_orders import FakeHostDesk, FakeLeaseDesk, FakeScheduling, FakeVMs, FakeWhatIf
 from tests.api.fake_recurrences import FakeRecurrences
 
 NOW: Final[Instant] = 20_782 * DAY + 13 * HOUR
@@ -473,6 +473,10 @@ class FakeManager:
         self.journal = Journal()
         self.leases = Leases(self.journal)
         self.lease_desk = FakeLeaseDesk(self.leases.show)
+        self.host_desk = FakeHostDesk()
+        self.scheduling = FakeScheduling()
+        self.vms = FakeVMs(self.leases.show)
+        self.what_if = FakeWhatIf()
         self.planning = Planning(self.leases)
         self.recurrences = FakeRecurrences()
         self.hosts = HostService()

@@ -1,20 +1,23 @@
 """The suite of :mod:`tests.backends.contract`, for every back end that there is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from haizea.backends.pretence import Pretence
 from haizea.backends.pretended import PretendedPlatform
+from haizea.live.clock import real_now
+from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.runtime.ports import Platform
 from tests.backends.contract import Contract, World
 from tests.backends.libvirt.machines import missing
+from tests.backends.opennebula.worlds import OnedWorld, RealWorld
+from tests.backends.opennebula.worlds import missing as no_opennebula
 
 
 class PretendedWorld(World):
     """The platform that only pretends."""
-
-    knows = frozenset[str]()
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -22,11 +25,13 @@ class PretendedWorld(World):
 
     def platform(self) -> Platform:
         """Return a new platform object."""
-        return PretendedPlatform(self._file, self.hosts)
+        return PretendedPlatform(self._file, [f"host-{number}" for number in range(self.hosts)], real_now)
 
     def stranger(self) -> None:
-        """Nobody else uses it."""
-        raise AssertionError("the pretended platform has no strangers")
+        """Have a VM run that no lease has asked for."""
+        pretence = Pretence(self._file, make=False)
+        pretence.put_stranger("desktop", "host-0", Capacity({CPU: 100, MEMORY: 512}))
+        pretence.close()
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -49,7 +54,20 @@ def _qemu(folder: Path) -> World:
     return QemuWorld(folder)
 
 
-WORLDS = {"pretended": PretendedWorld, "libvirt-test": _mock, "libvirt-qemu": _qemu}
+def _real_opennebula(folder: Path) -> World:
+    """The OpenNebula that the environment names."""
+    if no_opennebula():
+        pytest.skip(no_opennebula())
+    return RealWorld(folder)
+
+
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "pretended": PretendedWorld,
+    "libvirt-test": _mock,
+    "libvirt-qemu": _qemu,
+    "opennebula": OnedWorld,
+    "opennebula-real": _real_opennebula,
+}
 
 
 @pytest.fixture(scope="module", params=list(WORLDS))

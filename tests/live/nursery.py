@@ -78,6 +78,7 @@ class Site(NamedTuple):
             "server.xmlrpc": "none",
             "server.rate": "0",
             "live.platform-file": str(self.platform),
+            "live.pretended-times": "suspend=0x,resume=0x,shutdown=0x,transfer=0x,migrate=0x",
             **self.options,
         }
         return load(None, overrides=[Override(name, text, "test") for name, text in given.items()])

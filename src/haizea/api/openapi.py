@@ -38,6 +38,7 @@ CHANGING: Final = {"409": "It does not go with what is there."}
 TAGS: Final = (
     ("leases", "Requesting leases, and what becomes of them."),
     ("orders", "What administrators and owners have done with leases, hosts and the scheduler."),
+    ("control", "Hosts that come and go, maintenance, VMs, options, what-ifs."),
     ("planning", "What would be, what waits, what is planned."),
     ("site", "Hosts, the journal, usage."),
     ("recurrences", "Reservations that recur, daily or weekly."),

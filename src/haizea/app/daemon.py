@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
@@ -13,6 +13,7 @@ from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
 from haizea.app.couriers import Couriers
 from haizea.app.doors import Doors, Signals, anonymous_role, store_url
+from haizea.app.field import LiveField
 from haizea.app.identity import identity
 from haizea.app.logs import logs_requests
 from haizea.app.notify import sd_notify
@@ -24,16 +25,21 @@ from haizea.config.options import to_options
 from haizea.config.settings import Settings
 from haizea.core.desk import Policies
 from haizea.core.reasons import instant
+from haizea.live.assembly import Care
 from haizea.live.clock import LiveClock, Scale, real_now
 from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
+from haizea.live.estimates import Rules
 from haizea.live.onlookers import Checkpoint
+from haizea.live.reconcile import Strays
 from haizea.model.site import Site
 from haizea.model.units import MINUTE, Instant, Span
 from haizea.runtime.changes import Change
+from haizea.runtime.ports import Platform
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import ServiceError
+from haizea.service.field import Field
 from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
@@ -87,6 +93,16 @@ class Pulse:
         return self._engine.keeper.writing.newest
 
 
+class Helper(Protocol):
+    """Something that works beside the loop, in a thread of its own, while a daemon serves."""
+
+    def start(self) -> None:
+        """Begin; the loop runs."""
+
+    def stop(self) -> None:
+        """End; the loop still runs."""
+
+
 class Parts(NamedTuple):
     """A daemon's parts."""
 
@@ -97,6 +113,7 @@ class Parts(NamedTuple):
     webhooks: Webhooks
     targets: Targets
     measures: Measures
+    helpers: tuple[Helper, ...] = ()
 
 
 class Assembled(NamedTuple):
@@ -132,31 +149,60 @@ def build(
 
 def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkpoint: Checkpoint) -> Parts:
     terms = Lookup()
-    platform, site, _keeps_changing = choose(settings, store, terms, warn)
-    clock = clock_of(settings, store)
+    clock = clock_of(settings, store, warn)
+    platform, site, keeps_changing = choose(settings, store, terms, warn, clock)
     measures = Measures()
-    engine = Engine(engine_settings(settings, site), store, platform, clock, measures, warn, checkpoint)
+    engine = Engine(
+        engine_settings(settings, site, keeps_changing=keeps_changing),
+        store,
+        platform,
+        clock,
+        measures,
+        warn,
+        checkpoint,
+    )
     terms.source = engine.terms
-    made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
+    field = LiveField(engine, platform, settings)
+    made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))
-    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
+    helpers = helpers_of(settings, platform, made.manager, warn)
+    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures, helpers)
 
 
-def engine_settings(settings: Settings, site: Site) -> EngineSettings:
-    """Return what a scheduler of this site runs by."""
-    return EngineSettings(site, to_options(settings), policies(settings))
+def helpers_of(
+    settings: Settings, platform: Platform, manager: Manager, warn: Callable[[str], None]
+) -> tuple[Helper, ...]:
+    """Return what is to work beside the loop: with OpenNebula, what takes VMs in that ask to be leases."""
+    if settings.live.backend != "opennebula":
+        return ()
+    from haizea.app.opennebula import intake_of
+
+    return (intake_of(settings, platform, manager, _zone(settings.server.time_zone), warn),)
+
+
+def engine_settings(settings: Settings, site: Site, *, keeps_changing: bool = True) -> EngineSettings:
+    """Return what a scheduler of this site runs by; ``keeps_changing`` is as :class:`~haizea.app.platforms.Chosen`."""
+    return EngineSettings(site, to_options(settings), policies(settings), care_of(settings, keeps_changing))
+
+
+def care_of(settings: Settings, keeps_changing: bool) -> Care:
+    """Return how the platform is looked after."""
+    live = settings.live
+    rules = Rules(live.learn, live.learn_quantile, live.learn_least, live.learn_most, live.learn_samples)
+    every = live.reconcile_every if keeps_changing else 0
+    return Care(every, Strays(live.strays), rules, seed=settings.simulation.seed)
 
 
 def assemble(
     settings: Settings,
     loop: Loop,
     store: Store,
-    site: Site,
     clock: LiveClock,
     pulse: PulseOfLoop,
     measures: Measures,
+    field: Field,
 ) -> Assembled:
     """Put the verbs together around whatever carries them out."""
     ledger = Ledger(store, loop)
@@ -166,9 +212,9 @@ def assemble(
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
-    live = Live(loop, store, accounts, site, clock.now, clock.factor)
+    live = Live(loop, store, accounts, clock.now, clock.factor)
     shown = identity(settings, clock.now())
-    manager = Manager(live, pulse, measures, shown, webhooks, _zone(server.time_zone))
+    manager = Manager(live, pulse, measures, shown, webhooks, field, _zone(server.time_zone))
     return Assembled(manager, webhooks, targets, live, shown)
 
 
@@ -226,19 +272,19 @@ def _expired(manager: Manager, change: Change) -> None:
     manager.planning.expire(change)
 
 
-def clock_of(settings: Settings, store: Store) -> LiveClock:
+def clock_of(settings: Settings, store: Store, warn: Callable[[str], None]) -> LiveClock:
     """Return the clock; a site that lives faster than real time goes on from when it stopped."""
     factor = settings.live.time_scale
     kept = store.fact(CLOCK_FACT)
     now = real_now()
     if kept is None and factor == 1.0:
-        return LiveClock()
+        return LiveClock(warn=warn)
     if kept is not None and kept["factor"] == factor:
-        return LiveClock(Scale(kept["real"], kept["shown"], factor))
+        return LiveClock(Scale(kept["real"], kept["shown"], factor), warn=warn)
     shown = now if kept is None else Scale(kept["real"], kept["shown"], kept["factor"]).shown_at(now)
     with store.write() as transaction:
         transaction.set_fact(CLOCK_FACT, {"real": now, "shown": shown, "factor": factor})
-    return LiveClock(Scale(now, shown, factor))
+    return LiveClock(Scale(now, shown, factor), warn=warn)
 
 
 def _verifiers(settings: Settings) -> list[TokenVerifier]:
@@ -304,6 +350,8 @@ class Daemon:
         tasks: list[asyncio.Task[Any]] = []
         try:
             parts.engine.start()
+            for helper in parts.helpers:
+                helper.start()
             addresses = await doors.open()
             tasks = [
                 asyncio.create_task(each)
@@ -347,6 +395,8 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await doors.close()
+        for helper in parts.helpers:
+            await asyncio.to_thread(helper.stop)
         await asyncio.to_thread(parts.engine.stop)
         parts.store.close()
         self._log.info("stopped", at=instant(parts.engine.clock.now()))

@@ -12,6 +12,8 @@ from haizea.app.doors import store_url
 from haizea.app.paths import data_folder
 from haizea.config.errors import ConfigError
 from haizea.config.settings import Settings
+from haizea.config.spans import read_span
+from haizea.live.assembly import Time
 from haizea.live.records import SITE, site_document, site_from
 from haizea.model.lease import LeaseTerms
 from haizea.model.site import Site
@@ -19,18 +21,23 @@ from haizea.runtime.ports import Platform, Terms
 from haizea.runtime.store import Store
 from haizea.workloads.oneline import parse_site
 
+PACE_MAX: Final = 1_000
+
 
 class Around(NamedTuple):
     """What a back end may be made of.
 
     ``kept`` is the site as it was when the daemon ran last, None where it never did: hosts keep their numbers, which
-    are positions there. ``terms`` looks up what was asked for with a lease, ``warn`` tells an operator something.
+    are positions there. ``terms`` looks up what was asked for with a lease, ``over`` whether it has ended for good,
+    ``warn`` tells an operator something. Commands are stamped with the time of ``clock``.
     """
 
     settings: Settings
     kept: Site | None
     terms: Terms
     warn: Callable[[str], None]
+    clock: Time
+    over: Callable[[int], bool]
 
 
 class Chosen(NamedTuple):
@@ -59,22 +66,69 @@ class Lookup:
 def _pretended(around: Around) -> Chosen:
     from haizea.backends.pretended import PretendedPlatform
 
-    site = parse_site(around.settings.live.site)
-    return Chosen(PretendedPlatform(platform_path(around.settings), len(site.hosts)), site)
+    settings = around.settings
+    site = parse_site(settings.live.site)
+    platform = PretendedPlatform(
+        platform_path(settings),
+        [host.name for host in site.hosts],
+        around.clock.now,
+        factor=around.clock.factor,
+        times={kind: pace_of(kind, text) for kind, text in settings.live.pretended_times.items()},
+    )
+    return Chosen(platform, site)
 
 
-MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType({"pretended": _pretended})
+def pace_of(kind: str, text: str) -> str:
+    """Return a pace as the pretended platform takes it: ``3x``, or milliseconds.
+
+    Raises:
+        ConfigError: there is no such kind of operation, or it is no pace.
+    """
+    from haizea.backends.pretence import KINDS
+
+    if kind not in KINDS:
+        raise ConfigError(f"there is no operation {kind!r}: expected {', '.join(KINDS)}")
+    number = text.removesuffix("x")
+    try:
+        if text.endswith("x") and 0 <= float(number) <= PACE_MAX:
+            return f"{float(number):g}x"
+        return str(read_span(text))
+    except ValueError as problem:
+        raise ConfigError(f"{kind} {text!r}: expected 3x for three times as long, or a span such as 90s") from problem
+
+
+def _opennebula(around: Around) -> Chosen:
+    from haizea.app.opennebula import make
+
+    return Chosen(*make(around.settings, around.kept, around.terms, around.over, around.warn))
+
+
+def _libvirt(around: Around) -> Chosen:
+    from haizea.app.libvirt import make
+
+    platform, site = make(around.settings, around.kept, around.terms)
+    return Chosen(platform, site)
+
+
+MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType(
+    {"pretended": _pretended, "libvirt": _libvirt, "opennebula": _opennebula}
+)
 """The back ends by the name that ``live.backend`` has of them."""
 
 
-def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str], None]) -> Chosen:
+def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str], None], clock: Time) -> Chosen:
     """Return the platform that the settings name, with its site, which the store knows from now on.
 
     Raises:
         ConfigError: settings do not go together, or it is not the site that the store was made with.
     """
     kept = store.fact(SITE)
-    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn))
+
+    def over(lease: int) -> bool:
+        row = store.lease(lease)
+        return row is not None and row.final
+
+    chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn, clock, over))
     described = site_document(chosen.site)
     if kept is not None and described[: len(kept)] != kept:
         chosen.platform.stop()

@@ -18,6 +18,7 @@ from haizea.app.standby import Standby, may_stand_by
 from haizea.config import Override
 from haizea.config import load as load_settings
 from haizea.config.settings import Settings
+from haizea.runtime.ports import PlatformUnavailable
 from haizea.runtime.store import Deposed, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def run(config: str | None, sets: Sequence[str], overrides: Sequence[Override], 
     try:
         _make_folder(settings)
         asyncio.run(_live(settings, read, follow))
-    except (StoreError, CannotListen) as problem:
+    except (StoreError, CannotListen, PlatformUnavailable) as problem:
         logger.critical("cannot serve", why=str(problem))
         return NO_SERVICE
     return 0
@@ -128,7 +129,7 @@ def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     """Say where requests are taken, and how to make the first one."""
     url = urlsplit(store_url(settings))
     where = url.path.replace("//", "/", 1) if url.scheme == "sqlite" else url.scheme
-    lines = [f"Haizea {_version()} serves {settings.live.site} (process {os.getpid()}), state in {where}"]
+    lines = [f"Haizea {_version()} serves {_site(settings)} (process {os.getpid()}), state in {where}"]
     for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
         lines.append(f"  {what + ':':<14}{address}")
     if is_default(settings):
@@ -144,6 +145,13 @@ def _standby_words(addresses: Sequence[str], who: str) -> None:
         lines.append(f"  {what + ':':<14}{address}")
     print("\n".join(lines), flush=True)
     sd_notify("READY=1\nSTATUS=It stands by.")
+
+
+def _site(settings: Settings) -> str:
+    if settings.live.backend != "libvirt":
+        return settings.live.site
+    hosts = settings.libvirt.hosts
+    return ", ".join([f"{name} ({uri})" for name, uri in hosts.items()][:4]) + (" and others" if len(hosts) > 4 else "")
 
 
 def _version() -> str:

@@ -15,6 +15,7 @@ from haizea.api.server import CannotListen
 from haizea.app.compose import policies
 from haizea.app.daemon import CLOCK_FACT, LEAD_S, Ending, assemble, engine_settings
 from haizea.app.doors import Doors, Signals, store_url
+from haizea.app.field import NoField
 from haizea.app.identity import identity
 from haizea.app.logs import logs_requests
 from haizea.app.reloading import Adapted, reload
@@ -123,6 +124,12 @@ class Onlooker:
                 self._seen = newest
             known: Any = _Known(self._scheduler.desk.now, self._scheduler)
             return job(known)
+
+    @property
+    def site(self) -> Site:
+        """The hosts, as they were kept last."""
+        scheduler = self._scheduler
+        return self._settings.site if scheduler is None else scheduler.desk.site
 
     # What is seen of a loop from outside ----------------------------------------------------------------------
 
@@ -298,7 +305,8 @@ class _Reading:
 
 
 def _manager(settings: Settings, onlooker: Onlooker, store: Store, site: Site, clock: LiveClock) -> Manager:
-    made = assemble(settings, onlooker, store, site, clock, onlooker, Measures())
+    field = NoField(settings, onlooker.refuse)
+    made = assemble(settings, onlooker, store, clock, onlooker, Measures(), field)
     manager = made.manager
     manager.system = StandbySystem(made.live, onlooker, made.identity)
     return manager

@@ -205,3 +205,30 @@ def _contradictions(settings: Settings) -> list[str]:
         where = settings.origins.get("pricing.min-rate", "default")
         problems.append(f"{where}: pricing.min-rate: {low:g} is more than pricing.max-rate, {high:g}")
     return problems
+
+
+def changed(settings: Settings, changes: Mapping[str, str]) -> Settings:
+    """Return settings with options changed, by their full names, to what the texts say.
+
+    Raises:
+        ConfigError: with everything that is wrong with the changes, or does not fit together then.
+    """
+    problems: list[str] = []
+    sections: dict[str, dict[str, object]] = {}
+    policy: dict[str, dict[str, object]] = {}
+    for entry in _set_entries([f"{name}={text}" for name, text in changes.items()], problems):
+        try:
+            _take(entry, sections, policy)
+        except ValueError as wrong:
+            problems.append(str(wrong))
+    if not problems:
+        values = {name: {**vars(settings.section(name)), **sections.get(name, {})} for name in SECTIONS}
+        tables = {
+            **settings.policy,
+            **{name: {**settings.policy.get(name, {}), **table} for name, table in policy.items()},
+        }
+        found = Settings(values, tables, settings.origins, settings.source)
+        problems = _contradictions(found)
+        if not problems:
+            return found
+    raise ConfigError(problems)

@@ -122,12 +122,25 @@ class Accounting(Section):
 
 
 class Opennebula(Section):
-    """Where OpenNebula is."""
+    """Where OpenNebula is, and how Haizea is its scheduler."""
 
     host: str = "localhost"
     port: int = 2633
     stop_when_no_more_leases: bool = False
     dry_run: bool = False
+    endpoint: str | None = None
+    auth_file: str | None = None
+    poll_interval: Span = 3_000
+    publisher: str | None = None
+    template: int | None = None
+    without_attribute: str = "immediate"
+    rejected: str = "hold"
+    group_wait: Span = 5_000
+    owners: Mapping[str, str] = EMPTY
+    cpu: str = "cpu"
+    suspend: str = "suspend"
+    shutdown_limit: Span = 60_000
+    stuck_after: Span = 900_000
 
 
 class Server(Section):
@@ -160,8 +173,16 @@ class Live(Section):
     backend: str = "pretended"
     site: str = "4 CPU:400 Memory:8192"
     platform_file: str | None = None
+    pretended_times: Mapping[str, str] = EMPTY
     time_scale: float = 1.0
     lateness: Span = 5_000
+    reconcile_every: Span = 30_000
+    strays: str = "destroy"
+    learn: bool = True
+    learn_quantile: int = 90
+    learn_least: int = 50
+    learn_most: int = 400
+    learn_samples: int = 50
     vm_grace: Span = 60_000
     host_grace: Span = 120_000
     restarts: int = 3
@@ -182,6 +203,33 @@ class Notices(Section):
     smtp_tls: str = "none"
     mail_domain: str | None = None
     command: str | None = None
+
+
+class Libvirt(Section):
+    """The hosts that VMs run on by way of libvirt."""
+
+    hosts: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = EMPTY
+    migration_uris: Mapping[str, str] = EMPTY
+    domain_type: str = "auto"
+    template: str | None = None
+    network: str | None = None
+    user_data: str | None = None
+    cpu_limits: str = "auto"
+    images: str | None = None
+    image_hosts: tuple[str, ...] = ()
+    checksums: str = "where-given"
+    pool: str = "haizea"
+    pool_folder: str | None = None
+    disks: str = "overlay"
+    shared_storage: bool = False
+    suspend_to: str = "file"
+    parallel: int = 4
+    shutdown_limit: Span | None = None
+    call_limit: Span = 10_000
+    operation_limit: Span = 600_000
+    keepalive: Span = 3_000
+    folder: str | None = None
 
 
 class Pricing(Section):
@@ -206,6 +254,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
         "store": Store,
         "live": Live,
         "notices": Notices,
+        "libvirt": Libvirt,
         "pricing": Pricing,
     }
 )
@@ -224,6 +273,7 @@ class Settings:
         "accounting",
         "deploy_imagetransfer",
         "general",
+        "libvirt",
         "live",
         "notices",
         "opennebula",
@@ -257,6 +307,7 @@ class Settings:
         self.store = Store(**sections.get("store", EMPTY))
         self.live = Live(**sections.get("live", EMPTY))
         self.notices = Notices(**sections.get("notices", EMPTY))
+        self.libvirt = Libvirt(**sections.get("libvirt", EMPTY))
         self.pricing = Pricing(**sections.get("pricing", EMPTY))
         self.policy = policy
         self.origins = origins

@@ -13,13 +13,18 @@ from haizea.model.units import FAR_FUTURE, Instant, Span
 
 
 class Bell(StrEnum):
-    """What an alarm is for. Those that begin with ``host`` are about a host, all others about a lease."""
+    """What an alarm is for. Those that begin with ``host`` are about hosts, all others about a lease."""
 
     UNKNOWN = "unknown"
     RESTART = "restart"
     RETRY = "retry"
     WINDOW = "window"
+    MOVED = "moved"
     HOST_SUSPECT = "host-suspect"
+    HOST_DRAIN = "host-drain"
+    HOST_CLAIM = "host-claim"
+    MAINTENANCE = "host-maintenance"
+    MAINTENANCE_OVER = "host-maintenance-over"
 
 
 _WAITS: Final = frozenset({Bell.UNKNOWN, Bell.RESTART, Bell.RETRY, Bell.HOST_SUSPECT})

@@ -31,6 +31,10 @@ class Backfilling:
         self._looked_at = 0
         self._seen: tuple[int, int] | None = None
 
+    def forget(self) -> None:
+        """Look at the whole queue next time: everything has changed."""
+        self._looked_at, self._seen = 0, None
+
     def settle(self) -> None:
         """Start or reserve whatever can be, after something has changed."""
         desk = self._desk

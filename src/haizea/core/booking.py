@@ -138,10 +138,11 @@ class Booking:
         preparing = desk.images is not None and lease.terms.software is not None and desk.images.pending(lease)
         desk.keep(stay)
         if stay.start > desk.now or preparing:
-            if not stay.resuming:
-                desk.enter(lease, LeaseState.SCHEDULED if preparing else LeaseState.READY)
-            elif lease.state is not LeaseState.SUSPENDED_SCHEDULED:
-                desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
+            state = LeaseState.SCHEDULED if preparing else LeaseState.READY
+            if stay.resuming:
+                state = LeaseState.SUSPENDED_SCHEDULED
+            if lease.state is not state:
+                desk.enter(lease, state)
         if stay.start <= desk.now:
             self._execution.begin(stay)
         else:

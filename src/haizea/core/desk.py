@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 from haizea.core.alarms import Alarms
+from haizea.core.claims import Claims
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.lease import LeaseState
@@ -53,13 +54,16 @@ class Retired:
 class Desk:
     """Leases, queue, slot table, timers and what is to be told to the world.
 
-    ``queue`` holds the best-effort leases that wait, in order of submission; none of them is known to need less of
-    the key resource type than ``queue_least``. ``reserved`` are those that hold a
-    reservation in the future. ``freed_until`` says up to when capacity was given back earlier than planned since
-    the reservations in the future were last looked at (None: not at all), ``has_deadlines`` that there has been a
-    deadline lease. ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are
-    the rules as the site has chosen them, ``options`` those with measured ``rates`` in them. ``touched`` are the leases
-    of which the present event has changed anything, for whoever keeps a record of them.
+    ``queue`` holds the best-effort leases that wait, in order of rank, then of submission; none of them is known to
+    need less of the key resource type than ``queue_least``. ``reserved`` are those that hold a reservation in the
+    future. ``freed_until`` says up to when capacity was given back earlier than planned since the reservations in the
+    future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
+    ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are the rules as
+    the site has chosen them, ``options`` those with measured ``rates`` in them. ``claims`` are what others than
+    leases hold, ``pauses`` says why scheduling or intake is paused, where it is. ``real`` is the site without what
+    was ordered about it: ``overcommitted`` has the percents of what hosts have that are planned with, ``labels``
+    those that hosts were given; ``resited`` is set once hosts have come or gone. ``touched`` are the leases of which
+    the present event has changed anything, for whoever keeps a record of them.
     """
 
     def __init__(
@@ -70,12 +74,23 @@ class Desk:
         policies: Policies,
         announced: frozenset[LeaseState] = EVERY_STATE,
     ) -> None:
-        self.site = site
         self.now = now
         self.configured = self.options = options
         self.rates = Rates()
         self.policies = policies
         self.announced = announced
+        self.effects: list[Effect | Retired] = []
+        self.touched: set[int] = set()
+        self.due_at = now
+        self.lay_out(site)
+
+    def lay_out(self, site: Site) -> None:
+        """Begin anew with the empty hosts of a site, and without leases."""
+        now, options, policies = self.now, self.options, self.policies
+        self.site = self.real = site
+        self.overcommitted: dict[int, dict[str, int]] = {}
+        self.labels: dict[int, dict[str, str]] = {}
+        self.resited = False
         self.table = SlotTable(site, now, units=(0,) * len(site.resource_types))
         self.hosts = Hosts(self.table)
         self.planner = Planner(self.table, self.hosts, options, policies.selection)
@@ -83,18 +98,18 @@ class Desk:
         self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
         self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
         self.leases: dict[int, Lease] = {}
-        units = Units(self.table, self.hosts, self.planner.mapper, self.leases)
-        self.needs = Needs(self.table, options, units.suit)
+        self.claims = Claims(self.table)
+        self.units = Units(self.table, self.hosts, self.planner.mapper, self.leases, self.claims.placements)
+        self.needs = Needs(self.table, options, self.units.suit)
         self.queue: deque[Lease] = deque()
         self.queue_least = FAR_FUTURE
         self.reserved: list[Lease] = []
         self.freed_until: Instant | None = None
         self.has_deadlines = False
-        self.effects: list[Effect | Retired] = []
-        self.touched: set[int] = set()
+        self.ranked = False
+        self.pauses: dict[str, str] = {}
         self.alarms = Alarms()
         self.degraded: set[int] = set()
-        self.due_at = now
         self.sequence = 0
         self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
 
@@ -181,7 +196,8 @@ class Desk:
         """Set the timer of a stay by the number it has."""
         phase = stay.phase
         if phase is Phase.PLANNED:
-            at = stay.start
+            # Who is held back does not begin; what becomes of it is looked at when its time is over.
+            at = stay.end if stay.lease.state is LeaseState.HELD else stay.start
         elif phase is Phase.RUNNING:
             at = stay.run_end
         elif phase is Phase.RESUMING:
@@ -253,10 +269,24 @@ class Desk:
         queue = self.queue
         self._give_place(lease)
         self.queue_least = min(self.queue_least, lease.need.key)
-        if not queue or queue[-1].submitted <= lease.submitted:
+        if not queue or (queue[-1].submitted <= lease.submitted and not self.ranked):
             queue.append(lease)
         else:
-            queue.insert(bisect_right(queue, lease.submitted, key=_place), lease)
+            queue.insert(bisect_right(queue, _place(lease), key=_place), lease)
+
+    def rank(self, lease: Lease, rank: int) -> None:
+        """Give a lease another place in the queue: behind those of a lower rank, before those of a higher."""
+        lease.rank = rank
+        self.ranked = True
+        self.touched.add(lease.id)
+        self.reorder()
+
+    def reorder(self) -> None:
+        """Bring the queue into order after what it is ordered by has changed."""
+        self.queue = deque(sorted(self.queue, key=_place))
+        self.reserved.sort(key=_place)
+        # Whoever looks at the end of the queue only, because nothing has changed, must look at all of it.
+        self.table.changes += 1
 
     def reserve(self, lease: Lease) -> None:
         """Note that a lease holds a reservation in the future."""
@@ -323,8 +353,8 @@ class Desk:
         self.touched.add(stay.lease.id)
 
 
-def _place(lease: Lease) -> Instant:
-    return lease.submitted
+def _place(lease: Lease) -> tuple[int, Instant]:
+    return lease.rank, lease.submitted
 
 
 def _same(hosts: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ carried out as it stands until somebody says otherwise (see :mod:`haizea.core.re
 from haizea.core.desk import Desk
 from haizea.model.effects import Command, Verb
 from haizea.model.lease import LeaseState
+from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.images import Transfer, TransferState
 from haizea.plan.lease import Lease, Phase, Stay
@@ -34,6 +35,9 @@ class Execution:
     def begin(self, stay: Stay) -> None:
         """Boot or resume the VMs of a stay."""
         desk, lease = self._desk, stay.lease
+        if lease.state is LeaseState.HELD:
+            self._held_back(stay)
+            return
         if stay.resuming:
             if stay.copies:
                 lease.migrations += 1
@@ -55,6 +59,15 @@ class Execution:
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
 
+    def _held_back(self, stay: Stay) -> None:
+        """Leave the hosts of a stay to a lease that is held back, until its time is over."""
+        desk, lease = self._desk, stay.lease
+        if desk.now < stay.end:
+            desk.arm(stay)
+            return
+        self.stop(lease, "cancelled")
+        desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.STATE, "It was held back until its time was over."))
+
     def _resumed(self, stay: Stay) -> None:
         desk, lease = self._desk, stay.lease
         # A reservation counts as one in the future until its VMs run, not only until they begin to be resumed.
@@ -72,6 +85,9 @@ class Execution:
         """Suspend the VMs or shut them down, as planned."""
         desk, lease = self._desk, stay.lease
         self.account(stay, stay.run_end)
+        if lease.state is LeaseState.PAUSED:
+            # VMs that stand still can neither be saved nor shut themselves down.
+            desk.command(Verb.UNPAUSE, stay, desk.now)
         if stay.suspending:
             stay.phase = Phase.ENDING
             desk.enter(lease, LeaseState.SUSPENDING)
@@ -183,7 +199,8 @@ class Execution:
             self.requeue(lease)
             return
         self.start_over(lease)
-        self._desk.enter(lease, LeaseState.QUEUED)
+        if lease.state is not LeaseState.HELD:
+            self._desk.enter(lease, LeaseState.QUEUED)
 
     def start_over(self, lease: Lease) -> None:
         """Forget what a lease has been given: all of it is left to deliver."""

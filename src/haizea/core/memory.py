@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 from haizea.core.desk import Desk
+from haizea.core.layout import planned_site, site_document, site_from
 from haizea.model.events import Observed
 from haizea.model.lease import (
     Constraints,
@@ -29,7 +30,9 @@ from haizea.model.resources import Capacity
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Copy, Entry, Lease, Phase, Stay, Wait
+from haizea.plan.need import Need
 from haizea.plan.operations import hosts_of
+from haizea.plan.slottable import Placement
 
 Document = dict[str, Any]
 
@@ -90,6 +93,7 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "foreign": lease.foreign,
         "reserved": lease.reserved,
         "place": lease.place,
+        "rank": lease.rank,
     }
 
 
@@ -239,14 +243,22 @@ def _entry_document(entry: Entry, desk: Desk) -> list[Any]:
         entry.outcome,
         runs_of(hosts_of(stay, desk.table)),
         copies if entry.kind == "migrate" else [],
+        *([] if stay.sized is None else [_nodes_document(stay.sized)]),
     ]
 
 
+def _nodes_document(need: Need) -> list[list[Any]]:
+    return [[count, dict(demand.items())] for count, demand in zip(need.counts, need.demands, strict=True)]
+
+
 def _entry_of(found: Sequence[Any], lease: Lease, desk: Desk) -> Entry:
-    kind, start, end, outcome, runs, copies = found
-    hosts = hosts_from(runs)
-    stay = Stay(lease, desk.planner.mapper.on_hosts(lease.need, hosts), start, start, end, end)
-    stay.vm_hosts, stay.phase = hosts, Phase.OVER
+    kind, start, end, outcome, runs, copies, *sized = found
+    # What it held then is of no interest any more, and where it was may be gone.
+    stay = Stay(lease, Placement((), (), ()), start, start, end, end)
+    stay.vm_hosts, stay.phase = hosts_from(runs), Phase.OVER
+    if sized:
+        nodes = tuple([NodeSet(count, Capacity(demand)) for count, demand in sized[0]])
+        stay.sized = desk.needs.of(lease.terms._replace(nodes=nodes))
     stay.copies = tuple([Copy(a, b, tuple(vms), begin, over) for a, b, vms, begin, over in copies])
     return Entry(kind, stay, start, end, outcome)
 
@@ -278,6 +290,7 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.restarts = found["restarts"]
     lease.reserved = found["reserved"]
     lease.place = found["place"]
+    lease.rank = found.get("rank", 0)
     lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
     return lease
 
@@ -307,7 +320,13 @@ def desk_document(desk: Desk, order: int) -> Document:
         "sequence": desk.sequence,
         "freed_until": desk.freed_until,
         "has_deadlines": desk.has_deadlines,
-        "hosts": {str(i): state.value for i, state in enumerate(desk.hosts.states) if state is not HostState.UP},
+        "hosts": {str(i): state.value for i, state in sorted(desk.hosts.observed.items())},
+        "ordered": {str(i): state.value for i, state in sorted(desk.hosts.ordered.items())},
+        "claims": desk.claims.remember(),
+        "pauses": desk.pauses,
+        "overcommitted": {str(host): dict(percent) for host, percent in desk.overcommitted.items()},
+        "labels": {str(host): dict(labels) for host, labels in desk.labels.items()},
+        "site": site_document(desk.real) if desk.resited else None,
         "images": None if desk.images is None else desk.images.remember(),
         "learnt": learnt,
         "rates": list(desk.rates),
@@ -333,11 +352,13 @@ def restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, 
 
 
 def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    _recall_site(desk, rest)
     desk.set_rates(Rates(*rest.get("rates", ())))
-    for number, state in rest["hosts"].items():
-        if int(number) >= len(desk.site.hosts):
-            raise Forgotten(f"host number {number} is not in this site")
-        desk.hosts.set_state(int(number), HostState(state))
+    for kind, note in (("hosts", desk.hosts.set_state), ("ordered", desk.hosts.order)):
+        for number, state in rest.get(kind, {}).items():
+            if int(number) >= len(desk.site.hosts):
+                raise Forgotten(f"host number {number} is not in this site")
+            note(int(number), HostState(state))
     for found in sorted(leases, key=_order):
         lease = _lease_of(found, desk)
         desk.leases[lease.id] = lease
@@ -362,6 +383,9 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
             raise Forgotten("images were transferred, but now lease-preparation says that they are not managed")
         for transfer in desk.images.recall(rest["images"], desk.leases):
             desk.set_transfer_timer(transfer)
+    _recall_claims(desk, rest)
+    desk.ranked = any(lease.rank for lease in present)
+    desk.pauses = dict(rest.get("pauses", {}))
     desk.alarms.recall(rest.get("alarms", ()))
     desk.sequence = rest["sequence"]
     desk.freed_until = rest["freed_until"]
@@ -371,10 +395,37 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
             policy.recall(rest["learnt"][kind])
 
 
+def _recall_site(desk: Desk, rest: Mapping[str, Any]) -> None:
+    """Lay the desk out for the site as it was ordered to be, and as it had become."""
+    overcommitted = {int(host): percent for host, percent in rest.get("overcommitted", {}).items()}
+    labels = {int(host): given for host, given in rest.get("labels", {}).items()}
+    found = rest.get("site")
+    if not (overcommitted or labels or found):
+        return
+    real = desk.real if found is None else site_from(found)
+    if max([0, *overcommitted, *labels]) >= len(real.hosts):
+        raise Forgotten("something was ordered about hosts that this site does not have")
+    desk.lay_out(planned_site(real, overcommitted, labels))
+    desk.real, desk.overcommitted, desk.labels, desk.resited = real, overcommitted, labels, found is not None
+
+
+def _recall_claims(desk: Desk, rest: Mapping[str, Any]) -> None:
+    if "claims" not in rest:
+        return
+    held = desk.claims.recall(rest["claims"])
+    hosts = sorted({piece.host for piece in held})
+    if hosts and hosts[-1] >= len(desk.site.hosts):
+        raise Forgotten(f"something is claimed of host number {hosts[-1]}, which is not in this site")
+    if hosts:
+        desk.units.suit([amounts for host in hosts for amounts in desk.claims.amounts(host)], desk.needs)
+    for piece in held:
+        desk.claims.hold(piece)
+
+
 def _order(found: Mapping[str, Any]) -> int:
     order: int = found["order"]
     return order
 
 
-def _place(lease: Lease) -> tuple[int, int]:
-    return lease.submitted, lease.place
+def _place(lease: Lease) -> tuple[int, int, int]:
+    return lease.rank, lease.submitted, lease.place

@@ -197,11 +197,20 @@ class Reactions:
     def host_observed(self, event: HostObserved) -> None:
         """React to a host that went down, came back, or is to be used differently."""
         desk = self._desk
-        if not 0 <= event.host < len(desk.hosts.states) or desk.hosts.states[event.host] is event.state:
+        if not 0 <= event.host < len(desk.hosts.states):
             return
+        before = desk.hosts.states[event.host]
         desk.hosts.set_state(event.host, event.state)
+        self.host_changed(event.host, before)
+
+    def host_changed(self, host: int, before: HostState) -> None:
+        """Deal with a host that may be used differently than before, by what was seen or by what was ordered."""
+        desk = self._desk
+        state = desk.hosts.states[host]
+        if state is before:
+            return
         desk.free_early(FAR_FUTURE)
-        self._repair.react(event.host, event.state, self._lost)
+        self._repair.react(host, state, self._lost)
 
     def _lost(self, lease: Lease, reason: Reason) -> None:
         """Do as a lease wishes for whose host is lost: nothing can be restarted there."""

@@ -71,7 +71,7 @@ class Repair:
 
     def _scheduled(self, lease: Lease) -> None:
         desk = self._desk
-        if lease.state is LeaseState.SCHEDULED:
+        if lease.state in (LeaseState.SCHEDULED, LeaseState.HELD):
             return
         if LeaseState.SCHEDULED not in TRANSITIONS[lease.state]:
             desk.enter(lease, LeaseState.QUEUED)
@@ -156,6 +156,10 @@ class Repair:
             return
         desk.keep(rest)
         desk.arm(rest)
+
+    def plan_rest(self, stay: Stay, reason: Reason) -> None:
+        """Plan anew what is to come after the present stay of a lease."""
+        self._plan_rest(stay, reason)
 
     def _hold_longer(self, stay: Stay, until: Instant, reason: Reason) -> None:
         moved: list[Stay] = []

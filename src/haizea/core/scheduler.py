@@ -10,25 +10,43 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
+from haizea.core.alarms import Bell
 from haizea.core.backfilling import Backfilling
 from haizea.core.booking import Booking
+from haizea.core.clearing import Clearing
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
 from haizea.core.execution import Execution
+from haizea.core.host_orders import HostOrders
 from haizea.core.lateness import Lateness
+from haizea.core.lease_orders import LeaseOrders
+from haizea.core.maintenance import Maintenance
+from haizea.core.orders import Refusal
 from haizea.core.reactions import Reactions
+from haizea.core.rehearsal import Forecast, Rehearsal, plans, rehearsal, run_on
 from haizea.core.repair import Repair
+from haizea.core.replanning import Replanning
 from haizea.core.reservations import Reservations
 from haizea.core.room import Room
-from haizea.model.effects import Effect
+from haizea.core.scheduler_orders import SCHEDULING, Adoption, SchedulerOrders, refused_by_pause
+from haizea.core.sites import Sites
+from haizea.model.effects import Effect, Refused
 from haizea.model.events import (
     CancelRequested,
     Event,
     HostObserved,
+    HostOrdered,
     InstanceObserved,
+    LeaseAdopted,
+    LeaseOrdered,
     LeaseRequested,
+    MaintenanceOver,
+    MaintenancePlanned,
     OperationReported,
     RatesMeasured,
+    SchedulerOrdered,
+    SiteChanged,
+    StrangersObserved,
     TimePassed,
     WishesChanged,
 )
@@ -77,8 +95,23 @@ class Scheduler:
         repair = Repair(desk, self._execution, self._booking, room)
         self._reactions = Reactions(desk, self._execution, repair)
         self._lateness = Lateness(desk, self._execution, repair)
+        replanning = Replanning(desk, self._booking, self._reservations, self._deadlines)
+        orders = LeaseOrders(desk, self._execution, self._booking, self._reactions, replanning, self._trial)
+        clearing = Clearing(desk, self._execution, self._booking, repair, replanning, orders.moving)
+        maintenance = Maintenance(desk, clearing, self._trial)
+        sites = self._sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
+        hosts = HostOrders(desk, self._reactions, clearing, sites)
+        self._bells: dict[Bell, Callable[[int], None]] = {
+            Bell.WINDOW: orders.suspending.over,
+            Bell.MOVED: orders.moving.moved,
+            Bell.HOST_DRAIN: hosts.drained,
+            Bell.HOST_CLAIM: lambda host: maintenance.reclaim([host]),
+            Bell.MAINTENANCE: maintenance.begun,
+            Bell.MAINTENANCE_OVER: maintenance.ended,
+        }
         self._arrived: list[Lease] = []
         self._order = 0
+        self._on_trial = False
         self._possible: dict[tuple[Need, Constraints], Reason | None] = {}
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._time_passed,
@@ -89,6 +122,14 @@ class Scheduler:
             CancelRequested: self._reactions.cancel_requested,
             WishesChanged: self._wishes_changed,
             RatesMeasured: self._rates_measured,
+            LeaseOrdered: orders.ordered,
+            HostOrdered: hosts.ordered,
+            SchedulerOrdered: SchedulerOrders(desk, replanning).ordered,
+            MaintenancePlanned: maintenance.planned,
+            MaintenanceOver: maintenance.over,
+            StrangersObserved: maintenance.strangers_observed,
+            SiteChanged: sites.changed,
+            LeaseAdopted: Adoption(desk, clearing, maintenance, self._new_lease).adopted,
         }
 
     def handle(self, event: Event) -> list[Effect | Retired]:
@@ -160,9 +201,71 @@ class Scheduler:
         from haizea.core.memory import lease_document
 
         desk = self.desk
-        other = Scheduler(desk.site, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
+        other = Scheduler(desk.real, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
+        other._arrived = [other.desk.leases[lease.id] for lease in self._arrived if lease.id in other.desk.leases]
         return other
+
+    def follow(self, options: Options, policies: Policies) -> None:
+        """Go by other rules and policies from now on; what is planned already stays as it is.
+
+        A policy that learns keeps what it has learnt where one of the same kind takes its place.
+
+        Raises:
+            haizea.core.memory.Forgotten: the schedule does not go with these rules; try them on a copy first.
+        """
+        desk = self.desk
+        for old, new in zip(desk.policies, policies, strict=True):
+            before: Any = old
+            after: Any = new
+            if type(old) is type(new) and hasattr(new, "recall"):
+                after.recall(before.remember())
+        desk.configured = desk.options = options
+        desk.policies = policies
+        self._sites.renew()
+
+    def rehearse(self, event: Event) -> Rehearsal:
+        """Return what an event would change, without changing anything."""
+        without = self.copy()
+        # What happens at this instant anyway is no change.
+        without.handle(TimePassed(event.at))
+        before = plans(without.desk)
+        other = self.copy()
+        effects = other.handle(event)
+        if not isinstance(event, TimePassed):
+            effects = [*effects, *other.handle(TimePassed(event.at))]
+        return rehearsal(before, plans(other.desk), effects)
+
+    def what_if(self, events: Iterable[Event], until: Instant) -> Forecast:
+        """Return what would become of every lease until an instant, if these events came and all else went as planned.
+
+        Raises:
+            ValueError: an event lies before the present.
+        """
+        return run_on(self.copy(), sorted(events, key=lambda event: event.at), until)
+
+    def _trial(self, event: Event) -> None:
+        """Raise what an event is refused with, trying it on a copy."""
+        if self._on_trial:
+            return
+        other = self.copy()
+        other._on_trial = True
+        for effect in other.handle(event):
+            if isinstance(effect, Refused):
+                raise Refusal(effect.reason)
+
+    def _ring(self) -> None:
+        """Do what alarms were set for."""
+        for bell, number, _vm in self.desk.alarms.due(self.desk.now):
+            if bell in self._bells:
+                self._bells[bell](number)
+
+    def _renewed(self) -> None:
+        """Forget what was known of the slot table before it was made anew."""
+        self._possible.clear()
+        self._backfilling.forget()
+        leases = self.desk.leases
+        self._arrived = [leases[lease.id] for lease in self._arrived if lease.id in leases]
 
     def _rehearse(self, terms: LeaseTerms) -> Lease:
         """Request a lease of a copy of the schedule; return what becomes of it."""
@@ -174,14 +277,16 @@ class Scheduler:
         return lease
 
     def _lease_requested(self, event: LeaseRequested) -> None:
-        desk = self.desk
-        if event.lease in desk.leases:
+        if event.lease in self.desk.leases:
             return
+        self._arrived.append(self._new_lease(event))
+
+    def _new_lease(self, event: LeaseRequested | LeaseAdopted) -> Lease:
+        desk, terms = self.desk, event.terms
         self._order += 1
-        terms = event.terms
         lease = Lease(event.lease, terms, desk.needs.of(terms), event.at, self._order)
         desk.leases[event.lease] = lease
-        self._arrived.append(lease)
+        return lease
 
     def _wishes_changed(self, event: WishesChanged) -> None:
         """Take over new terms of a lease, which may differ only in what no plan depends on."""
@@ -203,6 +308,8 @@ class Scheduler:
             raise ValueError(f"lease {lease.id}: other VMs, times, images or constraints would need another plan")
         lease.terms = new
         self.desk.touched.add(lease.id)
+        if new.priority != old.priority:
+            self.desk.reorder()
 
     def _rates_measured(self, event: RatesMeasured) -> None:
         self.desk.set_rates(event.rates)
@@ -214,11 +321,14 @@ class Scheduler:
         """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
         self._lateness.run_due()
+        if desk.alarms.next_at <= desk.now:
+            self._ring()
         if self._arrived:
             self._admit()
-        if desk.freed_until is not None and desk.has_deadlines:
+        if desk.freed_until is not None and desk.has_deadlines and SCHEDULING not in desk.pauses:
             self._deadlines.move_up()
-        self._backfilling.settle()
+        if SCHEDULING not in desk.pauses:
+            self._backfilling.settle()
 
     def _admit(self) -> None:
         desk = self.desk
@@ -237,6 +347,10 @@ class Scheduler:
 
     def _refusal(self, lease: Lease) -> Reason | None:
         desk = self.desk
+        if desk.pauses:
+            refusal = refused_by_pause(desk, lease)
+            if refusal is not None:
+                return refusal
         text = desk.policies.admission.admit(lease, desk.site_view, desk.now)
         if text is not None:
             return reasons.refused_by_policy(text)

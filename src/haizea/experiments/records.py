@@ -81,7 +81,7 @@ def _one_at_a_time(
     lease: Lease, entry: Entry, hosts: tuple[int, ...], vms_of: dict[int, list[int]], exclusion: Exclusion
 ) -> Iterator[OperationRow]:
     """Yield when each host was suspending or resuming its VMs."""
-    need = lease.need
+    need = entry.stay.need
     suspending = entry.kind == "suspend"
     times = per_host(need, hosts, need.suspend_vm if suspending else need.resume_vm)
     until = entry.end if suspending else entry.start

@@ -151,7 +151,11 @@ class SchedulerOrdered(NamedTuple):
 
 
 class MaintenancePlanned(NamedTuple):
-    """Hosts are to be free of VMs during ``[start, end)``. ``window`` is its number; planned again, it is changed."""
+    """Hosts are to be free of VMs during ``[start, end)``. ``window`` is its number; planned again, it is changed.
+
+    It is refused where leases that were promised that time cannot go elsewhere; with ``force`` those are told, and end
+    at its start.
+    """
 
     at: Instant
     window: int
@@ -160,6 +164,7 @@ class MaintenancePlanned(NamedTuple):
     end: Instant
     by: str = ""
     reason: str = ""
+    force: bool = False
 
 
 class MaintenanceOver(NamedTuple):

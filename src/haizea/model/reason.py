@@ -25,6 +25,8 @@ class Cause(Enum):
     HOST_LOST = "host-lost"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    STATE = "state"
+    MAINTENANCE = "maintenance"
 
 
 class Reason(NamedTuple):

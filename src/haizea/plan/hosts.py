@@ -1,23 +1,45 @@
 """Which hosts may take new VMs, and which of them a lease's constraints allow."""
 
+from typing import Final
+
 from haizea.model.lease import NO_CONSTRAINTS, Constraints
 from haizea.model.site import Host, HostState
 from haizea.plan.packing import Mask
 from haizea.plan.slottable import SlotTable
 
+_GRAVITY: Final = (HostState.UP, HostState.SUSPECT, HostState.DRAINING, HostState.DISABLED, HostState.DOWN)
+
 
 class Hosts:
-    """The states of the hosts of a slot table, by their numbers."""
+    """The states of the hosts of a slot table, by their numbers.
+
+    ``observed`` is what was reported of each host that is not UP, ``ordered`` what an administrator has said of some;
+    ``states`` is the graver of the two: a host that is up again is not used against orders.
+    """
 
     def __init__(self, table: SlotTable) -> None:
         self._table = table
         self.states = [HostState.UP] * len(table.site.hosts)
+        self.observed: dict[int, HostState] = {}
+        self.ordered: dict[int, HostState] = {}
         self._masks: dict[Constraints, list[Mask]] = {}
         self._all: list[Mask] | None = None
 
     def set_state(self, host: int, state: HostState) -> None:
-        """Change what a host may be used for."""
-        self.states[host] = state
+        """Take note of what was reported of a host."""
+        self._set(self.observed, host, state)
+
+    def order(self, host: int, state: HostState) -> None:
+        """Take note of what an administrator wants a host to be used for; UP is as it was found."""
+        self._set(self.ordered, host, state)
+
+    def _set(self, known: dict[int, HostState], host: int, state: HostState) -> None:
+        if state is HostState.UP:
+            known.pop(host, None)
+        else:
+            known[host] = state
+        both = self.observed.get(host, HostState.UP), self.ordered.get(host, HostState.UP)
+        self.states[host] = max(both, key=_GRAVITY.index)
         self.forget()
 
     def forget(self) -> None:

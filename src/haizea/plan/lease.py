@@ -85,6 +85,7 @@ class Stay:
     copies: tuple[Copy, ...] = ()
     timer = 0
     due: Instant | None = None
+    sized: Need | None = None
 
     def __init__(
         self,
@@ -103,6 +104,11 @@ class Stay:
         self.end = end
 
     @property
+    def need(self) -> Need:
+        """What its VMs needed: what the lease needs, unless it was resized since."""
+        return self.sized or self.lease.need
+
+    @property
     def runs(self) -> Span:
         """How long all VMs run during this stay."""
         return self.run_end - self.run_start
@@ -116,7 +122,8 @@ class Lease:
     time. ``images`` says on which host each VM's memory image is, while the lease is suspended. ``place`` orders those
     in the queue, or with a reservation in the future, that were submitted at the same instant. ``restarts`` counts
     VMs started anew after a failure, ``retries`` operations tried again, ``over`` has the VMs that are over while
-    others go on: they hold nothing any more.
+    others go on: they hold nothing any more. ``rank`` comes before the time of submission in the queue: leases that
+    were moved to its top or bottom have one.
 
     What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
     what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
@@ -153,6 +160,7 @@ class Lease:
     degraded = False
     contradictions = 0
     foreign = False
+    rank = 0
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id

@@ -42,7 +42,7 @@ def assign_near(table: SlotTable, need: Need, placement: Placement, images: Sequ
 def hosts_of(stay: Stay, table: SlotTable) -> tuple[int, ...]:
     """Return the host of every VM of a stay."""
     if stay.vm_hosts is None:
-        stay.vm_hosts = assign(table, stay.lease.need, stay.placement)
+        stay.vm_hosts = assign(table, stay.need, stay.placement)
     return stay.vm_hosts
 
 

@@ -180,10 +180,14 @@ class Planner:
         if stay is None or (terms.deadline is not None and stay.run_end > terms.deadline):
             return None
         if lease.images:
-            # Who cannot migrate is, VM by VM, where the images are.
-            pinned = self.options.migration is Migration.NO
-            stay.vm_hosts = lease.images if pinned else assign_near(self.table, need, placement, lease.images)
+            stay.vm_hosts = self.seats(lease, placement, lease.images)
         return stay
+
+    def seats(self, lease: Lease, placement: Placement, images: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the host of every VM of a lease that is resumed, as near as possible to where the images are."""
+        # Who cannot migrate is, VM by VM, where the images are.
+        pinned = self.options.migration is Migration.NO
+        return images if pinned else assign_near(self.table, lease.need, placement, images)
 
     def find(self, lease: Lease, start: Instant, end: Instant, usable: Sequence[Mask]) -> Placement | None:
         """Return hosts on which all VMs of a lease have room throughout ``[start, end)``, or None."""

@@ -6,7 +6,7 @@ multiples of a unit fit wherever their quotients do. When a demand comes that is
 knows is written anew in a finer unit. That is rare: a unit can only become smaller, at least by half.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from math import gcd
 
 from haizea.model.resources import Capacity
@@ -63,15 +63,22 @@ class Rewriting:
         return self._spread(mask >> (self._old.width - 1)) << (self._new.width - 1)
 
 
+Others = Callable[[], Iterable[Placement]]
+"""Returns what is held in a slot table beside the stays of leases."""
+
+
 class Units:
     """Keeps the units of a slot table such that every demand is a multiple of them."""
 
-    def __init__(self, table: SlotTable, hosts: Hosts, mapper: Mapper, leases: dict[int, Lease]) -> None:
-        """Take the table, all that looks at its layout, and the leases with stays in it by their numbers."""
+    def __init__(
+        self, table: SlotTable, hosts: Hosts, mapper: Mapper, leases: dict[int, Lease], others: Others
+    ) -> None:
+        """Take the table, all that looks at its layout, the leases with stays in it by their numbers, and others."""
         self._table = table
         self._hosts = hosts
         self._mapper = mapper
         self._leases = leases
+        self._others = others
 
     def suit(self, demands: Collection[Capacity], needs: Needs) -> None:
         """See to it that demands are multiples of the units, but for those that no host is large enough for."""
@@ -96,6 +103,8 @@ class Units:
             for placement in placements if lease.rested is None else [*placements, lease.rested]:
                 if placement.packings is old:
                     self._rewrite(placement, rewritings)
+        for placement in self._others():
+            self._rewrite(placement, rewritings)
 
     def _rewrite(self, placement: Placement, rewritings: list[Rewriting]) -> None:
         placement.packings = self._table.packings

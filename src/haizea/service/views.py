@@ -158,21 +158,30 @@ def stay_out(stay: Stay, table: SlotTable, names: Names) -> StayOut:
 
 def where(runs: Iterable[Sequence[int]], names: Names) -> dict[str, str]:
     """Return the numbers of the VMs on each host."""
-    return {names[host]: ranges(vms) for host, vms in vms_by_host(hosts_from(runs)).items()}
+    return {named(names, host): ranges(vms) for host, vms in vms_by_host(hosts_from(runs)).items()}
+
+
+def named(names: Names, host: int) -> str:
+    """Return a host's name; one that is gone is named by the number it had."""
+    return names[host] if host < len(names) else f"(host {host})"
 
 
 def past_of(found: Mapping[str, Any], names: Names) -> list[ActivityOut]:
     """Return what has happened to a lease's VMs."""
     activities = [
         ActivityOut(
-            kind="transfer", start=iso(start), end=iso(end), outcome="done", hosts={names[host]: ranges(sorted(vms))}
+            kind="transfer",
+            start=iso(start),
+            end=iso(end),
+            outcome="done",
+            hosts={named(names, host): ranges(sorted(vms))},
         )
         for host, vms, start, end in found["transfers"]
     ]
     for kind, start, end, outcome, runs, copies in found["log"]:
         hosts = where(runs, names)
         if kind == "migrate":
-            hosts = {names[b]: ranges(sorted(vms)) for _a, b, vms, _start, _end in copies}
+            hosts = {named(names, b): ranges(sorted(vms)) for _a, b, vms, _start, _end in copies}
         activities.append(ActivityOut(kind=kind, start=iso(start), end=iso(end), outcome=outcome, hosts=hosts))
     return activities
 

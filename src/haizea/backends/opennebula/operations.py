@@ -129,7 +129,8 @@ def next_step(aim: Aim, vm: Machine | None, past: Past, now: float, rules: Rules
         return Failed(f"OpenNebula has refused it for {rules.patience:g} s: {past.error}")
     if place is Place.MOVING:
         return _moving(aim, vm, past, now, rules)
-    settling = past.call is not None and not past.moved and now - past.at < rules.settle
+    telling = past.call is not None and past.call is not Call.MAKE
+    settling = telling and not past.moved and now - past.at < rules.settle
     step = _settled(aim, vm, place, past, now, rules)
     if settling and (step is not DONE or past.call in _MOVES):
         # The call may not show yet; or shows a VM where it is still to go, which is how OpenNebula begins to move one.

@@ -1,0 +1,259 @@
+"""Suspending and resuming leases by hand, and holding them back.
+
+A lease that is suspended by hand is ``parked``: it is not in the queue, and stays suspended until it is ordered to be
+resumed. The time of a reservation goes on meanwhile; an alarm ends it when it is over.
+"""
+
+from typing import Final
+
+from haizea.core.alarms import Bell
+from haizea.core.booking import Booking
+from haizea.core.desk import Desk
+from haizea.core.execution import Execution
+from haizea.core.orders import Trial, has_vms, refuse
+from haizea.core.reasons import instant
+from haizea.core.replanning import Replanning
+from haizea.model.events import LeaseOrdered
+from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.orders import Hold, Release, Resume, Suspend
+from haizea.model.reason import Cause
+from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.options import Suspension
+
+_STARTS_MAX: Final = 200
+_PROMISED: Final = (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE)
+
+
+def by_whom(event: LeaseOrdered) -> str:
+    """Say by whom a lease is kept from being started."""
+    return event.by or "an order"
+
+
+class Suspending:
+    """Suspends, resumes, holds back and releases leases."""
+
+    def __init__(
+        self, desk: Desk, execution: Execution, booking: Booking, replanning: Replanning, trial: Trial
+    ) -> None:
+        self._desk = desk
+        self._execution = execution
+        self._booking = booking
+        self._replanning = replanning
+        self._trial = trial
+
+    # Suspension ----------------------------------------------------------------------------------------------
+
+    def suspend(self, lease: Lease, _order: Suspend, event: LeaseOrdered) -> None:
+        """Suspend a lease, or keep one suspended that is."""
+        desk = self._desk
+        if lease.state is LeaseState.SUSPENDING:
+            if lease.parked:
+                raise refuse(f"Lease {lease.id} is being suspended already.")
+            self._drop_rest(lease)
+            lease.parked = by_whom(event)
+            desk.touched.add(lease.id)
+            return
+        if lease.state in (LeaseState.SUSPENDED_QUEUED, LeaseState.SUSPENDED_SCHEDULED):
+            if lease.parked:
+                raise refuse(f"Lease {lease.id} is suspended already, until it is resumed by an order.")
+            self._park(lease, LeaseState.SUSPENDED_QUEUED, by_whom(event))
+            return
+        stay = lease.stays[0]
+        span = self._time(lease, stay)
+        old = stay.end
+        if desk.now + span >= old:
+            raise refuse(
+                f"Suspending lease {lease.id} takes until {instant(desk.now + span)}, and it ends at {instant(old)}."
+            )
+        if lease.type is LeaseType.ADVANCE_RESERVATION and stay.run_end < FAR_FUTURE:
+            desk.alarms.set(Bell.WINDOW, lease.id, stay.run_end)
+        self._drop_rest(lease)
+        lease.parked = by_whom(event)
+        desk.touched.add(lease.id)
+        desk.table.release(desk.now + span, old, stay.placement.held)
+        desk.free_early(old)
+        stay.run_end, stay.end, stay.suspending = desk.now, desk.now + span, True
+        desk.arm(stay)
+        self._execution.move(stay)
+
+    def _time(self, lease: Lease, stay: Stay) -> Span:
+        """Return how long suspending a lease takes, by an order, whether or not it may be preempted."""
+        options = self._desk.options
+        if options.suspension is Suspension.NONE:
+            raise refuse("This site suspends no leases (its option suspension is none).", Cause.POLICY)
+        if options.suspension is Suspension.SERIAL and lease.need.vms > 1:
+            raise refuse(
+                "This site suspends only leases of one VM (its option suspension is serial-only).", Cause.POLICY
+            )
+        return self._desk.preemption.suspension(lease, stay)
+
+    def _drop_rest(self, lease: Lease) -> None:
+        """Give up what was planned after the present stay."""
+        for other in lease.stays[1:]:
+            self._desk.free_early(other.end)
+            self._desk.drop(other)
+
+    def _park(self, lease: Lease, state: LeaseState, by: str) -> None:
+        """Take a suspended lease out of the queue, and what it has reserved away from it."""
+        self._replanning.unplan(lease)
+        if lease in self._desk.queue:
+            self._desk.queue.remove(lease)
+        lease.parked = by
+        self._desk.touched.add(lease.id)
+        if lease.state is not state:
+            self._desk.enter(lease, state)
+
+    def over(self, number: int) -> None:
+        """End a reservation of which the time is over while it is suspended or held back."""
+        desk = self._desk
+        lease = desk.leases.get(number)
+        if lease is None:
+            return
+        if lease.parked and not lease.stays:
+            desk.retire(lease, LeaseState.DONE)
+        elif lease.parked:
+            # It is being suspended still; there is nothing to be suspended for.
+            self._execution.stop(lease, "cancelled")
+            desk.retire(lease, LeaseState.DONE)
+
+    # Resumption ----------------------------------------------------------------------------------------------
+
+    def resume(self, lease: Lease, _order: Resume, event: LeaseOrdered) -> None:
+        """Resume a lease as soon as there is room."""
+        desk = self._desk
+        if not lease.parked:
+            raise refuse(f"Lease {lease.id} was not suspended by an order, and will be resumed as planned.")
+        if lease.state is LeaseState.SUSPENDING:
+            if lease.type in _PROMISED:
+                until = lease.stays[0].end
+                text = f"Lease {lease.id} is being suspended until {instant(until)}; it can be resumed then."
+                raise refuse(text, retry_at=until)
+            lease.parked = ""
+            desk.touched.add(lease.id)
+            return
+        if lease.type not in _PROMISED:
+            lease.parked = ""
+            desk.enqueue(lease)
+        elif lease.type is LeaseType.DEADLINE:
+            self._again(lease, event)
+        else:
+            self._resume_reservation(lease)
+
+    def _again(self, lease: Lease, event: LeaseOrdered) -> None:
+        """Book what is left of a deadline lease."""
+        self._trial(event)
+        lease.parked = ""
+        self._desk.touched.add(lease.id)
+        refusal = self._replanning.book(lease)
+        if refusal is not None:
+            raise refuse(
+                f"What is left of lease {lease.id} cannot end by its deadline; it can be given a later one, or be made"
+                f" shorter. {refusal.text}",
+                refusal.cause,
+                refusal.retry_at,
+            )
+
+    def _resume_reservation(self, lease: Lease) -> None:
+        desk = self._desk
+        over = desk.alarms.get(Bell.WINDOW, lease.id) or FAR_FUTURE
+        stay = self._rest(lease, over)
+        if stay is None:
+            until = "" if over >= FAR_FUTURE else f" before its time is over at {instant(over)}"
+            raise refuse(
+                f"There is no room for lease {lease.id} any more{until}. Others have what it had.", Cause.RESERVED
+            )
+        desk.alarms.cancel(Bell.WINDOW, lease.id)
+        lease.parked = ""
+        lease.left = stay.runs if over < FAR_FUTURE else FAR_FUTURE
+        desk.touched.add(lease.id)
+        if not self._booking.confirm(stay):
+            raise AssertionError(f"lease {lease.id} is resumed and needs no disk image; this is a bug in Haizea")
+
+    def _rest(self, lease: Lease, over: Instant) -> Stay | None:
+        """Return the earliest stay that takes what is left of a reservation's time."""
+        desk, planner = self._desk, self._desk.planner
+        first = self._booking.points(lease)[0].at
+        end = min(FAR_FUTURE, over + planner.shutdown(lease))
+        ends = {stay.end for other in desk.leases.values() for stay in other.stays if first < stay.end < over}
+        usable = desk.hosts.usable(lease.terms.constraints)
+        before = lease.left
+        for at in [first, *sorted(ends)[:_STARTS_MAX]]:
+            placement = planner.find(lease, at, end, usable)
+            if placement is None:
+                continue
+            lease.left = FAR_FUTURE
+            stay = planner.stay(lease, placement, at, FAR_FUTURE)
+            lease.left = before
+            if stay is None or stay.run_start >= over:
+                return None
+            stay.run_end, stay.end = over, end
+            stay.vm_hosts = self._nearest(lease, stay)
+            return stay
+        return None
+
+    def _nearest(self, lease: Lease, stay: Stay) -> tuple[int, ...]:
+        from_where = lease.images or ()
+        return self._desk.planner.seats(lease, stay.placement, from_where)
+
+    # Holding back --------------------------------------------------------------------------------------------
+
+    def hold(self, lease: Lease, _order: Hold, event: LeaseOrdered) -> None:
+        """Hold a lease back that does not run."""
+        desk = self._desk
+        if lease.parked:
+            raise refuse(f"Lease {lease.id} was suspended by an order already, and is not resumed without one.")
+        if lease.type is LeaseType.ADVANCE_RESERVATION and lease.stays:
+            desk.enter(lease, LeaseState.HELD)
+            desk.arm(lease.stays[0])
+            return
+        self._park(lease, LeaseState.HELD, by_whom(event))
+
+    def release(self, lease: Lease, _order: Release, event: LeaseOrdered) -> None:
+        """Release a lease that is held back, or was put on hold with its VMs."""
+        desk = self._desk
+        if has_vms(lease):
+            states = {Phase.RUNNING: LeaseState.ACTIVE, Phase.RESUMING: LeaseState.RESUMING}
+            lease.parked = ""
+            desk.enter(lease, states.get(lease.stays[0].phase, LeaseState.SUSPENDING))
+        elif lease.stays:
+            self._release_reservation(lease)
+        elif lease.type is LeaseType.DEADLINE:
+            self._again(lease, event)
+        elif lease.type is LeaseType.ADVANCE_RESERVATION:
+            self._release_without_hosts(lease, event)
+        else:
+            lease.parked = ""
+            desk.enter(lease, LeaseState.SUSPENDED_QUEUED if lease.images else LeaseState.QUEUED)
+            desk.enqueue(lease)
+
+    def _release_reservation(self, lease: Lease) -> None:
+        desk, stay = self._desk, lease.stays[0]
+        if stay.run_end <= desk.now:
+            raise refuse(f"The time of lease {lease.id} was over at {instant(stay.run_end)}.", Cause.PAST)
+        preparing = desk.images is not None and lease.terms.software is not None and desk.images.pending(lease)
+        lease.parked = ""
+        if stay.resuming:
+            desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
+        else:
+            desk.enter(lease, LeaseState.SCHEDULED if preparing else LeaseState.READY)
+        if stay.start > desk.now:
+            desk.arm(stay)
+            return
+        resuming = stay.run_start - stay.start
+        stay.start, stay.run_start = desk.now, min(stay.run_end, desk.now + resuming)
+        self._execution.begin(stay)
+
+    def _release_without_hosts(self, lease: Lease, event: LeaseOrdered) -> None:
+        """A reservation that has lost its hosts while it was held back, or its images, is booked again."""
+        start = lease.terms.start
+        if lease.images:
+            self._resume_reservation(lease)
+            return
+        if start is None or start <= self._desk.now:
+            raise refuse(f"Lease {lease.id} has lost its hosts, and its start is past; it can be moved.", Cause.PAST)
+        self._trial(event)
+        lease.parked = ""
+        refusal = self._replanning.book(lease)
+        if refusal is not None:
+            raise refuse(refusal.text, refusal.cause, refusal.retry_at)
