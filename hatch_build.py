@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGES = ("model", "plan", "core")
 MODULES = (
+    "app/results",
     "runtime/clocks",
     "runtime/loop",
     "runtime/workload",

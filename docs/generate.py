@@ -102,11 +102,11 @@ def reactions() -> str:
 
 
 def verbs() -> str:
-    """Return every verb that is offered, who may use it, and what scope a token needs."""
+    """Return every verb, who may use it, and what scope a token needs."""
     words = {"no": "", "own": "own", "all": "all"}
     rows = [
         (f"`{verb}`", rule.says, *(words[access.reach(role, verb)] for role in Role), rule.scope.label)
-        for verb, rule in access.offered()
+        for verb, rule in access.VERBS.items()
     ]
     return _table(("verb", "what it is", *(role.label for role in Role), "scope"), rows)
 

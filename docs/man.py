@@ -244,8 +244,8 @@ def serve_page() -> str:
     )
     body += item(
         "\\fBSIGHUP\\fR",
-        "Read the configuration anew: addresses, certificates, names and rates of `[server]` are used at once, and "
-        "the log says which other options take a restart.",
+        "Read the configuration anew: addresses, certificates, names and rates of `[server]`, the log level, policies "
+        "and prices are used at once, and the log says which other options take a restart.",
     )
     body += [section("EXIT STATUS")]
     body += item("\\fB0\\fR", "It was told to stop, and did.")

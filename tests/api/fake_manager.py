@@ -59,7 +59,7 @@ from haizea.service.models import (
     WebhookOut,
 )
 from haizea.service.principal import Principal, Role
-from tests.api.fake_orders import FakeLeaseDesk
+from tests.api.fake_orders import FakeHostDesk, FakeLeaseDesk, FakeScheduling, FakeVMs, FakeWhatIf
 from tests.api.fake_recurrences import FakeRecurrences
 
 WHEN: Final = "2026-11-25T13:00:00Z"
@@ -165,7 +165,9 @@ class FakeLeases:
         access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
         return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
         """Cancel a lease once."""
         found = self.show(who, lease)
         access.check(who, "lease.cancel", owner=found.owner)
@@ -593,6 +595,10 @@ class FakeManager:
         self.journal = FakeJournal()
         self.leases = FakeLeases(self.journal)
         self.lease_desk = FakeLeaseDesk(self.leases.show)
+        self.host_desk = FakeHostDesk()
+        self.scheduling = FakeScheduling()
+        self.vms = FakeVMs(self.leases.show)
+        self.what_if = FakeWhatIf()
         self.planning = FakePlanning(self.leases)
         self.recurrences = FakeRecurrences()
         self.hosts = FakeHosts()

@@ -1,6 +1,7 @@
 """Listening at real sockets: who is at the other end, where one may listen, and clients that misbehave."""
 
 import asyncio
+import grp
 import os
 import re
 import socket
@@ -49,6 +50,18 @@ def test_a_unix_user_is_known_by_the_socket(tmp_path: Path) -> None:
     over_sockets(play)
 
 
+def test_the_socket_is_given_to_a_group(tmp_path: Path) -> None:
+    """A group of the daemon's user may have it; one that there is not is told, and nothing is left behind."""
+    path = tmp_path / "s"
+    own = grp.getgrgid(os.getgid())
+    opened, release = open_unix(path, 0o660, own.gr_name)
+    assert path.stat().st_gid == own.gr_gid
+    opened.close()
+    release()
+    with pytest.raises(CannotListen, match=r"There is no Unix group 'no-such-group'.*server.socket-group"):
+        open_unix(path, 0o660, "no-such-group")
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o660])
 def test_the_socket_has_its_mode_and_goes_with_the_server(tmp_path: Path, mode: int) -> None:
     """Nobody else may open the socket unless the site says so; when the server stops it is gone."""
@@ -57,7 +70,7 @@ def test_the_socket_has_its_mode_and_goes_with_the_server(tmp_path: Path, mode: 
     async def play() -> None:
         async with serving(Api(FakeManager(), OPTIONS), path=path, mode=mode, tcp=False):
             assert stat.S_IMODE(path.stat().st_mode) == mode
-            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            assert stat.S_IMODE(path.parent.stat().st_mode) == (0o700 if mode == 0o600 else 0o711)
         assert not path.exists()
 
     over_sockets(play)

@@ -1,9 +1,11 @@
 """The API in front of the real service: scheduler, store and simulated platform, in memory."""
 
 import asyncio
+import csv
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,6 +69,114 @@ def test_a_leases_wishes_change_only_while_nobody_else_changed_them(tmp_path: Pa
         assert (await client.patch("/v1/leases/1", json={"nodes": []})).status_code == 422
         entries = (await client.get("/v1/events", params={"kind": "lease-change"})).json()["items"]
         assert [entry["text"] for entry in entries] == [f"{lease['owner']} changed lease 1: moved"]
+
+    scenario(play, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("{now}", 200),
+        ('"7", {now}', 200),
+        ("*", 200),
+        ('"0"', 412),
+        ("W/{now}", 412),
+        ("7", 400),
+        ("{now} {now}", 400),
+        ("", 400),
+    ],
+)
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_lease_is_changed_only_as_it_was_seen(tmp_path: Path, method: str, header: str, status: int) -> None:
+    """With ``If-Match``, whoever has not seen the latest state of a lease neither changes nor cancels it."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        made = await client.post("/v1/leases", json={**ONE, "start": "+02:00:00"})
+        now = (await client.patch("/v1/leases/1", json={"name": "a"})).headers["etag"]
+        assert now != made.headers["etag"]
+        headers = {"If-Match": header.format(now=now)}
+        body = {"name": "b"} if method == "PATCH" else None
+        answer = await client.request(method, "/v1/leases/1", json=body, headers=headers)
+        assert answer.status_code == status
+        shown = (await client.get("/v1/leases/1")).json()
+        if status == 200:
+            assert answer.json()["version"] == shown["version"]
+            assert shown["name" if method == "PATCH" else "state"] in ("b", "cancelled")
+        else:
+            assert (shown["name"], shown["state"]) == ("a", "ready")
+            assert answer.json()["remedy"]
+        if status == 412:
+            assert (answer.json()["code"], f'"{answer.json()["version"]}"') == ("version", now)
+
+    scenario(play, tmp_path)
+
+
+def test_a_version_and_a_tag_must_agree(tmp_path: Path) -> None:
+    """A lease that is cancelled with an old version is not, whichever way it is named."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        lease = (await client.post("/v1/leases", json={**ONE, "start": "+02:00:00"})).json()
+        await client.patch("/v1/leases/1", json={"name": "a"})
+        old = {"version": lease["version"]}
+        for dry_run in (True, False):
+            late = await client.delete("/v1/leases/1", params={**old, "dry_run": dry_run})
+            assert (late.status_code, late.json()["code"]) == (409, "version")
+        now = (await client.get("/v1/leases/1")).headers["etag"]
+        assert (await client.delete("/v1/leases/1", params=old, headers={"If-Match": now})).status_code == 412
+        assert (await client.delete("/v1/leases/1", headers={"If-Match": now})).json()["state"] == "cancelled"
+
+    scenario(play, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "sheet"),
+    [
+        ("", "text/csv", True),
+        ("?format=csv", "application/json", True),
+        ("?format=json", "text/csv", False),
+        ("", "*/*", False),
+        ("", "application/json, text/csv;q=0.5", False),
+        ("", "text/*, application/json;q=0.1", True),
+        ("", "text/csv;q=nonsense", False),
+    ],
+)
+def test_usage_is_had_as_a_table(tmp_path: Path, query: str, accept: str, sheet: bool) -> None:
+    """Whoever would rather have CSV gets it: a line of names, and one for each user."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        lease = (await client.post("/v1/leases", json={**ONE, "start": "now"})).json()
+        await asyncio.sleep(0.05)
+        answer = await client.get(f"/v1/usage{query}", headers={"accept": accept})
+        assert answer.headers["content-type"] == ("text/csv; charset=utf-8" if sheet else "application/json")
+        assert "accept" in answer.headers["vary"]
+        if sheet:
+            [names, line] = csv.reader(answer.text.splitlines())
+            assert (names[2:5], line[2:5]) == (["subject", "period", "leases"], [lease["owner"], "", "1"])
+        else:
+            assert answer.json()["items"][0]["leases"] == 1
+
+    scenario(play, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"preemptible": 0}, "preemptible"),
+        ({"duration": True}, "duration"),
+        ({"nodes": [{"count": "2", "resources": {"CPU": 100}}]}, "nodes.0.count"),
+        ({"nodes": [{"resources": {"CPU": "100"}}]}, "nodes.0.resources.CPU"),
+        ({"nodes": [{"resources": {"CPU": 100.0}}]}, "nodes.0.resources.CPU"),
+        ({"constraints": {"spread": "no"}}, "constraints.spread"),
+        ({"name": 7}, "name"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(tmp_path: Path, wrong: dict[str, Any], field: str) -> None:
+    """Nothing is guessed: 0 is not false, and text is no number."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        answer = await client.post("/v1/leases", json={**ONE, **wrong})
+        assert answer.status_code == 422
+        assert answer.json()["field"].startswith(field)
 
     scenario(play, tmp_path)
 

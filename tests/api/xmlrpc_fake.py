@@ -45,7 +45,7 @@ from haizea.service.models import (
 )
 from haizea.service.principal import Principal, Role
 from haizea.workloads.times import parse_duration
-from tests.api.fake_orders import FakeLeaseDesk
+from tests.api.fake_orders import FakeHostDesk, FakeLeaseDesk, FakeScheduling, FakeVMs, FakeWhatIf
 from tests.api.fake_recurrences import FakeRecurrences
 
 NOW: Final[Instant] = 20_782 * DAY + 13 * HOUR
@@ -167,7 +167,9 @@ class Leases:
         access.check(who, "lease.change", owner=shown.owner, what=f"lease {lease}")
         return shown if wanted.name is None else shown.model_copy(update={"name": wanted.name})
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
         """Cancel a lease that is not over."""
         shown = self.show(who, lease)
         access.check(who, "lease.cancel", owner=shown.owner, what=f"lease {lease}")
@@ -471,6 +473,10 @@ class FakeManager:
         self.journal = Journal()
         self.leases = Leases(self.journal)
         self.lease_desk = FakeLeaseDesk(self.leases.show)
+        self.host_desk = FakeHostDesk()
+        self.scheduling = FakeScheduling()
+        self.vms = FakeVMs(self.leases.show)
+        self.what_if = FakeWhatIf()
         self.planning = Planning(self.leases)
         self.recurrences = FakeRecurrences()
         self.hosts = HostService()

@@ -1,6 +1,6 @@
 """The suite of :mod:`tests.backends.contract`, for every back end that there is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.runtime.ports import Platform
 from tests.backends.contract import Contract, World
 from tests.backends.libvirt.machines import missing
+from tests.backends.opennebula.worlds import OnedWorld, RealWorld
+from tests.backends.opennebula.worlds import missing as no_opennebula
 
 
 class PretendedWorld(World):
@@ -52,7 +54,20 @@ def _qemu(folder: Path) -> World:
     return QemuWorld(folder)
 
 
-WORLDS = {"pretended": PretendedWorld, "libvirt-test": _mock, "libvirt-qemu": _qemu}
+def _real_opennebula(folder: Path) -> World:
+    """The OpenNebula that the environment names."""
+    if no_opennebula():
+        pytest.skip(no_opennebula())
+    return RealWorld(folder)
+
+
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "pretended": PretendedWorld,
+    "libvirt-test": _mock,
+    "libvirt-qemu": _qemu,
+    "opennebula": OnedWorld,
+    "opennebula-real": _real_opennebula,
+}
 
 
 @pytest.fixture(scope="module", params=list(WORLDS))

@@ -103,7 +103,7 @@ def test_options_without_effect_are_told(capsys: pytest.CaptureFixture[str], tmp
     path.write_text(
         "[general]\nloglevel: DEBUG\nlease-failure-handling: exit\n[scheduling]\nwakeup-interval: 10\n"
         "suspension: all\n[simulation]\nclock: real\nstatus-message-interval: 60\n[accounting]\n"
-        "probes: ar disk-usage\ndatafile: x\n"
+        "probes: ar\ndatafile: x\n"
     )
     outcome = haizea(capsys, "config", "check", path)
     assert (outcome.status, outcome.err) == (0, "")
@@ -114,5 +114,4 @@ def test_options_without_effect_are_told(capsys: pytest.CaptureFixture[str], tmp
         f"{path}:5: scheduling.wakeup-interval has no effect in a simulation: time jumps from event to event",
         f"{path}:8: simulation.clock has no effect in a simulation: time jumps from event to event, and only the "
         "default of non-schedulable-interval follows it",
-        f"{path}:11: accounting.probes: disk-usage records nothing: 1.x recorded the disk space that images take up",
     ]

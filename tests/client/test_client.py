@@ -311,7 +311,8 @@ PAIRS = {
     "Reason": "ReasonOut", "NodeSet": "NodeSetOut", "Stay": "StayOut", "Activity": "ActivityOut", "Lease": "LeaseOut",
     "LeasePage": "LeasePage", "Entry": "EntryOut", "EntryPage": "EntryPage", "Timeline": "TimelineOut",
     "Affected": "AffectedOut", "Verdict": "VerdictOut", "Offer": "OfferOut", "Offers": "OffersOut",
-    "QueueItem": "QueueItemOut", "Queue": "QueueOut", "Host": "HostOut", "Hosts": "HostsOut", "Bar": "BarOut",
+    "QueueItem": "QueueItemOut", "Queue": "QueueOut", "Host": "HostOut", "Estimate": "EstimateOut",
+    "Hosts": "HostsOut", "Bar": "BarOut",
     "Schedule": "ScheduleOut", "Sample": "SampleOut", "Calendar": "CalendarOut", "UsageLine": "UsageLineOut",
     "Usage": "UsageOut", "User": "UserOut", "Group": "GroupOut", "Token": "TokenOut", "Quota": "QuotaOut",
     "Webhook": "WebhookOut", "Occurrence": "OccurrenceOut", "Recurrence": "RecurrenceOut",
@@ -320,7 +321,9 @@ PAIRS = {
 ORDER_PAIRS = {
     "Outcome": "OutcomeOut", "VM": "VMOut", "VMs": "VMsOut", "Stray": "StrayOut", "Strays": "StraysOut",
     "Maintenance": "MaintenanceOut", "Maintenances": "MaintenancesOut", "Scheduler": "SchedulerOut",
-    "Difference": "DifferenceOut", "Diff": "DiffOut", "Figures": "FiguresOut", "WhatIf": "WhatIfOut",
+    "Difference": "DifferenceOut", "HostDifference": "HostDifferenceOut", "Reconciled": "ReconciledOut",
+    "Diff": "DiffOut",
+    "Figures": "FiguresOut", "WhatIf": "WhatIfOut",
 }  # fmt: skip
 
 

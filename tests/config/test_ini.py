@@ -101,12 +101,14 @@ def test_defaults_reach_the_sections_that_know_them(tmp_path: Path) -> None:
          "FILE:2: general.logfile: %(…)s refers to itself, or is nested deeper than 10"),
         ("[General]\nmode: simulated\n",
          "FILE:2: [General] is not a section (did you mean 'general'?); allowed: general, scheduling, simulation, "
-         "deploy-imagetransfer, tracefile, accounting, opennebula, server, store, live, notices, pricing, policy.NAME"),
+         "deploy-imagetransfer, tracefile, accounting, opennebula, server, store, live, notices, libvirt, pricing, "
+         "policy.NAME"),
         ("[general]\nmode: simulation\n",
          "FILE:2: general.mode: 'simulation' is not known (did you mean 'simulated'?); allowed: simulated, opennebula"),
         ("[empty]\n",
          "FILE: [empty] is not a section; allowed: general, scheduling, simulation, "
-         "deploy-imagetransfer, tracefile, accounting, opennebula, server, store, live, notices, pricing, policy.NAME"),
+         "deploy-imagetransfer, tracefile, accounting, opennebula, server, store, live, notices, libvirt, pricing, "
+         "policy.NAME"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, message: str) -> None:

@@ -189,3 +189,16 @@ def test_a_wrong_value_names_key_fault_and_what_is_allowed(override: str, messag
     with pytest.raises(ConfigError) as caught:
         load(environ={}, sets=[override])
     assert caught.value.problems == (message,)
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0660", "0660"), ("600", "0600"), ("none", None)])
+def test_permissions_are_octal_digits(text: str, mode: str | None) -> None:
+    """They are written as people write them for ``chmod``."""
+    assert load(sets=(f"server.socket-mode={text}",), environ={}).server.socket_mode == mode
+
+
+@pytest.mark.parametrize("wrong", ["0070", "rw", "0o600", "1660", "6600", "60"])
+def test_permissions_that_lock_the_owner_out_are_refused(wrong: str) -> None:
+    """So is what is not octal."""
+    with pytest.raises(ConfigError, match="octal digits as text, such as '0660'"):
+        load(sets=(f"server.socket-mode={wrong}",), environ={})

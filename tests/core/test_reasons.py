@@ -2,13 +2,13 @@
 
 import pytest
 
-from haizea.core.reasons import instant, waited, wanted
+from haizea.core.reasons import instant, span, waited, wanted
 from haizea.model.events import HostObserved
 from haizea.model.lease import Constraints, LeaseState, NodeSet
 from haizea.model.reason import Cause
 from haizea.model.resources import Capacity
 from haizea.model.site import Host, HostState, Site
-from haizea.model.units import DAY, HOUR, MINUTE
+from haizea.model.units import DAY, HOUR, MINUTE, SECOND
 from haizea.plan.options import Suspension
 from tests.core.play import VM, Play, site
 from tests.simulation.running import policies
@@ -147,7 +147,7 @@ def test_a_lease_that_has_waited_says_for_how_long_and_why() -> None:
     play.ask(3, vms=2, minutes=30)
     play.go(500)
     text = waited(play.lease(3), wanted(play.lease(3).terms))
-    assert text.startswith("waited 7200 s: needs 2 VMs with 1 core and 1024 MiB; room for 1 of 2 when")
+    assert text.startswith("waited 2 h: needs 2 VMs with 1 core and 1024 MiB; room for 1 of 2 when")
     assert text.endswith("lease 2 had a reservation")
 
 
@@ -157,8 +157,8 @@ def test_a_lease_behind_others_says_so() -> None:
     for number in (1, 2, 3):
         play.ask(number, minutes=10)
     play.go(500)
-    assert waited(play.lease(2), "a VM") == "waited 600 s: needs a VM; room for 0 of 1 when it was looked at first"
-    assert waited(play.lease(3), "a VM").startswith("waited 1200 s: ")
+    assert waited(play.lease(2), "a VM") == "waited 10 min: needs a VM; room for 0 of 1 when it was looked at first"
+    assert waited(play.lease(3), "a VM").startswith("waited 20 min: ")
 
 
 @pytest.mark.parametrize(
@@ -176,3 +176,20 @@ def test_a_lease_behind_others_says_so() -> None:
 def test_instants_are_written_in_utc(at: int, text: str) -> None:
     """Leap days, the lack of them, and the time before 1970 are told right."""
     assert instant(at) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (0, "0 s"),
+        (2_500, "2.5 s"),
+        (59 * SECOND, "59 s"),
+        (90 * SECOND, "1 min 30 s"),
+        (10 * HOUR, "10 h"),
+        (DAY + 30 * MINUTE, "1 d 30 min"),
+        (-5, "0 s"),
+    ],
+)
+def test_spans_are_written_as_people_say_them(length: int, text: str) -> None:
+    """In the units that there are of, and seconds only where some are left."""
+    assert span(length) == text

@@ -172,6 +172,24 @@ def test_what_a_platform_will_not_take_is_sent_again_in_order(made: Made) -> Non
     assert "there is no room" in made.warnings[0]
 
 
+def test_the_journal_tells_a_story(made: Made) -> None:
+    """Sentences that a person wants to read: no state that is over at once, and commands by what they do."""
+    lease = made.request(start=made.engine.clock.now() + HOUR, immediate=False)
+    other = made.request()
+    made.cancel(other)
+    soon(lambda: ("destroy", other) in made.platform.done(), 5)
+    entries = made.store.entries(0, limit=99)
+    assert [entry.text for entry in entries if entry.kind != "notice"] == [
+        f"Lease {lease} was requested.",
+        f"Lease {lease} is ready.",
+        f"Lease {other} was requested.",
+        f"Lease {other} is active.",
+        f"Starting the VMs of lease {other}.",
+        f"Removing the VMs of lease {other}.",
+        f"Lease {other} is cancelled. It was cancelled by ann.",
+    ]
+
+
 def test_a_request_that_could_not_be_kept_begins_nothing(made: Made) -> None:
     """It is refused, and taken back: no VM is started for it, now or later."""
     made.store.problem = StoreUnavailable("it is away")

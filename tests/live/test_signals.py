@@ -30,6 +30,7 @@ rate = {rate}
 url = "sqlite:///{folder}/haizea.db"
 [live]
 time-scale = {scale}
+{more}
 """
 
 
@@ -104,8 +105,9 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT / "src")}
 
 
-def _configure(folder: Path, listen: str = "none", rate: int = 500, scale: int = 1) -> None:
-    text = CONFIGURATION.format(socket=folder / "s", listen=listen, rate=rate, scale=scale, folder=folder)
+def _configure(folder: Path, listen: str = "none", rate: int = 500, scale: int = 1, more: str = "") -> None:
+    values = {"socket": folder / "s", "listen": listen, "rate": rate, "scale": scale, "folder": folder, "more": more}
+    text = CONFIGURATION.format(**values)
     (folder / "haizea.toml").write_text(text)
 
 
@@ -132,7 +134,7 @@ def test_it_reads_its_configuration_anew(installed: tuple[Path, "subprocess.Pope
     soon(lambda: bool(_logged(folder, "the configuration was reloaded")), 20)
     [said] = _logged(folder, "the configuration was reloaded")
     assert said["used"] == ["server.listen", "server.rate"]
-    [later] = _logged(folder, "these options are used after a restart only")
+    [later] = _logged(folder, "restart to apply")
     assert later["options"] == ["live.time-scale"]
     with socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
@@ -142,16 +144,92 @@ def test_it_reads_its_configuration_anew(installed: tuple[Path, "subprocess.Pope
     assert 429 in statuses
 
 
+def test_it_is_given_other_rules(installed: tuple[Path, "subprocess.Popen[str]"]) -> None:
+    """SIGHUP has the next request decided by the policies that are written now, and the journal say since when."""
+    folder, process = installed
+    asked = {"nodes": [{"resources": {"CPU": 100, "Memory": 512}}], "duration": 600, "start": "+01:00:00"}
+    assert ask(folder / "s", "POST", "/v1/leases", asked)[1]["state"] == "ready"
+    _configure(
+        folder,
+        more="[scheduling]\npolicy-admission = 'no-ARs'\npolicy-host-selection = 'spread'\nsuspension = 'all'\n"
+        "policy-pricing = 'constant'\n[pricing]\nrate = 3\n",
+    )
+    process.send_signal(signal.SIGHUP)
+    soon(lambda: bool(_logged(folder, "restart to apply")), 20)
+    assert _logged(folder, "restart to apply")[0]["options"] == ["scheduling.suspension"]
+    refused = ask(folder / "s", "POST", "/v1/leases", asked)[1]
+    assert refused["state"] == "rejected"
+    waits = ask(folder / "s", "POST", "/v1/leases", {key: asked[key] for key in ("nodes", "duration")})[1]
+    assert float(waits["price"]) > 0
+    [entry] = ask(folder / "s", "GET", "/v1/events?kind=rules-changed")[1]["items"]
+    assert entry["text"] == (
+        "The rules were changed: scheduling.policy-admission is no-ARs, and was accept-all; "
+        "scheduling.policy-host-selection is spread, and was greedy; "
+        "scheduling.policy-pricing is constant, and was free; pricing.rate is 3, and was none."
+    )
+    chosen = {
+        each["kind"]: each["name"] for each in ask(folder / "s", "GET", "/v1/policies")[1]["items"] if each["chosen"]
+    }
+    assert chosen["admission"] == "no-ARs"
+    shown = ask(folder / "s", "GET", "/v1/configuration")[1]
+    assert (shown["scheduling"]["policy-pricing"], shown["scheduling"]["suspension"]) == ("constant", "none")
+
+
+def test_it_logs_as_much_as_it_is_told(installed: tuple[Path, "subprocess.Popen[str]"]) -> None:
+    """SIGHUP with another log level has every request logged, or nothing but what somebody should see to."""
+    folder, process = installed
+    assert not _logged(folder, "request")
+    _configure(folder, more="[general]\nloglevel = 'DEBUG'\n")
+    process.send_signal(signal.SIGHUP)
+    soon(lambda: answers(folder / "s") and bool(_logged(folder, "request")), 20)
+    (folder / "log").write_text("")
+    _configure(folder, more="[general]\nloglevel = 'STATUS'\n")
+    process.send_signal(signal.SIGHUP)
+    soon(lambda: ask(folder / "s", "GET", "/v1/configuration")[1]["general"]["loglevel"] == "STATUS", 20)
+    (folder / "log").write_text("")
+    assert answers(folder / "s")
+    assert (folder / "log").read_text(encoding="utf-8") == ""
+
+
+def test_an_address_that_is_taken_is_told_before_anything_is_begun(tmp_path: Path) -> None:
+    """It ends with status 1 and one message, has written nothing to its store, and takes no socket away."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        _configure(tmp_path, f"127.0.0.1:{other.getsockname()[1]}")
+        serve = [*_command(), "serve", "--config", str(tmp_path / "haizea.toml"), "--log", "json"]
+        done = subprocess.run(serve, capture_output=True, text=True, env=_environment(), timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["event"] == "cannot serve"
+    assert "another program listens there" in json.loads(line)["why"]
+    assert not (tmp_path / "s").exists()
+    store = open_store(f"sqlite:///{tmp_path}/haizea.db", read_only=True)
+    assert store.fact("commands-until") is None
+    store.close()
+    _configure(tmp_path, "nowhere")
+    done = subprocess.run(serve, capture_output=True, text=True, env=_environment(), timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "server.listen: expected ADDRESS:PORT" in done.stderr
+
+
 def test_a_configuration_that_is_wrong_is_not_used(installed: tuple[Path, "subprocess.Popen[str]"]) -> None:
     """It goes on with the old one, and says why."""
     folder, process = installed
-    for wrong in ("[server]\nrate = many\n", "[server]\nlisten = '10.1.2.3:99999'\n"):
+    shown = ask(folder / "s", "GET", "/v1/configuration")[1]
+    for wrong in (
+        "[server]\nrate = many\n",
+        "[server]\nlisten = '10.1.2.3:99999'\n",
+        "[server]\nsocket-group = 'no-such-group'\n",
+        "[scheduling]\npolicy-admission = 'no.such:Policy'\n[server]\nrate = 1\n",
+    ):
         (folder / "log").write_text("")
         (folder / "haizea.toml").write_text(wrong)
         process.send_signal(signal.SIGHUP)
         soon(lambda: bool(_logged(folder, "the configuration was not reloaded")), 20)
         assert _logged(folder, "the configuration was not reloaded")[-1]["why"]
         assert answers(folder / "s")
+        assert ask(folder / "s", "GET", "/v1/configuration")[1] == shown
 
 
 def test_the_command_of_1_x_stops_it(installed: tuple[Path, "subprocess.Popen[str]"]) -> None:

@@ -21,6 +21,7 @@ lease.timeline      a a a a
 lease.explain       a a a a
 lease.cancel        - o a a
 lease.change        - o a a
+lease.observed      - o a a
 lease.dry-run       - o a a
 offer.list          - o a a
 offer.hold          - o a a
@@ -193,7 +194,9 @@ def test_a_missing_role_is_named() -> None:
     """Who has too low a role is told which would do, and that it would be another matter with one's own."""
     with pytest.raises(Forbidden) as refused:
         access.check(Principal("me", Role.USER), "lease.cancel", owner="them")
-    assert refused.value.detail == "me is a user; to cancel a lease takes an operator, unless it is one's own"
+    assert refused.value.detail == (
+        "me is a user, and may cancel a lease only if it is their own: for what is somebody else's it takes an operator"
+    )
     assert refused.value.facts == {"verb": "lease.cancel", "role": "user", "needed": "operator"}
 
 

@@ -11,7 +11,7 @@ from haizea.core.desk import Retired
 from haizea.core.memory import Forgotten, lease_document
 from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Command, Effect
-from haizea.model.events import Event
+from haizea.model.events import Event, TimePassed
 from haizea.model.units import Instant
 from haizea.runtime.clocks import SimulatedClock
 from haizea.runtime.loop import Direct, Loop
@@ -58,6 +58,10 @@ class Told:
         if self._forgetful and type(event).__name__ == "TimePassed":
             self._begin_anew()
         return effects
+
+    def pass_time(self, now: Instant) -> list[Effect | Retired]:
+        """Hand over that time has passed, as an event like any other."""
+        return self.handle(TimePassed(now))
 
     def _begin_anew(self) -> None:
         old = self._scheduler

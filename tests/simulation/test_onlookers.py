@@ -7,8 +7,9 @@ import pytest
 
 from haizea.config.table import PROBES
 from haizea.experiments.probes import COUNTERS, Probes
+from haizea.model.lease import DiskImage
 from haizea.model.units import MINUTE
-from haizea.plan.options import Suspension
+from haizea.plan.options import Suspension, TransferOptions
 from tests.cli.running import Outcome, haizea
 from tests.core.play import Play
 from tests.simulation.running import policies
@@ -32,10 +33,12 @@ def example(capsys: pytest.CaptureFixture[str], folder: Path, *sets: str, quiet:
 class Watched(Play):
     """A site whose probes look on."""
 
-    def __init__(self, *names: str, hosts: int = 1, rate: str | None = None) -> None:
+    def __init__(
+        self, *names: str, hosts: int = 1, rate: str | None = None, transfer: TransferOptions | None = None
+    ) -> None:
         """Take the names of the probes."""
-        pricing = "free" if rate is None else "constant"
-        super().__init__(hosts, policies(pricing=pricing, settings={"rate": rate or ""}), suspension=Suspension.ALL)
+        chosen = policies(pricing="free" if rate is None else "constant", settings={"rate": rate or ""})
+        super().__init__(hosts, chosen, suspension=Suspension.ALL, transfer=transfer)
         self.probes = Probes(names, self.scheduler)
         handle = self.scheduler.handle
 
@@ -110,6 +113,42 @@ def test_money_is_counted_where_users_say_what_they_would_pay() -> None:
     assert watched.of_lease(4) == {"lease_id": "4", "Price": "0.05"}
 
 
+def test_a_suspended_vm_takes_up_its_memory_beside_its_disk() -> None:
+    """A lease with a disk of 500 MiB gives way for 20 minutes; its memory of 1024 MiB is gone once it has resumed."""
+    watched = Watched("disk-usage")
+    watched.ask(1, minutes=60, software=DiskImage("debian", 500))
+    watched.go(10)
+    watched.ask(2, minutes=20, start=30)
+    watched.go(100)
+    resumed, over = 50 + 32 / 60, 80 + 64 / 60
+    assert watched.course("Disk usage", 100) == [
+        (0, 500, None), (30, 1524, None), (resumed, 500, None), (over, 0, None), (100, 0, None),
+    ]  # fmt: skip
+
+
+def test_the_host_whose_images_take_up_most_is_what_counts() -> None:
+    """Two hosts with an image each: the larger one counts, and the other one when that lease is over."""
+    watched = Watched("disk-usage", hosts=2)
+    watched.ask(1, minutes=20, software=DiskImage("debian", 500))
+    watched.ask(2, minutes=40, software=DiskImage("centos", 300))
+    watched.go(60)
+    assert watched.course("Disk usage", 60) == [(0, 500, None), (20, 300, None), (40, 0, None), (60, 0, None)]
+
+
+@pytest.mark.parametrize(
+    ("cache", "started", "left"), [(None, 1000, 0), (2000, 2000, 1000)], ids=["no cache", "hosts keep images"]
+)
+def test_an_image_takes_up_space_from_when_it_has_been_brought(cache: int | None, started: int, left: int) -> None:
+    """Two images, one of them sent a minute early; what a host keeps stays when the lease with its copy is over."""
+    watched = Watched("disk-usage", hosts=2, transfer=TransferOptions(100, fixed_time=MINUTE, cache_size=cache))
+    watched.ask(1, minutes=10, start=30, software=DiskImage("debian", 1000))
+    watched.ask(2, minutes=10, start=30, software=DiskImage("centos", 700))
+    watched.go(60)
+    assert watched.course("Disk usage", 60) == [
+        (0, 0, None), (29, 700, None), (30, started, None), (40, left, None), (60, left, None),
+    ]  # fmt: skip
+
+
 def test_what_a_lease_asked_for_is_kept_beside_what_it_got() -> None:
     """lease-extras keeps the terms and the extra values, deadline the slowdown from the earliest start on."""
     watched = Watched("lease-extras", "deadline")
@@ -160,9 +199,9 @@ def test_probes_of_an_earlier_run_do_not_stay(capsys: pytest.CaptureFixture[str]
 
 
 def test_every_probe_is_one_that_a_configuration_may_name() -> None:
-    """The names that are checked are those that something is recorded for, and the one that says it records nothing."""
+    """The names that are checked are those that something is recorded for."""
     recording = {name for name in PROBES if Watched(name).probes.has_lease_data or name in COUNTERS}
-    assert set(COUNTERS) <= recording == set(PROBES) - {"disk-usage"}
+    assert set(COUNTERS) <= recording == set(PROBES)
 
 
 def test_a_run_that_fails_leaves_no_summary_of_an_earlier_one(

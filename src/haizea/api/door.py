@@ -101,6 +101,7 @@ class Door:
         self.app = app
         self._options = options
         self._observer = observer
+        self.access_log = options.access_log
         self._clock = clock
         self._peers = Buckets(options.peer_rate, options.peer_burst, clock=clock)
         self._principals = Buckets(options.rate, options.burst, clock=clock)
@@ -210,9 +211,9 @@ class Door:
         route = scope.get(ROUTE, "")
         if self._observer is not None:
             self._observer.answered(method, route, status, took_s)
-        if self._options.access_log:
+        if self.access_log:
             principal = scope.get(PRINCIPAL)
-            structlog.get_logger("haizea.api").info(
+            structlog.get_logger("haizea.api").debug(
                 "request",
                 method=method,
                 path=scope["path"][:200],

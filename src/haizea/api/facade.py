@@ -40,7 +40,22 @@ from haizea.service.models import (
     WebhookIn,
     WebhookOut,
 )
-from haizea.service.order_models import OrderIn, OutcomeOut
+from haizea.service.order_models import (
+    AdoptIn,
+    ConfigureIn,
+    DiffOut,
+    HostIn,
+    MaintenanceIn,
+    MaintenancesOut,
+    OrderIn,
+    OutcomeOut,
+    ReconciledOut,
+    SchedulerOut,
+    StraysOut,
+    VMsOut,
+    WhatIfIn,
+    WhatIfOut,
+)
 from haizea.service.principal import Principal
 
 UsageBy = Literal["user", "group", "lease"]
@@ -77,8 +92,10 @@ class Leases(Protocol):
     def timeline(self, who: Principal, lease: int) -> TimelineOut:
         """Return what happened to a lease and what is planned."""
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
-        """Cancel a lease."""
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
+        """Cancel a lease; with ``version``, only if it is still of that version."""
 
     def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
         """Change what a lease wishes for; with ``version``, only if it is still of that version."""
@@ -97,6 +114,67 @@ class LeaseDesk(Protocol):
         self, who: Principal, verb: str, lease: int, given: OrderIn, *, vm: int = 0, version: int | None = None
     ) -> OutcomeOut:
         """Give an order about a lease or one of its VMs, or only try it; ``verb`` as access is checked for it."""
+
+
+class HostDesk(Protocol):
+    """Orders about hosts."""
+
+    def order(self, who: Principal, verb: str, host: str, given: OrderIn) -> OutcomeOut:
+        """Give an order about a host, by name or number; ``verb`` as access is checked for it."""
+
+    def add(self, who: Principal, given: HostIn) -> OutcomeOut:
+        """Add a host."""
+
+    def remove(self, who: Principal, host: str, given: OrderIn) -> OutcomeOut:
+        """Take a host out of the site."""
+
+    def windows(self, who: Principal) -> MaintenancesOut:
+        """Return the maintenance windows that are not over."""
+
+    def plan(self, who: Principal, given: MaintenanceIn, window: int | None = None) -> OutcomeOut:
+        """Plan maintenance of hosts, or plan it anew."""
+
+    def end(self, who: Principal, window: int, given: OrderIn) -> OutcomeOut:
+        """End a maintenance window, or have it not begin."""
+
+
+class Scheduling(Protocol):
+    """Orders about the scheduler."""
+
+    def show(self, who: Principal) -> SchedulerOut:
+        """Return what the scheduler is doing, and by which options."""
+
+    def order(self, who: Principal, verb: str, given: OrderIn) -> OutcomeOut:
+        """Give an order about the scheduler; ``verb`` as access is checked for it."""
+
+    def configure(self, who: Principal, given: ConfigureIn) -> OutcomeOut:
+        """Have the scheduler go by other options until the daemon is restarted."""
+
+    def diff(self, who: Principal, *, everything: bool = False) -> DiffOut:
+        """Return what is desired beside what is observed."""
+
+    def reconcile(self, who: Principal, given: OrderIn) -> ReconciledOut:
+        """Compare what is desired with what is, and deal with every difference."""
+
+
+class VMs(Protocol):
+    """VMs, one by one."""
+
+    def list(self, who: Principal, lease: int) -> VMsOut:
+        """Return the VMs of a lease."""
+
+    def strays(self, who: Principal) -> StraysOut:
+        """Return the VMs that are no lease's."""
+
+    def adopt(self, who: Principal, given: AdoptIn) -> OutcomeOut:
+        """Take strays as one lease."""
+
+
+class WhatIf(Protocol):
+    """Trying things on a copy."""
+
+    def what_if(self, who: Principal, given: WhatIfIn) -> WhatIfOut:
+        """Return what would become of all leases, as it stands and as it would be."""
 
 
 class Planning(Protocol):
@@ -292,6 +370,22 @@ class Manager(Protocol):
     @property
     def lease_desk(self) -> LeaseDesk:
         """Orders about leases."""
+
+    @property
+    def host_desk(self) -> HostDesk:
+        """Orders about hosts."""
+
+    @property
+    def scheduling(self) -> Scheduling:
+        """Orders about the scheduler."""
+
+    @property
+    def vms(self) -> VMs:
+        """VMs, one by one."""
+
+    @property
+    def what_if(self) -> WhatIf:
+        """Trying things on a copy."""
 
     @property
     def planning(self) -> Planning:

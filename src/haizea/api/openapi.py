@@ -33,10 +33,12 @@ WITH_BODY: Final = {
     "413": "The body is too large.",
     "415": "The body is no JSON.",
 }
+WITH_VERSION: Final = {"412": "It is not any more as If-Match says."}
 CHANGING: Final = {"409": "It does not go with what is there."}
 TAGS: Final = (
     ("leases", "Requesting leases, and what becomes of them."),
     ("orders", "What administrators and owners have done with leases, hosts and the scheduler."),
+    ("control", "Hosts that come and go, maintenance, VMs, options, what-ifs."),
     ("planning", "What would be, what waits, what is planned."),
     ("site", "Hosts, the journal, usage."),
     ("recurrences", "Reservations that recur, daily or weekly."),
@@ -77,7 +79,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _responses() -> dict[str, Any]:
     """Return the problems that are answered with, one for each status."""
     found = {}
-    for status, text in {**ALWAYS, **WITH_PATH, **WITH_BODY, **CHANGING}.items():
+    for status, text in {**ALWAYS, **WITH_PATH, **WITH_BODY, **WITH_VERSION, **CHANGING}.items():
         example = examples.PROBLEM if status == "403" else problems.of_status(int(status), text)
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
         headers = {}
@@ -104,6 +106,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= WITH_BODY
     if method != "get":
         statuses |= CHANGING | WITH_PATH
+    if any(each["name"] == "If-Match" for each in operation.get("parameters", [])):
+        statuses |= WITH_VERSION
     responses = operation["responses"]
     for status in statuses:
         responses.setdefault(status, {})

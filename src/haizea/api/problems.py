@@ -23,6 +23,7 @@ CODES: Final = {
     404: ("no-such-route", "There is no such path", "See /docs for the paths that there are."),
     405: ("method-not-allowed", "This path does not have that method", "Use one of the methods in Allow."),
     408: ("too-slow", "The request took too long to arrive", "Send it again, at once."),
+    412: ("version", "It has changed since it was seen", "Get it again, and decide anew."),
     413: ("too-large", "The request is too large", "Send less at once."),
     414: ("url-too-long", "The URL is too long", "Use fewer or shorter filters."),
     415: ("media-type", "The body is of a kind that is not understood", "Send it as application/json."),
@@ -58,9 +59,18 @@ class Problem(BaseModel):
 class Refused(ServiceError):
     """A request was refused before it reached the service, for what HTTP has a status of its own."""
 
-    def __init__(self, status: int, detail: str, *, code: str | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        remedy: str | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         plain, title, usual = CODES[status]
         super().__init__(detail, code=code or plain, remedy=usual if remedy is None else remedy)
+        self.facts = dict(facts or {})
         self.refused_status = status
         self.refused_title = title
 

@@ -17,6 +17,7 @@ from haizea.api.metrics import MEDIA, Metrics
 from haizea.api.openapi import describe
 from haizea.api.options import ApiOptions
 from haizea.api.routes.accounts import account_routes
+from haizea.api.routes.control import control_routes
 from haizea.api.routes.leases import lease_routes
 from haizea.api.routes.orders import order_routes
 from haizea.api.routes.planning import planning_routes
@@ -105,6 +106,7 @@ def _application(api: Api) -> FastAPI:
     for routes in (
         lease_routes(manager.leases, api.lanes),
         order_routes(manager, api.lanes),
+        control_routes(manager, api.lanes),
         planning_routes(manager.planning, api.lanes),
         site_routes(manager, api.lanes),
         recurrence_routes(manager.recurrences, api.lanes),

@@ -21,7 +21,9 @@ from haizea.service.models import LeaseOut, Name
 from haizea.service.principal import Principal
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv; charset=utf-8"
 LIMIT_MAX: Final = 1_000
+ACCEPT_MAX: Final = 1_000
 NUMBER_MAX: Final = (1 << 63) - 1
 
 
@@ -33,6 +35,7 @@ class Question(NamedTuple):
     query: tuple[tuple[str, str], ...]
     if_none_match: str
     head: bool
+    accept: str = ""
 
 
 async def question(request: Request) -> Question:
@@ -53,6 +56,7 @@ async def question(request: Request) -> Question:
         tuple(request.query_params.multi_items()),
         request.headers.get("if-none-match", ""),
         scope.get(HEAD, False),
+        ", ".join(request.headers.getlist("accept"))[:ACCEPT_MAX],
     )
 
 
@@ -72,8 +76,17 @@ class Reply(NamedTuple):
     headers: Mapping[str, str]
 
 
+class Sheet(NamedTuple):
+    """An answer that is a table: CSV as RFC 4180 has it."""
+
+    text: str
+
+
 class Endpoint(NamedTuple):
-    """A route: method and path, who answers, and what the documentation says. ``model`` None: no contents, 204."""
+    """A route: method and path, who answers, and what the documentation says.
+
+    ``model`` None: no contents, 204. ``sheet``: it can be had as CSV too.
+    """
 
     method: str
     path: str
@@ -82,6 +95,7 @@ class Endpoint(NamedTuple):
     summary: str
     example: Any = None
     status: int = 200
+    sheet: bool = False
 
 
 class Lanes(NamedTuple):
@@ -105,6 +119,9 @@ def router(tag: str, lanes: Lanes, endpoints: list[Endpoint]) -> APIRouter:
         responses: dict[int | str, dict[str, Any]] = {}
         if endpoint.example is not None:
             responses[status] = {"content": {JSON: {"example": endpoint.example}}}
+        if endpoint.sheet:
+            content = responses.setdefault(status, {}).setdefault("content", {})
+            content[CSV.partition(";")[0]] = {"schema": {"type": "string"}}
         found.add_api_route(
             endpoint.path,
             _on_lane(endpoint.call, lane, status, cached=endpoint.method == "GET"),
@@ -135,18 +152,40 @@ def _respond(result: Any, asked: Question, status: int, *, cached: bool) -> Resp
     if result is None:
         return Response(status_code=204)
     model, headers = (result.model, dict(result.headers)) if isinstance(result, Reply) else (result, {})
-    content = model.__pydantic_serializer__.to_json(model)
+    sheet = isinstance(result, Sheet)
+    content = result.text.encode() if sheet else model.__pydantic_serializer__.to_json(model)
     if cached or isinstance(model, LeaseOut):
         headers["etag"] = etag(model, content)
     if cached:
         headers["cache-control"] = "private, no-cache"
-        headers["vary"] = "authorization"
+        headers["vary"] = "authorization, accept"
         if _matches(asked.if_none_match, headers["etag"]):
             return Response(status_code=304, headers=headers)
-    return Response(content, status, headers, JSON)
+    return Response(content, status, headers, CSV if sheet else JSON)
 
 
-def etag(model: BaseModel, content: bytes) -> str:
+def prefers_csv(accept: str) -> bool:
+    """Whether an Accept header would have a table rather than JSON; where it likes both as well, it gets JSON."""
+    return _quality(accept, "text", "csv") > _quality(accept, "application", "json")
+
+
+def _quality(accept: str, kind: str, form: str) -> float:
+    """Return how much an Accept header likes a media type, by the most specific of its ranges that has it."""
+    found = (-1, 0.0)
+    for each in accept.split(","):
+        media, *parameters = (part.strip().lower() for part in each.split(";"))
+        ranges = ("*/*", f"{kind}/*", f"{kind}/{form}")
+        if media in ranges:
+            text = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+            try:
+                quality = min(1.0, max(0.0, float(text)))
+            except ValueError:
+                quality = 0.0
+            found = max(found, (ranges.index(media), quality))
+    return found[1]
+
+
+def etag(model: object, content: bytes) -> str:
     """Return what a client can name to be told only of changes: a lease's version, else a digest."""
     if isinstance(model, LeaseOut):
         return f'"{model.version}"'

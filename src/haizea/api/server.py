@@ -42,12 +42,14 @@ class Tls(NamedTuple):
 class Listener(NamedTuple):
     """Where an application is to be served: at the Unix socket ``path``, or at ``host`` and ``port`` (0: any free one).
 
-    ``mode`` is that of the Unix socket. ``tls`` is required off loopback.
+    ``mode`` is that of the Unix socket, ``group`` the name of the Unix group it is given to. ``tls`` is required off
+    loopback. ``malformed`` is called for each connection on which no HTTP is spoken.
     """
 
     app: App
     path: Path | None = None
     mode: int = 0o600
+    group: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     tls: Tls | None = None
@@ -74,11 +76,11 @@ class Servers:
         self._open: list[_Open] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> list[str]:
-        """Begin to listen. Returns the addresses, in order: ``unix:PATH``, ``http://HOST:PORT``, ``https://…``.
+    def bind(self) -> None:
+        """Take the addresses. Who connects waits until :meth:`start`.
 
         Raises:
-            CannotListen: at one of them; then none is listened at.
+            CannotListen: at one of them; then none is taken.
         """
         try:
             for listener in self._listeners:
@@ -86,6 +88,15 @@ class Servers:
         except BaseException:
             self._close()
             raise
+
+    async def start(self) -> list[str]:
+        """Begin to listen. Returns the addresses, in order: ``unix:PATH``, ``http://HOST:PORT``, ``https://…``.
+
+        Raises:
+            CannotListen: at one of them; then none is listened at.
+        """
+        if not self._open:
+            self.bind()
         for each in self._open:
             self._tasks.append(asyncio.create_task(each.server.serve(sockets=[each.socket])))
         while not all(each.server.started for each in self._open):
@@ -128,7 +139,7 @@ class _Open(NamedTuple):
 
 def _open(listener: Listener) -> _Open:
     if listener.path is not None:
-        opened, release = open_unix(listener.path, listener.mode)
+        opened, release = open_unix(listener.path, listener.mode, listener.group)
         address = f"unix:{listener.path}"
     else:
         opened, release = open_tcp(listener.host, listener.port, tls=listener.tls is not None), _nothing
@@ -223,25 +234,30 @@ def open_tcp(host: str, port: int, *, tls: bool) -> socket.socket:
     return opened
 
 
-def open_unix(path: Path, mode: int) -> tuple[socket.socket, Callable[[], None]]:
+def open_unix(path: Path, mode: int, group: str | None = None) -> tuple[socket.socket, Callable[[], None]]:
     """Open a Unix socket and listen. What a daemon left behind that ended unexpectedly is removed.
 
     Returns the socket, and what removes it again when it is closed.
 
     Raises:
-        CannotListen: somebody listens there, something else is there, or the folder cannot be written.
+        CannotListen: somebody listens there, something else is there, the folder cannot be written, or the group is not
+            one that this process may give it to.
     """
     if len(os.fsencode(path)) > PATH_MAX:
         raise CannotListen(f"The path {path} is too long for a socket: at most {PATH_MAX} bytes.")
+    number = None if group is None else group_number(group)
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whoever may use the socket must get to it.
+        path.parent.mkdir(mode=0o700 if not mode & 0o077 else 0o711, parents=True, exist_ok=True)
         lock = _lock(path)
         try:
             _remove_stale(path)
             opened.bind(str(path))
-            # Nobody can connect before listen, so there is no moment at which the mode is another.
+            # Nobody can connect before listen, so there is no moment at which mode and group are others.
             path.chmod(mode)
+            if number is not None:
+                _give(path, number)
             opened.listen(BACKLOG)
             opened.setblocking(False)
             made = path.stat()
@@ -263,6 +279,34 @@ def open_unix(path: Path, mode: int) -> tuple[socket.socket, Callable[[], None]]
         os.close(lock)
 
     return opened, release
+
+
+def group_number(name: str) -> int:
+    """Return the number of a Unix group.
+
+    Raises:
+        CannotListen: there is none of this name.
+    """
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise CannotListen(
+            f"There is no Unix group {name!r} that the socket could be given to. Add it, or name another as "
+            "server.socket-group."
+        ) from None
+
+
+def _give(path: Path, group: int) -> None:
+    try:
+        os.chown(path, -1, group)
+    except PermissionError:
+        path.unlink()
+        raise CannotListen(
+            f"The socket {path} cannot be given to its group, number {group}, which this user is not in. "
+            "Add the user to it, or name another as server.socket-group."
+        ) from None
 
 
 def _lock(path: Path) -> int:

@@ -197,6 +197,8 @@ class Stream(Response):
             # Known before reading: everything up to there is in what is read.
             newest = feed.newest
             if newest > cursor:
+                # Asked each time, because what is new may be that the caller has lost its token.
+                await self._renew(renew)
                 text, reached = await self._streams.reads.run(self._page, cursor)
                 if text:
                     await self._send(send, text)
@@ -207,10 +209,18 @@ class Stream(Response):
                 cursor = max(reached, newest)
             await feed.after(cursor, max(0.0, beat - loop.time()))
             if loop.time() >= beat:
-                if renew is not None:
-                    await _renewed(renew)
+                await self._renew(renew)
                 await self._send(send, b"id: %d\n: still here\n\n" % cursor)
                 beat = loop.time() + options.heartbeat_s
+
+    async def _renew(self, renew: Callable[[], Awaitable[Principal]] | None) -> None:
+        """Raise where the caller is not believed any more; that it cannot be found out at the moment is no reason."""
+        if renew is None:
+            return
+        try:
+            self._wanted = self._wanted._replace(who=await renew())
+        except (TooMany, Unavailable):
+            return
 
     def _page(self, cursor: int) -> tuple[bytes, int]:
         """Return entries after a number as events, and up to which number there are no others."""
@@ -231,14 +241,6 @@ def event(entry: EntryOut) -> bytes:
     """Return an entry as a server-sent event. JSON has no line breaks in it, so data is one line."""
     kind = entry.kind.replace("\n", " ").replace("\r", " ")
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (entry.number, kind.encode(), entry.model_dump_json().encode())
-
-
-async def _renewed(renew: Callable[[], Awaitable[Principal]]) -> None:
-    """Raise where the caller is not believed any more; that it cannot be found out at the moment is no reason."""
-    try:
-        await renew()
-    except (TooMany, Unavailable):
-        return
 
 
 async def _gone(receive: Receive) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
@@ -12,12 +12,18 @@ import structlog
 from haizea.api.webhooks import Deliveries
 from haizea.app.compose import policies
 from haizea.app.couriers import Couriers
-from haizea.app.doors import Doors, Signals, anonymous_role, reload, store_url
+from haizea.app.doors import Doors, Signals, anonymous_role, store_url
+from haizea.app.field import LiveField
+from haizea.app.identity import identity
+from haizea.app.logs import logs_requests
 from haizea.app.notify import sd_notify
 from haizea.app.platforms import Lookup, choose
+from haizea.app.reloading import Adapted, Changed, reload
+from haizea.app.rules import adopt
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
-from haizea.config.settings import SECTIONS, Settings
+from haizea.config.settings import Settings
+from haizea.core.desk import Policies
 from haizea.core.reasons import instant
 from haizea.live.assembly import Care
 from haizea.live.clock import LiveClock, Scale, real_now
@@ -28,16 +34,16 @@ from haizea.live.onlookers import Checkpoint
 from haizea.live.reconcile import Strays
 from haizea.model.site import Site
 from haizea.model.units import MINUTE, Instant, Span
-from haizea.policy.registry import available
 from haizea.runtime.changes import Change
+from haizea.runtime.ports import Platform
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import ServiceError
+from haizea.service.field import Field
 from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
 from haizea.service.measures import Measures
-from haizea.service.models import PolicyOut
 from haizea.service.notices import UNTIL as NOTICES_UNTIL
 from haizea.service.notices import Notices
 from haizea.service.oidc import TokenVerifier
@@ -51,7 +57,6 @@ if TYPE_CHECKING:
     from haizea.stores.sql.leadership import Leadership
 
 CLOCK_FACT: Final = "clock"
-SECRET_OPTIONS: Final = ("store.url",)
 LEAD_S: Final = 1.0
 RECUR_EVERY: Final = 10 * MINUTE
 
@@ -88,6 +93,16 @@ class Pulse:
         return self._engine.keeper.writing.newest
 
 
+class Helper(Protocol):
+    """Something that works beside the loop, in a thread of its own, while a daemon serves."""
+
+    def start(self) -> None:
+        """Begin; the loop runs."""
+
+    def stop(self) -> None:
+        """End; the loop still runs."""
+
+
 class Parts(NamedTuple):
     """A daemon's parts."""
 
@@ -98,6 +113,7 @@ class Parts(NamedTuple):
     webhooks: Webhooks
     targets: Targets
     measures: Measures
+    helpers: tuple[Helper, ...] = ()
 
 
 class Assembled(NamedTuple):
@@ -146,11 +162,24 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
         checkpoint,
     )
     terms.source = engine.terms
-    made = assemble(settings, engine, store, site, clock, Pulse(engine), measures)
+    field = LiveField(engine, platform, settings)
+    made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))
-    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures)
+    helpers = helpers_of(settings, platform, made.manager, warn)
+    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures, helpers)
+
+
+def helpers_of(
+    settings: Settings, platform: Platform, manager: Manager, warn: Callable[[str], None]
+) -> tuple[Helper, ...]:
+    """Return what is to work beside the loop: with OpenNebula, what takes VMs in that ask to be leases."""
+    if settings.live.backend != "opennebula":
+        return ()
+    from haizea.app.opennebula import intake_of
+
+    return (intake_of(settings, platform, manager, _zone(settings.server.time_zone), warn),)
 
 
 def engine_settings(settings: Settings, site: Site, *, keeps_changing: bool = True) -> EngineSettings:
@@ -170,10 +199,10 @@ def assemble(
     settings: Settings,
     loop: Loop,
     store: Store,
-    site: Site,
     clock: LiveClock,
     pulse: PulseOfLoop,
     measures: Measures,
+    field: Field,
 ) -> Assembled:
     """Put the verbs together around whatever carries them out."""
     ledger = Ledger(store, loop)
@@ -183,10 +212,10 @@ def assemble(
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)
-    live = Live(loop, store, accounts, site, clock.now, clock.factor)
-    identity = Identity(clock.now(), settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
-    manager = Manager(live, pulse, measures, identity, webhooks, _zone(server.time_zone))
-    return Assembled(manager, webhooks, targets, live, identity)
+    live = Live(loop, store, accounts, clock.now, clock.factor)
+    shown = identity(settings, clock.now())
+    manager = Manager(live, pulse, measures, shown, webhooks, field, _zone(server.time_zone))
+    return Assembled(manager, webhooks, targets, live, shown)
 
 
 def _expire(engine: Engine, manager: Manager) -> Callable[[Instant], None]:
@@ -270,42 +299,6 @@ def _zone(name: str) -> ZoneInfo:
         raise ConfigError(f"server.time-zone: there is no zone {name!r}, as in Europe/Madrid") from problem
 
 
-def _policies(settings: Settings) -> list[PolicyOut]:
-    scheduling = settings.scheduling
-    chosen = {
-        "admission": scheduling.policy_admission,
-        "host-selection": scheduling.policy_host_selection,
-        "preemption": scheduling.policy_preemption,
-        "pricing": scheduling.policy_pricing,
-    }
-    return [
-        PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] == info.name)
-        for kind in chosen
-        for info in available(kind)
-    ]
-
-
-def _shown(settings: Settings) -> dict[str, Any]:
-    """Return the settings in force, without what must stay secret."""
-    found: dict[str, Any] = {}
-    for section in SECTIONS:
-        values = settings.section(section)
-        found[section] = {
-            name.replace("_", "-"): _plain(getattr(values, name))
-            for name in values.names()
-            if f"{section}.{name.replace('_', '-')}" not in SECRET_OPTIONS
-        }
-    return found
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    return str(value)
-
-
 # Serving -----------------------------------------------------------------------------------------------------
 
 
@@ -326,12 +319,16 @@ class Daemon:
         ready: Callable[[Sequence[str]], None],
         read: Callable[[], Settings] | None = None,
         leadership: "Leadership | None" = None,
+        log: Callable[[Settings], None] = lambda _settings: None,
     ) -> None:
         """``ready`` is called with the addresses once requests are taken, ``read`` reads the configuration anew.
 
-        ``leadership`` is the lead that it has; where it has its own, nobody else can take it.
+        ``leadership`` is the lead that it has; where it has its own, nobody else can take it. ``log`` sets how much is
+        logged.
         """
+        self.settings = parts.settings
         self._parts = parts
+        self._follow = log
         self._ready = ready
         self._read = read or (lambda: parts.settings)
         self._leadership = leadership
@@ -345,7 +342,7 @@ class Daemon:
             haizea.runtime.store.StoreError: the store cannot be used.
         """
         parts, signals = self._parts, signals or Signals()
-        doors = Doors(parts.manager, parts.settings)
+        doors = await self._bound()
         deliveries = Deliveries(
             parts.manager.journal, parts.webhooks, parts.targets.addresses, parts.manager.accounts.by_name
         )
@@ -353,6 +350,8 @@ class Daemon:
         tasks: list[asyncio.Task[Any]] = []
         try:
             parts.engine.start()
+            for helper in parts.helpers:
+                helper.start()
             addresses = await doors.open()
             tasks = [
                 asyncio.create_task(each)
@@ -374,6 +373,19 @@ class Daemon:
             raise parts.engine.failure
         return Ending.DEPOSED if parts.engine.keeper.writing.deposed else Ending.STOPPED
 
+    async def _bound(self) -> Doors:
+        """Take the addresses before anything is begun: where one is wrong or taken, nothing has happened."""
+        doors = Doors(self._parts.manager, self.settings)
+        doors.log_requests(logs_requests(self.settings))
+        try:
+            doors.bind()
+        except BaseException:
+            await doors.close()
+            self._parts.engine.stop()
+            self._parts.store.close()
+            raise
+        return doors
+
     async def _end(self, doors: Doors, tasks: Sequence[asyncio.Task[Any]]) -> None:
         parts = self._parts
         self._log.info("stopping", deposed=parts.engine.keeper.writing.deposed or None)
@@ -383,16 +395,26 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await doors.close()
+        for helper in parts.helpers:
+            await asyncio.to_thread(helper.stop)
         await asyncio.to_thread(parts.engine.stop)
         parts.store.close()
         self._log.info("stopped", at=instant(parts.engine.clock.now()))
 
     async def _reload(self, doors: Doors, signals: Signals) -> None:
-        settings = self._parts.settings
+        def log(settings: Settings) -> None:
+            self._follow(settings)
+            doors.log_requests(logs_requests(settings))
+
+        def rules(made: Policies, settings: Settings, changed: Sequence[Changed]) -> None:
+            adopt(self._parts.engine, made, settings, changed)
+
+        system = self._parts.manager.system
         while True:
             await signals.reload.wait()
             signals.reload.clear()
-            settings = await reload(doors, settings, self._read)
+            self.settings = await reload(doors, self.settings, self._read, Adapted(policies, log, rules))
+            system.identity = identity(self.settings, system.identity.started)
 
     async def _keep_lead(self) -> None:
         """See to it that the lead is held; where another has it, end."""

@@ -2,32 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-
-import structlog
 
 from haizea.api.options import ApiOptions, DoorOptions
 from haizea.api.rest import Api
-from haizea.api.server import CannotListen, Listener, Servers, Tls, tls_context
+from haizea.api.server import CannotListen, Listener, Servers, Tls, group_number, tls_context
 from haizea.api.xmlrpc.app import XmlRpcApi, XmlRpcOptions
 from haizea.app.paths import data_folder, socket_path
 from haizea.config.errors import ConfigError
-from haizea.config.settings import SECTIONS, Settings
+from haizea.config.settings import Settings
 from haizea.service.manager import Manager
 from haizea.service.principal import Role
-
-RELOADED: Final = (
-    "server.listen",
-    "server.xmlrpc",
-    "server.socket",
-    "server.rate",
-    "server.hosts",
-    "server.tls-certificate",
-    "server.tls-key",
-)
-"""The options that SIGHUP has read anew; the certificate's files too, where only what is in them has changed."""
 
 
 def store_url(settings: Settings) -> str:
@@ -68,6 +53,25 @@ class Doors:
         self._api: Api | None = None
         self._xmlrpc: XmlRpcApi | None = None
         self._servers: Servers | None = None
+        self._access_log = False
+        self.addresses: list[str] = []
+        # What is remembered of who somebody is, at any door, must not outlive a change at another.
+        manager.accounts.when_changed(self._forget_callers)
+
+    def bind(self) -> Servers:
+        """Take the addresses: whoever connects waits until the doors are open.
+
+        Raises:
+            haizea.api.server.CannotListen: an address cannot be listened at.
+            ConfigError: one is none.
+        """
+        listeners_checked(self._settings)
+        door = _door(self._settings)._replace(access_log=self._access_log)
+        api = self._api = Api(self._manager, ApiOptions(door=door))
+        xmlrpc = self._xmlrpc = XmlRpcApi(self._manager, XmlRpcOptions(door=door), api.metrics)
+        servers = self._servers = Servers(_listeners(self._settings, api, xmlrpc), on_stop=api.stop_streams)
+        servers.bind()
+        return servers
 
     async def open(self) -> list[str]:
         """Listen; return the addresses.
@@ -75,11 +79,16 @@ class Doors:
         Raises:
             haizea.api.server.CannotListen: an address cannot be listened at.
         """
-        door = _door(self._settings)
-        api = self._api = Api(self._manager, ApiOptions(door=door))
-        xmlrpc = self._xmlrpc = XmlRpcApi(self._manager, XmlRpcOptions(door=door))
-        self._servers = Servers(_listeners(self._settings, api, xmlrpc), on_stop=api.stop_streams)
-        return await self._servers.start()
+        servers = self._servers or self.bind()
+        self.addresses = await servers.start()
+        return self.addresses
+
+    def log_requests(self, wanted: bool) -> None:
+        """Say whether each request is logged."""
+        self._access_log = wanted
+        for api in (self._api, self._xmlrpc):
+            if api is not None:
+                api.door.access_log = wanted
 
     async def reopen(self, settings: Settings) -> list[str]:
         """Close, finishing what is under way, and open with other settings, or with the old ones if they do not work.
@@ -88,7 +97,7 @@ class Doors:
             haizea.api.server.CannotListen: with the new settings nothing can be listened at.
         """
         before = self._settings
-        _listeners_checked(settings)
+        listeners_checked(settings)
         await self.close()
         self._settings = settings
         try:
@@ -122,43 +131,10 @@ class Doors:
                 api.close()
         self._api = self._xmlrpc = None
 
-
-async def reload(doors: Doors, before: Settings, read: Callable[[], Settings]) -> Settings:
-    """Read the configuration anew and use what of it can be used without a restart; return what holds now.
-
-    What could be done, and what takes a restart, is said in the log.
-    """
-    log = structlog.get_logger("haizea")
-    try:
-        settings = await asyncio.to_thread(read)
-    except (ValueError, OSError) as problem:
-        log.warning("the configuration was not reloaded", why=str(problem))
-        return before
-    changed = [name for name, value in _flat(settings).items() if value != _flat(before)[name]]
-    later = [name for name in changed if name not in RELOADED]
-    now = {name: getattr(settings.server, name) for name in (_attribute(each) for each in RELOADED)}
-    holds = before.with_values({"server": {**vars(before.server), **now}})
-    try:
-        addresses = await doors.reopen(holds)
-    except (CannotListen, ConfigError) as problem:
-        log.warning("the configuration was not reloaded", why=str(problem))
-        return before
-    log.info("the configuration was reloaded", used=[name for name in changed if name in RELOADED], listens=addresses)
-    if later:
-        log.warning("these options are used after a restart only", options=later)
-    return holds
-
-
-def _attribute(name: str) -> str:
-    return name.partition(".")[2].replace("-", "_")
-
-
-def _flat(settings: Settings) -> dict[str, object]:
-    return {
-        f"{section}.{name.replace('_', '-')}": getattr(settings.section(section), name)
-        for section in SECTIONS
-        for name in settings.section(section).names()
-    }
+    def _forget_callers(self) -> None:
+        for api in (self._api, self._xmlrpc):
+            if api is not None:
+                api.forget_callers()
 
 
 def _door(settings: Settings) -> DoorOptions:
@@ -171,12 +147,12 @@ def _door(settings: Settings) -> DoorOptions:
     )
 
 
-def _listeners_checked(settings: Settings) -> None:
+def listeners_checked(settings: Settings) -> None:
     """Raise what is wrong with settings of listeners, as far as that shows before they are used.
 
     Raises:
         ConfigError: an address is none.
-        CannotListen: the certificate cannot be used.
+        CannotListen: the certificate cannot be used, or there is no such group.
     """
     for name in ("listen", "xmlrpc"):
         address = getattr(settings.server, name)
@@ -185,17 +161,21 @@ def _listeners_checked(settings: Settings) -> None:
     tls = _tls(settings)
     if tls is not None:
         tls_context(tls)
+    if settings.server.socket_group is not None:
+        group_number(settings.server.socket_group)
 
 
 def _listeners(settings: Settings, api: Api, xmlrpc: XmlRpcApi) -> list[Listener]:
     server = settings.server
     tls = _tls(settings)
     path = Path(server.socket) if server.socket is not None else socket_path()
-    found = [Listener(api, path=path)]
+    group, mode = server.socket_group, server.socket_mode or ("0600" if server.socket_group is None else "0660")
+    malformed = api.metrics.malformed
+    found = [Listener(api, path=path, mode=int(mode, 8), group=group, malformed=malformed)]
     for name, address, app in (("listen", server.listen, api), ("xmlrpc", server.xmlrpc, xmlrpc)):
         if address != "none":
             host, port = _address(name, address)
-            found.append(Listener(app, host=host, port=port, tls=tls))
+            found.append(Listener(app, host=host, port=port, tls=tls, malformed=malformed))
     return found
 
 

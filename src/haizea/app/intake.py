@@ -70,6 +70,7 @@ class Intake:
         self._warn = warn
         self._over: dict[int, LeaseOut] = {}
         self._missing: set[int] = set()
+        self._taken: dict[int, float] = {}
         self._troubled = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="haizea-intake", daemon=True)
@@ -85,7 +86,7 @@ class Intake:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._settings.poll_interval / SECOND):
+        while not self._stopping.wait(max(0.05, self._settings.poll_interval / SECOND)):
             try:
                 self.round()
             except _LATER as problem:
@@ -105,8 +106,9 @@ class Intake:
         if time.monotonic() - snapshot.at < 2 * max(1.0, self._settings.poll_interval / SECOND):
             self._cancel_gone(snapshot, leases)
         self._write_back(snapshot, leases)
+        claimed = self._claimed(snapshot, leases)
         found = find(
-            snapshot.vms.values(),
+            [vm for vm in snapshot.vms.values() if vm.id not in claimed],
             int(time.time()),
             self._platform.owner,
             without=self._settings.without_attribute == "immediate",
@@ -115,10 +117,34 @@ class Intake:
         for request in found.requests:
             self._take(request)
 
+    def _claimed(self, snapshot: Snapshot, leases: Mapping[int, LeaseOut]) -> set[int]:
+        """Return the VMs that are a lease's, or were taken in after this look; those that do not say so yet are told.
+
+        Leases are asked for after the look, and so know of everything that was taken in before it.
+        """
+        self._taken = {number: at for number, at in self._taken.items() if at >= snapshot.at}
+        claimed = set(self._taken)
+        for lease in leases.values():
+            for number, each in enumerate(numbers(lease.extra.get(VMS, "")), 1):
+                vm = snapshot.vms.get(each)
+                if vm is None or self._platform.owner(vm) != lease.owner:
+                    continue
+                claimed.add(each)
+                if number_said(vm, LEASE) != lease.id and each not in self._taken:
+                    self._client.annotate(each, {LEASE: str(lease.id), VM: str(number), COMMAND: "0", **_words(lease)})
+        return claimed
+
     # Requests ------------------------------------------------------------------------------------------------
 
     def _take(self, request: Request) -> None:
         """Request a lease for VMs, and write on them what became of it."""
+        try:
+            self._ask(request)
+        finally:
+            now = time.monotonic()
+            self._taken.update((vm.id, now) for vm in request.vms)
+
+    def _ask(self, request: Request) -> None:
         by_cores = self._settings.cpu == "vcpu"
         wrong = request.wrong or lacking(request.vms, by_cores=by_cores)
         if wrong:

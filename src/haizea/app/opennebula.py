@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
 
 from haizea.backends.opennebula.client import Access, Client, OneError, OneUnreachable, access
 from haizea.backends.opennebula.operations import Rules
@@ -14,10 +15,17 @@ from haizea.config.errors import ConfigError
 from haizea.config.settings import Settings
 from haizea.model.site import Site
 from haizea.model.units import SECOND
-from haizea.runtime.ports import Terms
+from haizea.runtime.ports import Platform, Terms
+from haizea.service.manager import Manager
+
+if TYPE_CHECKING:
+    from haizea.app.intake import Intake
 
 HOSTS_WAIT_S: Final = 60.0
 """So long a host is waited for that OpenNebula knows the capacity of, where it has one that was not monitored yet."""
+
+
+POLL_MIN_S: Final = 0.05
 
 
 def where(settings: Settings) -> Access:
@@ -52,7 +60,7 @@ def setup_of(settings: Settings) -> Setup:
             stop=given.suspend == "stop",
             settle=min(Rules().settle, 4 * given.poll_interval / SECOND),
         ),
-        given.poll_interval / SECOND,
+        max(POLL_MIN_S, given.poll_interval / SECOND),
         given.owners,
         "" if given.template is None else str(given.template),
         given.cpu == "vcpu",
@@ -74,6 +82,17 @@ def make(
     site = _site(client, kept, warn)
     names = [host.name for host in site.hosts]
     return OpenNebulaPlatform(client, names, terms, setup_of(settings), over=over, warn=warn), site
+
+
+def intake_of(
+    settings: Settings, platform: Platform, manager: Manager, zone: tzinfo, warn: Callable[[str], None]
+) -> "Intake":
+    """Return what takes VMs of OpenNebula in. It has a connection of its own."""
+    from haizea.app.intake import Intake
+
+    if not isinstance(platform, OpenNebulaPlatform):
+        raise TypeError(f"VMs are taken in from OpenNebula, not from a {type(platform).__name__}")
+    return Intake(platform, Client(where(settings)), manager, settings.opennebula, zone, warn)
 
 
 def _site(client: Client, kept: Site | None, warn: Callable[[str], None]) -> Site:

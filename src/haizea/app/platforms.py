@@ -103,8 +103,15 @@ def _opennebula(around: Around) -> Chosen:
     return Chosen(*make(around.settings, around.kept, around.terms, around.over, around.warn))
 
 
+def _libvirt(around: Around) -> Chosen:
+    from haizea.app.libvirt import make
+
+    platform, site = make(around.settings, around.kept, around.terms)
+    return Chosen(platform, site)
+
+
 MAKERS: Final[Mapping[str, Callable[[Around], Chosen]]] = MappingProxyType(
-    {"pretended": _pretended, "opennebula": _opennebula}
+    {"pretended": _pretended, "libvirt": _libvirt, "opennebula": _opennebula}
 )
 """The back ends by the name that ``live.backend`` has of them."""
 

@@ -1,9 +1,7 @@
 """Starting a daemon: settings, log, first words, exit status."""
 
 import asyncio
-import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,11 +12,13 @@ import structlog
 from haizea.api.server import CannotListen
 from haizea.app.daemon import Daemon, Ending, build
 from haizea.app.doors import Signals, is_default, store_url
+from haizea.app.logs import Log
 from haizea.app.notify import sd_notify
 from haizea.app.standby import Standby, may_stand_by
 from haizea.config import Override
 from haizea.config import load as load_settings
 from haizea.config.settings import Settings
+from haizea.runtime.ports import PlatformUnavailable
 from haizea.runtime.store import Deposed, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -43,34 +43,42 @@ def run(config: str | None, sets: Sequence[str], overrides: Sequence[Override], 
         return load_settings(config, sets=tuple(sets), overrides=list(overrides))
 
     settings = read()
-    _log_in(log)
+    follow = Log(log, settings).follow
     logger = structlog.get_logger("haizea")
     try:
         _make_folder(settings)
-        asyncio.run(_live(settings, read))
-    except (StoreError, CannotListen) as problem:
+        asyncio.run(_live(settings, read, follow))
+    except (StoreError, CannotListen, PlatformUnavailable) as problem:
         logger.critical("cannot serve", why=str(problem))
         return NO_SERVICE
     return 0
 
 
-async def _live(settings: Settings, read: Callable[[], Settings]) -> None:
-    """Serve; where several daemons share a store, stand by until it is this one's turn, and again when it was."""
+async def _live(
+    settings: Settings, read: Callable[[], Settings], log: Callable[[Settings], None] = lambda _settings: None
+) -> None:
+    """Serve; where several daemons share a store, stand by until it is this one's turn, and again when it was.
+
+    ``log`` sets how much is logged.
+    """
     signals = Signals()
     if not may_stand_by(settings):
-        await _lead(settings, read, signals, None)
+        await _lead(_Serving(settings, read, log), signals, None)
         return
     from haizea.stores.sql.leadership import Leadership
 
     logger = structlog.get_logger("haizea")
     lead = Leadership(store_url(settings), address=_address(settings))
+    serving = _Serving(settings, read, log)
     try:
         while not signals.stop.is_set():
-            standby = Standby(settings, lead, lambda addresses, who: _standby_words(settings, addresses, who), read)
-            if await standby.serve(signals) is Ending.STOPPED:
+            standby = Standby(serving.settings, lead, _standby_words, read, log)
+            ending = await standby.serve(signals)
+            serving.settings = standby.settings
+            if ending is Ending.STOPPED:
                 return
             try:
-                ending = await _lead(settings, read, signals, lead)
+                ending = await _lead(serving, signals, lead)
             except (StoreUnavailable, Deposed) as problem:
                 # The store went away between two moments: whoever reaches it first leads.
                 logger.warning("cannot lead", why=str(problem))
@@ -83,12 +91,24 @@ async def _live(settings: Settings, read: Callable[[], Settings]) -> None:
         lead.release()
 
 
-async def _lead(
-    settings: Settings, read: Callable[[], Settings], signals: Signals, lead: "Leadership | None"
-) -> Ending:
+class _Serving:
+    """What a daemon serves by, whether it leads or stands by; settings that were reloaded stay in force."""
+
+    def __init__(self, settings: Settings, read: Callable[[], Settings], log: Callable[[Settings], None]) -> None:
+        self.settings = settings
+        self.read = read
+        self.log = log
+
+
+async def _lead(serving: _Serving, signals: Signals, lead: "Leadership | None") -> Ending:
     warn = structlog.get_logger("haizea").warning
+    settings = serving.settings
     parts = await asyncio.to_thread(build, settings, warn=warn, leadership=lead)
-    return await Daemon(parts, lambda addresses: _first_words(settings, addresses), read, lead).serve(signals)
+    daemon = Daemon(parts, lambda addresses: _first_words(settings, addresses), serving.read, lead, serving.log)
+    try:
+        return await daemon.serve(signals)
+    finally:
+        serving.settings = daemon.settings
 
 
 def _address(settings: Settings) -> str:
@@ -105,29 +125,11 @@ def _make_folder(settings: Settings) -> None:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _log_in(form: str) -> None:
-    """Log lines for people on a terminal, JSON elsewhere; on standard error."""
-    human = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
 def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     """Say where requests are taken, and how to make the first one."""
     url = urlsplit(store_url(settings))
     where = url.path.replace("//", "/", 1) if url.scheme == "sqlite" else url.scheme
-    lines = [f"Haizea {_version()} serves {settings.live.site} (process {os.getpid()}), state in {where}"]
+    lines = [f"Haizea {_version()} serves {_site(settings)} (process {os.getpid()}), state in {where}"]
     for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
         lines.append(f"  {what + ':':<14}{address}")
     if is_default(settings):
@@ -136,13 +138,20 @@ def _first_words(settings: Settings, addresses: Sequence[str]) -> None:
     sd_notify("READY=1\nSTATUS=It leads.")
 
 
-def _standby_words(settings: Settings, addresses: Sequence[str], who: str) -> None:
+def _standby_words(addresses: Sequence[str], who: str) -> None:
     """Say that requests are not taken here for now, and where questions are."""
     lines = [f"Haizea {_version()} stands by (process {os.getpid()}): {who}."]
     for address, what in zip(addresses, ("command line", "REST API", "XML-RPC"), strict=False):
         lines.append(f"  {what + ':':<14}{address}")
     print("\n".join(lines), flush=True)
     sd_notify("READY=1\nSTATUS=It stands by.")
+
+
+def _site(settings: Settings) -> str:
+    if settings.live.backend != "libvirt":
+        return settings.live.site
+    hosts = settings.libvirt.hosts
+    return ", ".join([f"{name} ({uri})" for name, uri in hosts.items()][:4]) + (" and others" if len(hosts) > 4 else "")
 
 
 def _version() -> str:

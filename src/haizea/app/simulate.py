@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from haizea.app.compose import Scenario, logfile, policies, scenario
 from haizea.app.request import SimulateRequest
@@ -19,8 +19,10 @@ from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import Instant, Span
 from haizea.runtime.clocks import SimulatedClock
 from haizea.runtime.loop import Direct, Loop
-from haizea.runtime.ports import Observer
 from haizea.runtime.workload import Arrivals
+
+if TYPE_CHECKING:
+    from haizea.runtime.ports import Observer
 
 PROGRESS_EVERY = 512
 
@@ -82,7 +84,7 @@ def _watched(request: SimulateRequest, found: Scenario, scheduler: Scheduler, re
 
 
 def _simulate(
-    request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results, observers: Sequence[Observer]
+    request: SimulateRequest, found: Scenario, scheduler: Scheduler, results: Results, observers: "Sequence[Observer]"
 ) -> Instant:
     backend, verifier = SimulatedBackend(), results.verifier
     observer = observers[0] if observers else None

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
 import structlog
 
 from haizea.api.server import CannotListen
+from haizea.app.compose import policies
 from haizea.app.daemon import CLOCK_FACT, LEAD_S, Ending, assemble, engine_settings
-from haizea.app.doors import Doors, Signals, reload, store_url
+from haizea.app.doors import Doors, Signals, store_url
+from haizea.app.field import NoField
+from haizea.app.identity import identity
+from haizea.app.logs import logs_requests
+from haizea.app.reloading import Adapted, reload
 from haizea.config.settings import Settings
 from haizea.core.scheduler import Scheduler
 from haizea.live.clock import LiveClock, Scale
@@ -67,6 +72,12 @@ class Onlooker:
         self._seen = -1
         self.newest = 0
 
+    def go_by(self, settings: Settings) -> None:
+        """Look at the schedule with other rules from now on."""
+        with self._lock:
+            self._settings = engine_settings(settings, self._settings.site)
+            self._scheduler = None
+
     def change(self, _job: Callable[[Change], T], /) -> T:
         """Refuse.
 
@@ -113,6 +124,12 @@ class Onlooker:
                 self._seen = newest
             known: Any = _Known(self._scheduler.desk.now, self._scheduler)
             return job(known)
+
+    @property
+    def site(self) -> Site:
+        """The hosts, as they were kept last."""
+        scheduler = self._scheduler
+        return self._settings.site if scheduler is None else scheduler.desk.site
 
     # What is seen of a loop from outside ----------------------------------------------------------------------
 
@@ -169,9 +186,14 @@ class Standby:
         leadership: "Leadership",
         ready: Callable[[Sequence[str], str], None],
         read: Callable[[], Settings],
+        log: Callable[[Settings], None] = lambda _settings: None,
     ) -> None:
-        """``ready`` is called with the addresses and who leads when it has begun to stand by."""
-        self._settings = settings
+        """``ready`` is called with the addresses and who leads when it has begun to stand by.
+
+        ``log`` sets how much is logged.
+        """
+        self.settings = settings
+        self._follow = log
         self._leadership = leadership
         self._ready = ready
         self._read = read
@@ -194,7 +216,8 @@ class Standby:
                 if reading is not None:
                     await reading.refresh()
                     if signals.reload.is_set():
-                        self._settings = await reload(reading.doors, self._settings, self._read)
+                        self.settings = await reload(reading.doors, self.settings, self._read, self._adapted(reading))
+                        reading.identify(self.settings)
                 signals.reload.clear()
                 if await _happened(signals.stop, LEAD_S):
                     break
@@ -206,6 +229,13 @@ class Standby:
             if reading is not None:
                 await reading.close()
 
+    def _adapted(self, reading: "_Reading") -> Adapted:
+        def log(settings: Settings) -> None:
+            self._follow(settings)
+            reading.doors.log_requests(logs_requests(settings))
+
+        return Adapted(policies, log, lambda _made, settings, _changed: reading.onlooker.go_by(settings))
+
     async def _has_lead(self) -> bool:
         try:
             return await asyncio.to_thread(self._leadership.try_acquire)
@@ -216,7 +246,7 @@ class Standby:
     async def _open(self) -> "_Reading | None":
         """Open the store to read, and the doors; None where there is nothing to be read yet."""
         try:
-            reading = await asyncio.to_thread(_Reading, self._settings)
+            reading = await asyncio.to_thread(_Reading, self.settings)
         except StoreUnavailable as problem:
             self._tell(str(problem))
             return None
@@ -247,6 +277,7 @@ class _Reading:
             self.onlooker = Onlooker(settings, site, self._store, clock.now)
             self._manager = _manager(settings, self.onlooker, self._store, site, clock)
             self.doors = Doors(self._manager, settings)
+            self.doors.log_requests(logs_requests(settings))
         except BaseException:
             self._store.close()
             raise
@@ -262,6 +293,11 @@ class _Reading:
             self.onlooker.newest = newest
             self._manager.journal.tell()
 
+    def identify(self, settings: Settings) -> None:
+        """Show other settings."""
+        system = self._manager.system
+        system.identity = identity(settings, system.identity.started)
+
     async def close(self) -> None:
         """Close the doors and the store."""
         await self.doors.close()
@@ -269,10 +305,10 @@ class _Reading:
 
 
 def _manager(settings: Settings, onlooker: Onlooker, store: Store, site: Site, clock: LiveClock) -> Manager:
-    manager, _webhooks, _targets, live, identity = assemble(
-        settings, onlooker, store, site, clock, onlooker, Measures()
-    )
-    manager.system = StandbySystem(live, onlooker, identity)
+    field = NoField(settings, onlooker.refuse)
+    made = assemble(settings, onlooker, store, clock, onlooker, Measures(), field)
+    manager = made.manager
+    manager.system = StandbySystem(made.live, onlooker, made.identity)
     return manager
 
 

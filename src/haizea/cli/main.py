@@ -7,7 +7,10 @@ verification found wrong, 130 an interruption.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from haizea.cli.quick import Values
 
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
@@ -33,12 +36,24 @@ def _dispatch(arguments: list[str]) -> int:
 
         values = quick.parse(arguments[1:])
         if values is not None and values["workloads"]:
-            from haizea.cli.run import request_of, simulate
-
-            return simulate(request_of(values), str(values["format"]), bool(values["quiet"]))
+            return _simulate(values)
     from haizea.cli.commands import run_click
 
     return run_click(arguments)
+
+
+def _simulate(values: "Values") -> int:
+    import gc
+
+    # What is loaded stays, and all there is goes with the process: cycles need not be looked for at either end.
+    gc.disable()
+    try:
+        from haizea.cli.run import request_of, simulate
+
+        return simulate(request_of(values), str(values["format"]), bool(values["quiet"]))
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def guarded(action: Callable[[], int]) -> int:

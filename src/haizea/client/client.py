@@ -109,9 +109,11 @@ class Client(OrderCalls):
         """Return a lease."""
         return cast("shapes.Lease", self._document("GET", f"/v1/leases/{part(lease)}"))
 
-    def cancel_lease(self, lease: int, *, reason: str = "", dry_run: bool = False) -> shapes.Lease:
-        """Cancel a lease, or say what it would be like."""
-        query = {"reason": reason or None, "dry_run": dry_run or None}
+    def cancel_lease(
+        self, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> shapes.Lease:
+        """Cancel a lease, or say what it would be like; with ``version``, only if it is still of that version."""
+        query = {"reason": reason or None, "dry_run": dry_run or None, "version": version}
         return cast("shapes.Lease", self._document("DELETE", f"/v1/leases/{part(lease)}", query))
 
     def change_lease(self, lease: int, wanted: Mapping[str, Any], *, version: int | None = None) -> shapes.Lease:
@@ -185,7 +187,8 @@ class Client(OrderCalls):
         while True:
             page = self.events(after, **{**wanted, "limit": PAGE})
             yield from page["items"]
-            if not page["items"] or page["cursor"] <= after:
+            # A page may have nothing that one may see, and the next one something.
+            if page["cursor"] <= after:
                 return
             after = page["cursor"]
 

@@ -81,22 +81,43 @@ class Scheduler(TypedDict):
 
 
 class Difference(TypedDict):
-    """Something that is not as it should be, and what will be done about it."""
+    """A VM as it should be, and as it is."""
 
     lease: int
     vm: int
-    host: str | None
     desired: str
+    host: str | None
     observed: str
     seen_on: str | None
-    remedy: str
+    under_way: str
+    agrees: bool
+    known: bool
+
+
+class HostDifference(TypedDict):
+    """A host as it is planned with, and as it is."""
+
+    host: str
+    desired: str
+    observed: str
+    capacity: dict[str, int]
+    observed_capacity: dict[str, int] | None
+    strays: list[str]
+    agrees: bool
 
 
 class Diff(TypedDict):
-    """What is desired beside what is observed; only what differs."""
+    """What is desired beside what is observed, of VMs and hosts."""
 
     at: str
-    items: list[Difference]
+    vms: list[Difference]
+    hosts: list[HostDifference]
+
+
+class Reconciled(TypedDict):
+    """How many differences were found and dealt with."""
+
+    differences: int
 
 
 class Figures(TypedDict):

@@ -186,18 +186,33 @@ class Queue(TypedDict):
     items: list[QueueItem]
 
 
+class Estimate(TypedDict):
+    """How an operation goes on a host: measured, and planned with, in a unit."""
+
+    kind: str
+    image: str
+    unit: str
+    measured: int
+    planned: int | None
+    samples: int
+
+
 class Host(TypedDict):
     """A host: what it has, what is held there now, by whom."""
 
     id: int
     name: str
     state: str
+    ordered: str
+    observed: str
+    overcommit: dict[str, int]
     labels: dict[str, str]
     capacity: dict[str, int]
     used: dict[str, int]
     leases: list[int]
     next_lease: int | None
     next_start: str | None
+    estimates: list[Estimate]
 
 
 class Hosts(TypedDict):

@@ -5,14 +5,16 @@ All that is wrong is gathered and told at once.
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from haizea.config.document import Document, read_document
 from haizea.config.errors import ConfigError, quoted, suggestion
 from haizea.config.load import ENVIRONMENT_PREFIX, Override
 from haizea.config.settings import SECTIONS, Settings
 from haizea.config.table import BY_SECTION
 from haizea.config.values import read_free, read_value
+
+if TYPE_CHECKING:
+    from haizea.config.document import Document
 
 POLICY_PREFIX: Final = "policy."
 POLICY_DEPTH_MAX: Final = 8
@@ -40,6 +42,8 @@ def assemble(
     entries: list[Entry] = []
     document = None
     if path is not None:
+        from haizea.config.document import read_document
+
         try:
             document = read_document(path)
             entries += file_entries(document)
@@ -60,7 +64,7 @@ def entries_above(variables: Mapping[str, str], sets: Iterable[str], problems: l
     return [*_environment_entries(variables, problems), *_set_entries(sets, problems)]
 
 
-def file_entries(document: Document) -> list[Entry]:
+def file_entries(document: "Document") -> list[Entry]:
     """Return the values of a file that belong to one run, ``[DEFAULT]`` spread over the sections that know them."""
     entries = []
     for section, values in document.sections.items():
@@ -201,3 +205,30 @@ def _contradictions(settings: Settings) -> list[str]:
         where = settings.origins.get("pricing.min-rate", "default")
         problems.append(f"{where}: pricing.min-rate: {low:g} is more than pricing.max-rate, {high:g}")
     return problems
+
+
+def changed(settings: Settings, changes: Mapping[str, str]) -> Settings:
+    """Return settings with options changed, by their full names, to what the texts say.
+
+    Raises:
+        ConfigError: with everything that is wrong with the changes, or does not fit together then.
+    """
+    problems: list[str] = []
+    sections: dict[str, dict[str, object]] = {}
+    policy: dict[str, dict[str, object]] = {}
+    for entry in _set_entries([f"{name}={text}" for name, text in changes.items()], problems):
+        try:
+            _take(entry, sections, policy)
+        except ValueError as wrong:
+            problems.append(str(wrong))
+    if not problems:
+        values = {name: {**vars(settings.section(name)), **sections.get(name, {})} for name in SECTIONS}
+        tables = {
+            **settings.policy,
+            **{name: {**settings.policy.get(name, {}), **table} for name, table in policy.items()},
+        }
+        found = Settings(values, tables, settings.origins, settings.source)
+        problems = _contradictions(found)
+        if not problems:
+            return found
+    raise ConfigError(problems)

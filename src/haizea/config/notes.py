@@ -3,18 +3,12 @@
 from collections.abc import Iterator
 
 from haizea.config.settings import Settings
-from haizea.config.table import OPTIONS, PROBES
+from haizea.config.table import OPTIONS
 
 
 def notes(settings: Settings) -> list[str]:
     """Return a sentence for each option that is given and has no effect in a simulation."""
-    found = [f"{settings.origins[name]}: {name} has no effect in a simulation: {why}" for name, why in _idle(settings)]
-    found += [
-        f"{settings.origins['accounting.probes']}: accounting.probes: {probe} records {PROBES[probe]}"
-        for probe in settings.accounting.probes
-        if PROBES[probe].startswith("nothing")
-    ]
-    return found
+    return [f"{settings.origins[name]}: {name} has no effect in a simulation: {why}" for name, why in _idle(settings)]
 
 
 def _idle(settings: Settings) -> Iterator[tuple[str, str]]:

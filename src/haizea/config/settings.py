@@ -149,6 +149,8 @@ class Server(Section):
     listen: str = "127.0.0.1:42480"
     xmlrpc: str = "127.0.0.1:42493"
     socket: str | None = None
+    socket_mode: str | None = None
+    socket_group: str | None = None
     anonymous: str = "none"
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -203,6 +205,33 @@ class Notices(Section):
     command: str | None = None
 
 
+class Libvirt(Section):
+    """The hosts that VMs run on by way of libvirt."""
+
+    hosts: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = EMPTY
+    migration_uris: Mapping[str, str] = EMPTY
+    domain_type: str = "auto"
+    template: str | None = None
+    network: str | None = None
+    user_data: str | None = None
+    cpu_limits: str = "auto"
+    images: str | None = None
+    image_hosts: tuple[str, ...] = ()
+    checksums: str = "where-given"
+    pool: str = "haizea"
+    pool_folder: str | None = None
+    disks: str = "overlay"
+    shared_storage: bool = False
+    suspend_to: str = "file"
+    parallel: int = 4
+    shutdown_limit: Span | None = None
+    call_limit: Span = 10_000
+    operation_limit: Span = 600_000
+    keepalive: Span = 3_000
+    folder: str | None = None
+
+
 class Pricing(Section):
     """What the pricing policies need."""
 
@@ -225,6 +254,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = MappingProxyType(
         "store": Store,
         "live": Live,
         "notices": Notices,
+        "libvirt": Libvirt,
         "pricing": Pricing,
     }
 )
@@ -243,6 +273,7 @@ class Settings:
         "accounting",
         "deploy_imagetransfer",
         "general",
+        "libvirt",
         "live",
         "notices",
         "opennebula",
@@ -276,6 +307,7 @@ class Settings:
         self.store = Store(**sections.get("store", EMPTY))
         self.live = Live(**sections.get("live", EMPTY))
         self.notices = Notices(**sections.get("notices", EMPTY))
+        self.libvirt = Libvirt(**sections.get("libvirt", EMPTY))
         self.pricing = Pricing(**sections.get("pricing", EMPTY))
         self.policy = policy
         self.origins = origins

@@ -14,6 +14,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "text": "text",
         "path": "path",
+        "mode": "permissions",
         "choice": "one of",
         "policy": "policy",
         "boolean": "true or false",
@@ -85,7 +86,7 @@ PROBES: Final[Mapping[str, str]] = MappingProxyType(
         "deadline": "the slowdown of each deadline lease",
         "price": "what leases have paid, and what their users would have paid; the price of each lease",
         "lease-extras": "what each lease asked for, and its extra values",
-        "disk-usage": "nothing: 1.x recorded the disk space that images take up",
+        "disk-usage": "MiB that images of disks and of suspended VMs take up on the host where they take up most",
     }
 )
 """The probes, by the names that Haizea 1.x has for them, each with what it records."""
@@ -130,6 +131,7 @@ class Option(NamedTuple):
 
 _COUNT_MAX = 2**31 - 1
 _RATE_MAX = 2**40
+_NO_LIBVIRT = "a simulation does not talk to libvirt"
 _NO_OPENNEBULA = "a simulation does not talk to OpenNebula"
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -254,7 +256,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The file with user:password of Haizea's own user there; where none is given, ONE_AUTH, else "
            "~/.one/one_auth.", optional=True, idle=_NO_OPENNEBULA),
     Option("opennebula", "poll-interval", "span",
-           "How often OpenNebula is looked at; four times a second while something is under way.", low=0.05, high=3600,
+           "How often OpenNebula is looked at; four times a second while something is under way.",
            idle=_NO_OPENNEBULA),
     Option("opennebula", "publisher", "text",
            "The address of OpenNebula's event publisher, such as tcp://frontend:2101: changes are noticed at once. It "
@@ -268,7 +270,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("opennebula", "rejected", "choice", "What becomes of VMs whose request was rejected.",
            ("hold", "terminate"), idle=_NO_OPENNEBULA),
     Option("opennebula", "group-wait", "span",
-           "A group of VMs is complete when none has come for so long.", low=0, high=3600, idle=_NO_OPENNEBULA),
+           "A group of VMs is complete when none has come for so long.", idle=_NO_OPENNEBULA),
     Option("opennebula", "owners", "pairs",
            "Users of leases by users of OpenNebula, where their names differ.", idle=_NO_OPENNEBULA),
     Option("opennebula", "cpu", "choice", "Which attribute says how much CPU a VM has: CPU, or VCPU where it has one.",
@@ -277,17 +279,23 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "How VMs are suspended: on their host, or stopped, so that their memory is in the system datastore and they "
            "may resume on any host.", ("suspend", "stop"), idle=_NO_OPENNEBULA),
     Option("opennebula", "shutdown-limit", "span",
-           "So long a guest may take to shut itself down before it is switched off.", low=0, high=86_400,
+           "So long a guest may take to shut itself down before it is switched off.",
            idle=_NO_OPENNEBULA),
     Option("opennebula", "stuck-after", "span",
            "A VM that OpenNebula has been working on for so long is given up; longer than any suspension takes.",
-           low=10, high=864_000, idle=_NO_OPENNEBULA),
+           idle=_NO_OPENNEBULA),
     Option("server", "listen", "text",
            "Address and port of the REST API; none to be reached by the Unix socket only. Off loopback it needs TLS."),
     Option("server", "xmlrpc", "text", "Address and port of XML-RPC, or none."),
     Option("server", "socket", "path",
            "The Unix socket; where none is given, haizea/haizea.sock in XDG_RUNTIME_DIR or ~/.local/share.",
            optional=True),
+    Option("server", "socket-mode", "mode",
+           "Who may connect to the Unix socket. Where none is given it is 0600, its owner alone; with a socket-group "
+           "0660, its members too.", optional=True),
+    Option("server", "socket-group", "text",
+           "The Unix group that the socket belongs to, one that the daemon's user is in. Its members may connect, and "
+           "are who the users of the same name are.", optional=True),
     Option("server", "anonymous", "choice",
            "What somebody on loopback who does not say who they are may do; nothing, where none.",
            ("none", "viewer", "user", "operator", "admin")),
@@ -306,7 +314,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "sqlite:///path, postgresql://…, or memory:. Where none is given, a SQLite file under XDG_DATA_HOME.",
            optional=True),
     Option("live", "backend", "choice", "What runs the VMs; pretended only pretends to.",
-           ("pretended", "opennebula")),
+           ("pretended", "libvirt", "opennebula")),
     Option("live", "site", "site", "The pretended site, in one line."),
     Option("live", "platform-file", "path",
            "Where the pretended platform keeps its VMs; beside the store, where that is a file. Daemons that stand in "
@@ -362,6 +370,61 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The domain of users who have no address of their own: user@domain.", optional=True),
     Option("notices", "command", "path",
            "A program that is run for each notice, which it gets as JSON on its standard input.", optional=True),
+    Option("libvirt", "hosts", "pairs",
+           "The hosts: a name for each, and the URI by which libvirt reaches it. Their order is that of the site; new "
+           "ones go to its end.", idle=_NO_LIBVIRT),
+    Option("libvirt", "labels", "pairs", "Labels of hosts by their names, each as name=value, separated by spaces.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "migration-uris", "pairs",
+           "Where other hosts send running VMs to, by hosts' names, such as tcp://10.0.0.2; where none is given, "
+           "libvirt finds out. {name} stands for the VM's domain.", idle=_NO_LIBVIRT),
+    Option("libvirt", "domain-type", "choice",
+           "What runs VMs; auto is KVM where the host has it, else QEMU, which is slow.", ("auto", "kvm", "qemu"),
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "template", "path",
+           "The domain XML that VMs are made from; Haizea fills in name, size, disks and network.", optional=True,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "network", "text", "The libvirt network that VMs are in; none gives them no network card.",
+           optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "user-data", "path", "What cloud-init is to do at a guest's first boot.", optional=True,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "cpu-limits", "choice",
+           "Whether VMs may use no more CPU than their lease asked for; auto is yes, but for URIs of qemu:///session.",
+           ("auto", "yes", "no"), idle=_NO_LIBVIRT),
+    Option("libvirt", "images", "text", "The repository of disk images: a folder, or the beginning of an HTTP URL.",
+           optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "image-hosts", "words",
+           "Machines (with their ports) that images may be fetched from by HTTP, beside the repository.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "checksums", "choice",
+           "Whether an image is only used if a file IMAGE.sha256 beside it says what it must be.",
+           ("where-given", "required"), idle=_NO_LIBVIRT),
+    Option("libvirt", "pool", "text", "The storage pool of each host for images, disks and saved memory.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "pool-folder", "path",
+           "Where the pool is made on a host that has none of that name; /var/lib/libvirt/haizea, for qemu:///session "
+           "beside the store.", optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "disks", "choice", "Whether a VM's disk stands on top of its image, or is a copy of it.",
+           ("overlay", "copy"), idle=_NO_LIBVIRT),
+    Option("libvirt", "shared-storage", "boolean", "Whether the pools of all hosts are one and the same storage.",
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "suspend-to", "choice",
+           "Where memory is saved: in a file in the pool, or where libvirt keeps it, which can only be resumed on the "
+           "same host.", ("file", "managed"), idle=_NO_LIBVIRT),
+    Option("libvirt", "parallel", "integer", "How many VMs a host starts, saves, restores and moves at a time.",
+           low=1, high=64, idle=_NO_LIBVIRT),
+    Option("libvirt", "shutdown-limit", "span",
+           "How long a guest may take to shut itself down before it is ended; as planned (scheduling.shutdown-time), "
+           "where none is given.", optional=True, idle=_NO_LIBVIRT),
+    Option("libvirt", "call-limit", "span", "How long a host may take to answer.", low=0.1, idle=_NO_LIBVIRT),
+    Option("libvirt", "operation-limit", "span",
+           "How long starting, saving, restoring or moving a VM, or transferring an image, may take before it is given "
+           "up.", low=1, idle=_NO_LIBVIRT),
+    Option("libvirt", "keepalive", "span", "How long a host may be silent before its connection is made anew.", low=1,
+           idle=_NO_LIBVIRT),
+    Option("libvirt", "folder", "path",
+           "Where files are kept on their way from one host to another; beside the store, where that is a file.",
+           optional=True, idle=_NO_LIBVIRT),
     Option("pricing", "rate", "number", "Price of a VM for an hour; the first one, where the policy adapts it.",
            low=0, high=1e12, optional=True),
     Option("pricing", "seed", "integer", "Seed of random rates; simulation.seed where not given.",
@@ -401,6 +464,7 @@ def _allowed(option: Option) -> str:
     return {
         "text": "text",
         "path": "a path",
+        "mode": "three or four octal digits as text, such as '0660', which let the owner read and write",
         "boolean": "true or false (also yes, no, on, off)",
         "span": "a span of time: a number of seconds, or text such as 90s, 5m, 1h30m, 01:30:00, 1:12:00:00",
         "instant": "an instant such as 2006-11-25 13:00:00 or 2006-11-25T13:00:00Z (UTC where no zone is given)",

@@ -57,6 +57,18 @@ def _text(option: Option, raw: object, ini: bool) -> str:
     return raw
 
 
+def _mode(option: Option, raw: object, ini: bool) -> str:
+    """Read the permissions of a file; a number is refused, because nobody can tell whether it is octal."""
+    if not isinstance(raw, str):
+        raise _Unsuitable("not text")
+    if not 3 <= len(raw) <= 4 or not raw.isascii() or set(raw) - set("01234567"):
+        raise _Unsuitable("not of octal digits")
+    mode = int(raw, 8)
+    if mode > 0o777 or mode & 0o600 != 0o600:
+        raise _Unsuitable("not for a socket that its owner can use")
+    return f"{mode:04o}"
+
+
 def _choice(option: Option, raw: object, ini: bool) -> str:
     if isinstance(raw, bool):
         # TOML's true and false, where 1.x writes yes and no (migration) or off (backfilling).
@@ -256,6 +268,7 @@ def _pairs(option: Option, raw: object, ini: bool) -> Mapping[str, str]:
 _READERS: Final[Mapping[str, Callable[[Option, Any, bool], object]]] = {
     "text": _text,
     "path": _text,
+    "mode": _mode,
     "choice": _choice,
     "policy": _policy,
     "boolean": _boolean,

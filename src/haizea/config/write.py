@@ -129,10 +129,13 @@ def _by_key(given: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 def _comment(option: Option) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(f"{option.meaning} Allowed: {allowed(option)}.", _WIDTH, initial_indent="# ",
-                         subsequent_indent="# ", break_on_hyphens=False, break_long_words=False)  # fmt: skip
+    # Every simulation writes its settings, and textwrap would take longer than all the rest of that.
+    lines = ["#"]
+    for word in f"{option.meaning} Allowed: {allowed(option)}.".split():
+        if len(lines[-1]) + 1 + len(word) > _WIDTH:
+            lines.append("#")
+        lines[-1] += f" {word}"
+    return lines
 
 
 def _toml_value(option: Option, value: object) -> str:

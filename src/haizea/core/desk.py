@@ -19,7 +19,7 @@ from haizea.plan.hosts import Hosts
 from haizea.plan.images import Images, Transfer, TransferState
 from haizea.plan.lease import Entry, Lease, Phase, Stay
 from haizea.plan.need import Needs
-from haizea.plan.operations import hosts_of
+from haizea.plan.operations import HostsOf, hosts_of
 from haizea.plan.options import Options
 from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
@@ -127,6 +127,12 @@ class Desk:
         if self.images is not None and configured.transfer is not None:
             self.images.set_bandwidth(rates.transfer or configured.transfer.bandwidth)
 
+    def go_by(self, policies: Policies) -> None:
+        """Ask other policies from now on; what is planned stays as it is."""
+        self.policies = policies
+        self.planner.select_by(policies.selection)
+        self.preemption.policy = policies.preemption
+
     # Effects -------------------------------------------------------------------------------------------------
 
     def enter(self, lease: Lease, state: LeaseState) -> None:
@@ -148,7 +154,7 @@ class Desk:
         lease = stay.lease
         if lease.over and not vms:
             vms = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
-        self.effects.append(Command(self.now, verb, lease.id, until, partial(hosts_of, stay, self.table), vms))
+        self.effects.append(Command(self.now, verb, lease.id, until, HostsOf(stay, self.table), vms))
 
     def remove_images(self, lease: Lease) -> None:
         """Have the memory images of a lease removed, if there are any: nobody will resume from them."""

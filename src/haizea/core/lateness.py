@@ -7,6 +7,7 @@ was to end has run on until now, and whoever is in the way is planned anew. In a
 
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
+from haizea.core.reasons import span
 from haizea.core.repair import Repair
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
@@ -61,7 +62,7 @@ class Lateness:
 
     def _start_missed(self, stay: Stay, late: Span) -> None:
         desk, lease = self._desk, stay.lease
-        reason = Reason(Cause.PAST, f"Its start was missed by {late // SECOND} s.")
+        reason = Reason(Cause.PAST, f"Its start was missed by {span(late // SECOND * SECOND)}.")
         if lease.type is LeaseType.BEST_EFFORT:
             self._execution.requeue(lease)
             desk.free_early(stay.end)
@@ -72,7 +73,7 @@ class Lateness:
             desk.retire(lease, LeaseState.FAILED, Reason(Cause.PAST, f"{reason.text} Its time is over."))
         else:
             stay.start = stay.run_start = desk.now
-            desk.notify(lease, f"Lease {lease.id} starts {late // SECOND} s late. It ends when it was to.")
+            desk.notify(lease, f"Lease {lease.id} starts {span(late // SECOND * SECOND)} late. It ends when it was to.")
             self._execution.begin(stay)
 
     def _let_run_on(self) -> None:

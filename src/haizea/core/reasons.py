@@ -33,6 +33,17 @@ def instant(at: Instant) -> str:
     return f"{text}.{milli:03d}Z" if milli else f"{text}Z"
 
 
+def span(length: Span) -> str:
+    """Write a length of time as people say it: ``10 h``, ``1 d 30 min``, ``2.5 s``."""
+    minutes, rest = divmod(max(0, length), MINUTE)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
+    if rest or not parts:
+        parts.append(f"{rest / SECOND:g} s")
+    return " ".join(parts)
+
+
 def _date(days: int) -> tuple[int, int, int]:
     """Turn days since 1970 into a date (Hinnant's ``civil_from_days``)."""
     days += 719_468
@@ -63,8 +74,8 @@ def start_is_past(start: Instant, now: Instant) -> Reason:
 def deadline_too_soon(lease: Lease, now: Instant) -> Reason:
     """Not even an empty site could end the lease in time."""
     start, deadline = max(lease.terms.start or now, now), lease.terms.deadline or now
-    text = f"It needs {lease.left / SECOND:g} s, but from {instant(start)} to its deadline at {instant(deadline)}"
-    return Reason(Cause.DEADLINE, f"{text} there are only {max(0, deadline - start) / SECOND:g} s.")
+    text = f"It needs {span(lease.left)}, but from {instant(start)} to its deadline at {instant(deadline)}"
+    return Reason(Cause.DEADLINE, f"{text} there is only {span(deadline - start)}.")
 
 
 def deadline_not_met(desk: Desk, lease: Lease) -> Reason:
@@ -209,11 +220,11 @@ def waited(lease: Lease, asked_for: str) -> str:
     ``asked_for`` is what :func:`wanted` says of its terms.
     """
     until = lease.started if lease.started is not None else lease.ended
-    span = until - lease.submitted if until is not None else 0
-    time = f"waited {span // SECOND} s" if until is not None else "waits"
+    length = until - lease.submitted if until is not None else 0
+    time = f"waited {span(length // SECOND * SECOND)}" if until is not None else "waits"
     wait = lease.wait
     if wait is None:
-        return f"{time}: others were in front" if span or until is None else ""
+        return f"{time}: others were in front" if length or until is None else ""
     vms = lease.need.vms
     fit = min(vms, wait.free * vms // (lease.need.key or 1))
     text = f"{time}: needs {asked_for}; room for {fit} of {vms} when it was looked at first"

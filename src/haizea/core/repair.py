@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
+from haizea.core.reasons import span
 from haizea.core.room import Room
 from haizea.core.states import TRANSITIONS
 from haizea.model.lease import LeaseState, LeaseType
@@ -211,8 +212,8 @@ class Repair:
         late = exact and placement is None and until < stay.run_end
         if late and table.has_room(table.window(until, stay.end), stay.placement.held):
             placement, start = stay.placement, until
-            seconds = (until - stay.start) // SECOND
-            desk.notify(lease, f"Lease {lease.id} will start {seconds} s late: its hosts are not free in time.")
+            late_by = span((until - stay.start) // SECOND * SECOND)
+            desk.notify(lease, f"Lease {lease.id} will start {late_by} late: its hosts are not free in time.")
         if placement is not None:
             if placement is not stay.placement:
                 stay.placement, stay.vm_hosts = placement, None

@@ -7,8 +7,7 @@ ends the instant, carries out what is due and makes the decisions.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
 from haizea.core.alarms import Bell
@@ -22,9 +21,7 @@ from haizea.core.host_orders import HostOrders
 from haizea.core.lateness import Lateness
 from haizea.core.lease_orders import LeaseOrders
 from haizea.core.maintenance import Maintenance
-from haizea.core.memory import desk_document, lease_document, restore
 from haizea.core.orders import Refusal
-from haizea.core.outlook import Prospect
 from haizea.core.reactions import Reactions
 from haizea.core.rehearsal import Forecast, Rehearsal, plans, rehearsal, run_on
 from haizea.core.repair import Repair
@@ -60,6 +57,10 @@ from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
 from haizea.plan.need import Need
 from haizea.plan.options import Options
+
+if TYPE_CHECKING:
+    # What looks ahead and what remembers are loaded where they are asked for: a simulation never does.
+    from haizea.core.outlook import Prospect
 
 _POSSIBLE_MAX: Final = 100_000
 
@@ -98,7 +99,7 @@ class Scheduler:
         orders = LeaseOrders(desk, self._execution, self._booking, self._reactions, replanning, self._trial)
         clearing = Clearing(desk, self._execution, self._booking, repair, replanning, orders.moving)
         maintenance = Maintenance(desk, clearing, self._trial)
-        sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
+        sites = self._sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
         hosts = HostOrders(desk, self._reactions, clearing, sites)
         self._bells: dict[Bell, Callable[[int], None]] = {
             Bell.WINDOW: orders.suspending.over,
@@ -108,7 +109,6 @@ class Scheduler:
             Bell.MAINTENANCE: maintenance.begun,
             Bell.MAINTENANCE_OVER: maintenance.ended,
         }
-        self.prospect = Prospect(desk, self._booking, self._reservations, self._refusal, self._rehearse)
         self._arrived: list[Lease] = []
         self._order = 0
         self._on_trial = False
@@ -139,8 +139,19 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
+        effects = self._effects_at(event.at)
+        self._handlers[type(event)](event)
+        return effects
+
+    def pass_time(self, now: Instant) -> list[Effect | Retired]:
+        """Do what :meth:`handle` does with ``TimePassed(now)``: every other event of a simulation would be one."""
+        effects = self._effects_at(now)
+        self._decide()
+        return effects
+
+    def _effects_at(self, at: Instant) -> list[Effect | Retired]:
+        """Make an instant the present; return where what is done about an event of it will be noted."""
         desk = self.desk
-        at = event.at
         if at > desk.now:
             desk.now = at
             desk.table.advance(at)
@@ -149,7 +160,6 @@ class Scheduler:
         effects: list[Effect | Retired] = []
         desk.effects = effects
         desk.touched.clear()
-        self._handlers[type(event)](event)
         return effects
 
     def understands(self, event: Event) -> bool:
@@ -160,8 +170,17 @@ class Scheduler:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""
         return self.desk.next_instant()
 
+    @property
+    def prospect(self) -> "Prospect":
+        """What would become of requests, and when those who wait will start."""
+        from haizea.core.outlook import Prospect
+
+        return Prospect(self.desk, self._booking, self._reservations, self._refusal, self._rehearse)
+
     def remember(self) -> dict[str, Any]:
         """Return what is known beside the leases themselves (see :mod:`haizea.core.memory`)."""
+        from haizea.core.memory import desk_document
+
         return desk_document(self.desk, self._order)
 
     def recall(self, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
@@ -170,16 +189,40 @@ class Scheduler:
         Raises:
             haizea.core.memory.Forgotten: it does not go with this site or these rules.
         """
+        from haizea.core.memory import restore
+
         restore(self.desk, leases, rest)
         self._order = rest["order"]
 
     def copy(self) -> "Scheduler":
         """Return a scheduler that knows the same, for trying something on."""
+        from copy import deepcopy
+
+        from haizea.core.memory import lease_document
+
         desk = self.desk
         other = Scheduler(desk.real, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
         other._arrived = [other.desk.leases[lease.id] for lease in self._arrived if lease.id in other.desk.leases]
         return other
+
+    def follow(self, options: Options, policies: Policies) -> None:
+        """Go by other rules and policies from now on; what is planned already stays as it is.
+
+        A policy that learns keeps what it has learnt where one of the same kind takes its place.
+
+        Raises:
+            haizea.core.memory.Forgotten: the schedule does not go with these rules; try them on a copy first.
+        """
+        desk = self.desk
+        for old, new in zip(desk.policies, policies, strict=True):
+            before: Any = old
+            after: Any = new
+            if type(old) is type(new) and hasattr(new, "recall"):
+                after.recall(before.remember())
+        desk.configured = desk.options = options
+        desk.policies = policies
+        self._sites.renew()
 
     def rehearse(self, event: Event) -> Rehearsal:
         """Return what an event would change, without changing anything."""
@@ -272,6 +315,10 @@ class Scheduler:
         self.desk.set_rates(event.rates)
 
     def _time_passed(self, event: TimePassed) -> None:
+        self._decide()
+
+    def _decide(self) -> None:
+        """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
         self._lateness.run_due()
         if desk.alarms.next_at <= desk.now:

@@ -120,6 +120,10 @@ class Sites:
         self._desk.labels = {**self._desk.labels, host: dict(labels)}
         self._renew(self._desk.real)
 
+    def renew(self) -> None:
+        """Make everything anew for the same site: the rules have changed."""
+        self._renew(self._desk.real)
+
     # The slot table ------------------------------------------------------------------------------------------
 
     def _renew(self, real: Site) -> None:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
+from haizea.experiments.disk import DiskUse
 from haizea.experiments.records import bounded_slowdown, seconds
 from haizea.model.effects import Effect
 from haizea.model.events import Event, LeaseRequested, TimePassed
@@ -27,6 +28,7 @@ REJECTED: Final = "Rejected leases"
 REJECTED_BY_USER: Final = "Rejected leases (by user)"
 QUEUE: Final = "Queue size"
 UTILIZATION: Final = "CPU utilization"
+DISK: Final = "Disk usage"
 BEST_EFFORT: Final = "Best-effort completed"
 REVENUE: Final = "Revenue"
 UNDERCHARGED: Final = "Missed revenue (undercharging)"
@@ -39,6 +41,7 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "immediate": ("Accepted Immediate", "Rejected Immediate"),
     "best-effort": (BEST_EFFORT, QUEUE),
     "cpu-utilization": (UTILIZATION,),
+    "disk-usage": (DISK,),
     "price": (REVENUE, UNDERCHARGED, MISSED, MISSED_BY_USER),
 }
 """The counters of each probe that keeps any."""
@@ -67,7 +70,9 @@ class Probes:
         self._steps: dict[str, dict[Instant, int]] = {
             counter: {} for name, counters in COUNTERS.items() if name in self._names for counter in counters
         }
-        self._queue: list[tuple[Instant, int]] = []
+        # What is looked up at the end of an instant: each value with the instant from which on it was so.
+        self._courses: dict[str, list[tuple[Instant, int]]] = {c: [] for c in (QUEUE, DISK) if c in self._steps}
+        self._disk = DiskUse(scheduler) if DISK in self._steps else None
         self._of_leases: dict[int, dict[str, str]] = {}
         notes: Mapping[str, Callable[[Lease], None]] = {
             "lease": self._lease,
@@ -83,17 +88,23 @@ class Probes:
 
     def after(self, event: Event, effects: Sequence[Effect | Retired], /) -> None:
         """Look at what an event has led to."""
+        used = None if self._disk is None else self._disk.largest()
         if isinstance(event, TimePassed):
-            if QUEUE in self._steps:
-                waiting = len(self._scheduler.desk.queue)
-                if not self._queue or self._queue[-1][1] != waiting:
-                    self._queue.append((event.at, waiting))
+            if QUEUE in self._courses:
+                self._look_up(QUEUE, event.at, len(self._scheduler.desk.queue))
+            if used is not None:
+                self._look_up(DISK, event.at, used)
         elif isinstance(event, LeaseRequested) and REQUESTED in self._steps:
             self._add(REQUESTED, event.at)
         for effect in effects:
             if isinstance(effect, Retired):
                 for note in self._notes:
                     note(effect.lease)
+
+    def _look_up(self, counter: str, at: Instant, value: int) -> None:
+        course = self._courses[counter]
+        if not course or course[-1][1] != value:
+            course.append((at, value))
 
     def _add(self, counter: str, at: Instant, amount: int = 1) -> None:
         steps = self._steps[counter]
@@ -181,8 +192,8 @@ class Probes:
         """Yield all counters from the start of the run to its end, each in order of time."""
         for counter, steps in self._steps.items():
             values: list[tuple[Instant, int]] = []
-            if counter == QUEUE:
-                values = self._queue
+            if counter in self._courses:
+                values = self._courses[counter]
             else:
                 level = 0
                 for at in sorted(steps):

@@ -103,17 +103,17 @@ class Iso:
 
     def __call__(self, at: Instant) -> str:
         """Return an instant as text."""
-        day, rest = divmod(at, DAY)
+        # Not divmod: compiled, a quotient and a remainder cost a fraction of the tuple they come in.
+        day, rest = at // DAY, at % DAY
         date = self._dates.get(day)
         if date is None:
             if len(self._dates) >= self._DATES_MAX:
                 self._dates.clear()
             date = self._dates[day] = instant(day * DAY)[:11]
-        minute, rest = divmod(rest, MINUTE)
-        second, milli = divmod(rest, SECOND)
+        minutes, second, milli = self._minutes[rest // MINUTE], rest % MINUTE // SECOND, rest % SECOND
         if milli:
-            return f"{date}{self._minutes[minute]}{second:02d}.{milli:03d}Z"
-        return date + self._minutes[minute] + self._seconds[second]
+            return f"{date}{minutes}{second:02d}.{milli:03d}Z"
+        return f"{date}{minutes}{self._seconds[second]}"
 
 
 def quoted(text: str) -> str:
@@ -125,7 +125,7 @@ def quoted(text: str) -> str:
 
 def seconds(span: Span) -> str:
     """Write a span in seconds, without needless decimals."""
-    whole, milli = divmod(span, SECOND)
+    whole, milli = span // SECOND, span % SECOND
     return f"{whole}.{milli:03d}".rstrip("0") if milli else str(whole)
 
 
@@ -181,7 +181,7 @@ class Ledger:
             if state is LeaseState.DONE and ended is not None:
                 bounded = bounded_slowdown(ended - submitted, delivered)
                 self.slowdowns.append(bounded)
-                slowdown = f"{bounded:.3f}"
+                slowdown = format(bounded, ".3f")
                 self.last_best_effort = ended
         if lease.preemptions or lease.suspensions or lease.migrations or lease.requeued or lease.transfers:
             self._add_counts(lease)

@@ -15,6 +15,7 @@ from haizea.live.inbox import InboxFull
 from haizea.live.onlookers import Checkpoint, Gauge
 from haizea.live.reconcile import Diff
 from haizea.model.lease import LeaseTerms
+from haizea.model.site import Site
 from haizea.model.units import Instant
 from haizea.runtime.changes import Change
 from haizea.runtime.loop import Loop
@@ -81,7 +82,7 @@ class Engine:
         self.clock.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT_MAX_S)
-        if not self._thread.is_alive():
+        if self._thread.ident is not None and not self._thread.is_alive():
             self.keeper.flush()
         self._platform.stop()
 
@@ -101,6 +102,11 @@ class Engine:
             return known.terms
         row = self.store.lease(lease)
         return None if row is None else terms_of(row.document["terms"])
+
+    @property
+    def site(self) -> Site:
+        """The hosts there are at present, from any thread."""
+        return self.scheduler.desk.site
 
     @property
     def alive(self) -> bool:

@@ -27,6 +27,7 @@ from haizea.live.unwritten import Mending
 from haizea.live.writing import MakeMending, Writing
 from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Refused
 from haizea.model.events import CancelRequested, Event, LeaseRequested, SiteChanged, TimePassed
+from haizea.model.lease import LeaseState
 from haizea.model.reason import Reason
 from haizea.model.units import Instant
 from haizea.runtime.changes import WITHDRAWN
@@ -247,7 +248,9 @@ class Keeper:
             elif isinstance(effect, Command):
                 self._outbox.add(effect)
             elif isinstance(effect, LeaseChanged):
-                entries.add(changed_entry, effect)
+                # That it is pending is over before anybody reads of it, and that it was requested is written already.
+                if effect.state is not LeaseState.PENDING:
+                    entries.add(changed_entry, effect)
             elif isinstance(effect, Refused):
                 refusal = effect.reason
             elif isinstance(effect, HostChanged):

@@ -108,7 +108,7 @@ class Outbox:
             self.next += 1
             self._unkept.add(command.id)
             self._waiting.append(command)
-            text = f"VMs of a lease {lease} were found, which there is none of: {verb}."
+            text = f"VMs were found of a lease {lease} that there is not: they are told to {verb}."
             data = {"command": command.id, "verb": verb, "vms-of": lease, "hosts": sorted(set(hosts))}
             self._entries.note(now, "stray", "haizea", text, data=data)
 

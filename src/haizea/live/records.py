@@ -19,6 +19,17 @@ SITE: Final = "site"
 PLAN_MAX: Final = 1_000
 NAMED_MAX: Final = 10
 
+TOLD: Final = {
+    "transfer": "Transferring the disk images",
+    "start": "Starting the VMs",
+    "suspend": "Suspending the VMs",
+    "migrate": "Moving the suspended VMs",
+    "resume": "Resuming the VMs",
+    "shut-down": "Shutting down the VMs",
+    "destroy": "Removing the VMs",
+}
+"""What the journal says of a command, by its verb, before whose VMs they are."""
+
 
 def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
     """Return a lease as the store keeps it."""
@@ -85,8 +96,8 @@ def notice_entry(number: int, notice: Notice) -> Entry:
 
 def command_entry(number: int, row: CommandRow) -> Entry:
     """Return the journal's line of a command."""
-    until = f", to be over at {instant(row.until)}" if row.until > row.at else ""
-    text = f"Lease {row.lease}: {row.verb}{until}."
+    until = f", until {instant(row.until)}" if row.until > row.at else ""
+    text = f"{TOLD.get(row.verb, f'{row.verb}: the VMs')} of lease {row.lease}{until}."
     data: Document = {"command": row.id, "verb": row.verb, "until": row.until, "hosts": sorted(set(row.hosts))}
     return Entry(number, row.at, "command", row.lease, None, "haizea", text, data)
 

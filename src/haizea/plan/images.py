@@ -295,6 +295,15 @@ class Images:
                 cache.users[image] = set(users)
         return self.transfers
 
+    @property
+    def caching(self) -> bool:
+        """Whether hosts keep images for later leases."""
+        return bool(self._caches)
+
+    def kept(self, host: int) -> int:
+        """Return how many MiB of images a host keeps."""
+        return sum(self._caches[host].images.values()) if self._caches else 0
+
     def cached(self, host: int) -> Sequence[str]:
         """Return the images a host keeps, the least recently used first."""
         return list(self._caches[host].images) if self._caches else []

@@ -25,6 +25,12 @@ class Mapper:
         self._table = table
         self.packings = table.packings
         self.order = order
+        self._quick = False
+        self.order_by(order)
+
+    def order_by(self, order: HostOrder) -> None:
+        """Go by another order from now on."""
+        self.order = order
         self._quick = order is HostOrder.MOST_FREE and len(self.packings) == 1
 
     def place(
@@ -64,16 +70,15 @@ class Mapper:
         What :meth:`_most_free_first` does, for the case that most of a long simulation consists of.
         """
         packing, shape = self.packings[0], need.shapes[0][0]
-        fits, vector = packing.hosts_with, shape.vector
-        count, packed = need.vms, 0
+        vector, count, packed = shape.vector, need.vms, 0
         parts: list[Part] = []
         for level in range(shape.per_host_max, 0, -1):
-            mask = fits(state, shape.multiples[level], usable)
+            mask = packing.hosts_with(state, shape.multiples[level], usable)
             if not mask:
                 continue
             placed = mask.bit_count() * level
             if placed > count:
-                whole, rest = divmod(count, level)
+                whole, rest = count // level, count % level
                 others = mask
                 if whole:
                     mask = packing.lowest(mask, whole)
@@ -379,7 +384,7 @@ def _take(parts: list[Part], packing: Packing, offer: Part, count: int) -> int:
     if hosts * level <= count:
         parts.append(offer)
         return count - hosts * level
-    whole, rest = divmod(count, level)
+    whole, rest = count // level, count % level
     chosen = packing.lowest(mask, whole) if whole else 0
     if chosen:
         parts.append(Part(offer.block, offer.nodes, level, chosen))

@@ -46,6 +46,20 @@ def hosts_of(stay: Stay, table: SlotTable) -> tuple[int, ...]:
     return stay.vm_hosts
 
 
+class HostsOf:
+    """Gives the host of every VM of a stay when it is called: most are never asked for."""
+
+    __slots__ = ("_stay", "_table")
+
+    def __init__(self, stay: Stay, table: SlotTable) -> None:
+        self._stay = stay
+        self._table = table
+
+    def __call__(self) -> tuple[int, ...]:
+        """Return the host of every VM."""
+        return hosts_of(self._stay, self._table)
+
+
 def per_host(need: Need, hosts: Sequence[int], per_vm: Sequence[Span]) -> dict[int, Span]:
     """Return how long an operation on all VMs takes on each host, one VM after the other."""
     times: dict[int, Span] = {}

@@ -38,15 +38,23 @@ class Planner:
         self.table = table
         self.hosts = hosts
         self.options = options
-        self.selection = selection
         self.mapper = Mapper(table, selection.order)
+        self._copying: list[Stay] = []
+        self._shutdown_base = options.shutdown_time
+        self._shutdown_per_vm = options.enactment_overhead
+        self._keeps_room = self._migrating = False
+        self.selection = selection
+        self.select_by(selection)
+
+    def select_by(self, selection: HostSelectionPolicy) -> None:
+        """Choose hosts by another policy from now on; what is planned stays where it is."""
+        options = self.options
+        self.selection = selection
+        self.mapper.order_by(selection.order)
         # Where leases may be suspended, those that start now can use such a host until then all the same.
         self._keeps_room = selection.order is HostOrder.MOST_FREE and options.suspension is Suspension.NONE
         # Where images move, what is the best host for a lease can no longer be said of many hosts at once.
         self._migrating = selection.order is HostOrder.MOST_FREE and options.migration is not Migration.NO
-        self._copying: list[Stay] = []
-        self._shutdown_base = options.shutdown_time
-        self._shutdown_per_vm = options.enactment_overhead
 
     def set_options(self, options: Options) -> None:
         """Plan by other rules, which differ in how long things take only."""
@@ -128,11 +136,10 @@ class Planner:
         """Whether all VMs of a lease, of which no host can take two, have room throughout ``[start, end)``."""
         missing = lease.need.vms
         usable = self.hosts.usable(lease.terms.constraints)
-        for timeline, shape, hosts in zip(self.table.timelines, lease.need.shapes[0], usable, strict=True):
-            if shape.per_host_max and hosts:
-                missing -= (timeline.roomy(start, end, shape.multiples[1]) & hosts).bit_count()
-                if missing <= 0:
-                    return True
+        for mask in self.table.roomy(lease.need.shapes[0], start, end, usable):
+            missing -= mask.bit_count()
+            if missing <= 0:
+                return True
         return False
 
     def might_fit(self, lease: Lease, at: Instant) -> bool:

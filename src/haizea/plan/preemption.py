@@ -23,11 +23,11 @@ class Preemption:
 
     def __init__(self, planner: Planner, policy: PreemptionPolicy) -> None:
         self._planner = planner
-        self._policy = policy
+        self.policy = policy
 
     def candidates(self, lease: Lease, others: Iterable[Lease], start: Instant, end: Instant) -> list[Lease]:
         """Return the leases that may give way between two instants, those to be taken first in front."""
-        score = self._policy.score
+        score = self.policy.score
         scored = []
         for other in others:
             if other is lease or not other.stays or overlapping(other, start, end) is None:

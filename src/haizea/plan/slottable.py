@@ -6,7 +6,7 @@ tentative changes so that a plan can be undone. Hosts are dealt out to blocks of
 cost of a change and of a question nearly independent of the size of the site.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from haizea.model.resources import Capacity
@@ -183,19 +183,25 @@ class SlotTable:
             return [timelines[0].window(start, end)]
         return [t.window(start, end) for t in timelines]
 
-    def roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> Iterator[Mask]:
-        """Yield, block by block, the usable hosts that have room for one VM throughout ``[start, end)``."""
-        for timeline, shape, hosts in zip(self.timelines, shapes, usable, strict=True):
-            fits = shape.per_host_max and hosts
-            yield timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0
+    def roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> Iterable[Mask]:
+        """Return, block by block as they are asked for, the usable hosts with room for a VM in ``[start, end)``."""
+        if len(self.timelines) == 1:
+            return [self._roomy_in(0, shapes[0], start, end, usable[0])]
+        return self._block_by_block(shapes, start, end, usable)
 
     def all_roomy(self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]) -> list[Mask]:
-        """Return what :meth:`roomy` yields, all blocks at once."""
-        found = []
-        for timeline, shape, hosts in zip(self.timelines, shapes, usable, strict=True):
-            fits = shape.per_host_max and hosts
-            found.append(timeline.roomy(start, end, shape.multiples[1]) & hosts if fits else 0)
-        return found
+        """Return the same as :meth:`roomy`, all blocks at once."""
+        return [self._roomy_in(i, shapes[i], start, end, usable[i]) for i in range(len(self.timelines))]
+
+    def _block_by_block(
+        self, shapes: Sequence[Shape], start: Instant, end: Instant, usable: Sequence[Mask]
+    ) -> Iterator[Mask]:
+        for i in range(len(self.timelines)):
+            yield self._roomy_in(i, shapes[i], start, end, usable[i])
+
+    def _roomy_in(self, block: int, shape: Shape, start: Instant, end: Instant, usable: Mask) -> Mask:
+        fits = shape.per_host_max and usable
+        return self.timelines[block].roomy(start, end, shape.multiples[1]) & usable if fits else 0
 
     def present(self) -> list[int]:
         """Return, for each block, what is free now."""

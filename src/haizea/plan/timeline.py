@@ -156,11 +156,11 @@ class Timeline:
             return self._least(start, end)
         state = self._chunks[0].base
         if self.claimed:
-            minimum = self.packing.minimum
+            packing = self.packing
             for at, low in self._claimed(end):
                 if at >= end:
                     break
-                state = minimum(state, low)
+                state = packing.minimum(state, low)
         return state
 
     def _least(self, start: Instant, end: Instant) -> int:

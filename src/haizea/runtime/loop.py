@@ -5,20 +5,22 @@ instant are handed over, and what becomes of what they lead to.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Command, Effect
 from haizea.model.events import Event, TimePassed
 from haizea.model.units import FAR_FUTURE, Instant
-from haizea.runtime.ports import Clock, Executor, Observer, Sink, Source, Step
+
+if TYPE_CHECKING:
+    from haizea.runtime.ports import Clock, Executor, Observer, Sink, Source, Step
 
 
 class Loop:
     """Runs a scheduler."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock, sources: Sequence[Source], step: Step) -> None:
+    def __init__(self, scheduler: Scheduler, clock: "Clock", sources: "Sequence[Source]", step: "Step") -> None:
         """Take the parts. Events of one instant reach the scheduler in the order of sources."""
         self._scheduler = scheduler
         self._clock = clock
@@ -32,27 +34,31 @@ class Loop:
         """
         scheduler, sources, wait, take = self._scheduler, self._sources, self._clock.wait_until, self._step.take
         now: Instant | None = None
-        nothing: list[Any] = []
+        nothing: Sequence[Any] = []
         while True:
             at = scheduler.next_instant()
             soonest = FAR_FUTURE if at is None else at
             for source in sources:
-                if source.next_at < soonest:
-                    soonest = source.next_at
+                next_at = source.next_at
+                if next_at < soonest:
+                    soonest = next_at
             if soonest >= FAR_FUTURE or (keep_going is not None and not keep_going(soonest)):
                 return now
             now = wait(soonest)
             events = nothing
             for source in sources:
                 if source.next_at <= now:
-                    events = [*events, *source.due(now)]
+                    due = source.due(now)
+                    events = [*events, *due] if events else due
             take(now, events)
 
 
 class Direct:
     """The step of a simulation: everything happens at once, and nothing needs to be kept."""
 
-    def __init__(self, scheduler: Scheduler, backend: Executor, sink: Sink, observer: Observer | None = None) -> None:
+    def __init__(
+        self, scheduler: Scheduler, backend: "Executor", sink: "Sink", observer: "Observer | None" = None
+    ) -> None:
         """The observer, if there is one, sees every event and what it led to before anything is done about it."""
         self._scheduler = scheduler
         self._backend = backend
@@ -61,12 +67,11 @@ class Direct:
 
     def take(self, now: Instant, events: Sequence[Event]) -> None:
         """Hand over the events of an instant, and that they are all."""
-        handle = self._scheduler.handle if self._observer is None else self.handle
         for event in events:
-            effects = handle(event)
+            effects = self.handle(event)
             if effects:
                 self._pass_on(effects)
-        effects = handle(TimePassed(now))
+        effects = self._scheduler.pass_time(now) if self._observer is None else self.handle(TimePassed(now))
         if effects:
             self._pass_on(effects)
 

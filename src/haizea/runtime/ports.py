@@ -1,6 +1,6 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from haizea.core.desk import Retired
@@ -30,7 +30,7 @@ class Source(Protocol):
     def next_at(self) -> Instant:
         """When its next event is known to come; FAR_FUTURE where none is."""
 
-    def due(self, now: Instant, /) -> Iterable[Any]:
+    def due(self, now: Instant, /) -> Sequence[Any]:
         """Take out and return what has happened by now, in order: events, and whatever else the step understands."""
 
 

@@ -4,7 +4,7 @@ A verb has a least role for things of one's own and a least role for things of o
 by scopes, never widen it. Nothing here is stored: what a user is and has comes with the :class:`Principal`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
@@ -37,8 +37,7 @@ class Group(Enum):
 class Rule(NamedTuple):
     """Who may carry out a verb: the least role for one's own things, and for those of others or of nobody.
 
-    ``seen_by`` is the verb by which the thing is seen: to whom may not see it, it does not exist. ``offered`` says
-    whether the verb can be called; others have their place already.
+    ``seen_by`` is the verb by which the thing is seen: to whom may not see it, it does not exist.
     """
 
     own: Role
@@ -47,7 +46,6 @@ class Rule(NamedTuple):
     says: str
     seen_by: str = ""
     group: Group = Group.NOTHING
-    offered: bool = True
 
 
 _VIEWER, _USER, _OPERATOR, _ADMIN = Role
@@ -58,8 +56,8 @@ def _change(says: str, others: Role = _OPERATOR, own: Role = _USER) -> Rule:
     return Rule(own, others, _LEASE if own < _OPERATOR else _OPERATE, says, seen_by="lease.show")
 
 
-def _operate(says: str, *, offered: bool = False) -> Rule:
-    return Rule(_OPERATOR, _OPERATOR, _OPERATE, says, offered=offered)
+def _operate(says: str) -> Rule:
+    return Rule(_OPERATOR, _OPERATOR, _OPERATE, says)
 
 
 VERBS: Final[Mapping[str, Rule]] = {
@@ -71,6 +69,7 @@ VERBS: Final[Mapping[str, Rule]] = {
     "lease.explain": Rule(_VIEWER, _VIEWER, _READ, "ask why a lease is where it is"),
     "lease.cancel": _change("cancel a lease"),
     "lease.change": _change("change what a lease wishes for"),
+    "lease.observed": _change("report in which state a VM of a lease was seen"),
     "lease.dry-run": Rule(_USER, _OPERATOR, _READ, "ask what would become of a request", group=Group.ADMITS),
     "offer.list": Rule(_USER, _OPERATOR, _READ, "ask for alternatives to a request", group=Group.ADMITS),
     "offer.hold": Rule(_USER, _OPERATOR, _LEASE, "have alternatives held", group=Group.ADMITS),
@@ -105,7 +104,6 @@ VERBS: Final[Mapping[str, Rule]] = {
     "webhook.list": Rule(_USER, _OPERATOR, _READ, "list webhooks"),
     "webhook.add": Rule(_USER, _OPERATOR, _OPERATE, "add a webhook"),
     "webhook.remove": Rule(_USER, _OPERATOR, _OPERATE, "remove a webhook", seen_by="webhook.list"),
-    # Not offered yet ---------------------------------------------------------------------------------------
     "lease.annotate": _change("annotate a lease"),
     "lease.extend": _change("give a lease more time"),
     "lease.shorten": _change("give a lease less time"),
@@ -146,8 +144,8 @@ VERBS: Final[Mapping[str, Rule]] = {
     "scheduler.replan": _operate("plan anew"),
     "scheduler.configure": _operate("change policies and rates"),
     "scheduler.reconcile": _operate("compare with the platform, and mend"),
-    "scheduler.diff": Rule(_OPERATOR, _OPERATOR, _READ, "see what is desired beside what is observed", offered=False),
-    "scheduler.simulate": Rule(_OPERATOR, _OPERATOR, _READ, "try something on a copy", offered=False),
+    "scheduler.diff": Rule(_OPERATOR, _OPERATOR, _READ, "see what is desired beside what is observed"),
+    "scheduler.simulate": Rule(_OPERATOR, _OPERATOR, _READ, "try something on a copy"),
     "recurrence.list": Rule(_VIEWER, _VIEWER, _READ, "list recurring reservations", group=Group.SHARES),
     "recurrence.add": Rule(_USER, _OPERATOR, _LEASE, "add a recurring reservation", group=Group.ADMITS),
     "recurrence.change": Rule(_USER, _OPERATOR, _LEASE, "change a recurring reservation", seen_by="recurrence.list"),
@@ -219,11 +217,6 @@ def reach(role: Role, verb: str) -> str:
     return "own" if role >= rule.own or rule.group is Group.SHARES else "no"
 
 
-def offered() -> Iterator[tuple[str, Rule]]:
-    """Yield the verbs that can be called, in the table's order."""
-    return ((verb, rule) for verb, rule in VERBS.items() if rule.offered)
-
-
 def _refusal(who: Principal, verb: str, owner: str | None, group: str | None, what: str) -> ServiceError | None:
     rule = VERBS[verb]
     in_group = bool(group) and group in who.groups
@@ -247,9 +240,13 @@ def _refusal(who: Principal, verb: str, owner: str | None, group: str | None, wh
 
 
 def _too_low(who: Principal, verb: str, rule: Rule, needed: Role, mine: bool) -> Forbidden:
-    whose = "" if mine or rule.own == rule.others else ", unless it is one's own" if who.role >= rule.own else ""
+    if not mine and rule.own <= who.role < rule.others:
+        may = f"{who.user} is {_article(who.role)}, and may {rule.says} only if it is their own"
+        detail = f"{may}: for what is somebody else's it takes {_article(needed)}"
+    else:
+        detail = f"{who.user} is {_article(who.role)}; to {rule.says} takes {_article(needed)}"
     return Forbidden(
-        f"{who.user} is {_article(who.role)}; to {rule.says} takes {_article(needed)}{whose}",
+        detail,
         code="role",
         remedy="Ask an administrator.",
         facts={"verb": verb, "role": who.role.label, "needed": needed.label},

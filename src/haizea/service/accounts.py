@@ -67,6 +67,10 @@ class Accounts:
         self._tokens = Tokens(ledger, clock, verifiers)
         self._quotas = Quotas(ledger, clock)
 
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have something called, on whatever thread, whenever somebody may have become somebody else, or nobody."""
+        self._ledger.when_changed(tell)
+
     # Who somebody is -------------------------------------------------------------------------------------
 
     def by_token(self, secret: str) -> Principal:

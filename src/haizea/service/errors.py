@@ -8,6 +8,7 @@
     ├── Unauthenticated  the request's: nobody is named, or not believed
     ├── Forbidden        the request's: this user may not do that
     ├── Conflict         the request's: it does not go with what is there
+    │   └── Outdated     what it is about has changed since it was seen
     ├── QuotaExceeded    the request's: the user's share is used up
     ├── TooMany          the request's: more than a client may send; slow down
     └── Unavailable      the operator's or the platform's: not now; try again later
@@ -85,6 +86,12 @@ class Conflict(ServiceError):
     status = 409
     code = "conflict"
     title = "In conflict with the present state"
+
+
+class Outdated(Conflict):
+    """What a request is about has changed since whoever sent it saw it."""
+
+    code = "version"
 
 
 class QuotaExceeded(ServiceError):

@@ -5,17 +5,20 @@ from haizea.plan.lease import Phase
 from haizea.plan.operations import hosts_of
 from haizea.service import access
 from haizea.service.errors import NotFound
+from haizea.service.field import Field
 from haizea.service.instants import iso
 from haizea.service.live import Live
-from haizea.service.models import HostOut, HostsOut
+from haizea.service.models import EstimateOut, HostOut, HostsOut
+from haizea.service.present import observed_of, ordered_of, overcommitted_of
 from haizea.service.principal import Principal
 
 
 class HostService:
     """The verbs of hosts."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, field: Field) -> None:
         self._live = live
+        self._field = field
 
     def list(self, who: Principal) -> HostsOut:
         """Return all hosts."""
@@ -27,7 +30,8 @@ class HostService:
         access.check(who, "host.show", owner=who.user)
         for found in self._live.look(_all):
             if host in (found.name, str(found.id)):
-                return found
+                estimates = [EstimateOut(**each._asdict()) for each in self._field.estimates(found.id)]
+                return found.model_copy(update={"estimates": estimates})
         raise NotFound(f"there is no host {host[:128]!r}")
 
 
@@ -46,6 +50,9 @@ def _all(scheduler: Scheduler) -> "list[HostOut]":
     states = table.present()
     found = []
     for number, spec in enumerate(site.hosts):
+        if not len(spec.capacity):
+            # It is gone, and has only kept its number.
+            continue
         block, within = divmod(number, table.block_hosts)
         free = table.timelines[block].packing.free(states[block], within)
         capacity = {name: spec.capacity[name] for name in site.resource_types}
@@ -55,6 +62,9 @@ def _all(scheduler: Scheduler) -> "list[HostOut]":
                 id=number,
                 name=spec.name,
                 state=desk.hosts.states[number].value,
+                ordered=ordered_of(scheduler, number),
+                observed=observed_of(scheduler, number),
+                overcommit=dict(overcommitted_of(scheduler, number)),
                 labels=dict(spec.labels),
                 capacity=capacity,
                 used={name: amount - free[name] for name, amount in capacity.items()},

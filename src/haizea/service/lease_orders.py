@@ -97,10 +97,12 @@ def host_number(site: Site, name: str) -> int:
         NotFound: there is none.
     """
     for number, host in enumerate(site.hosts):
-        if host.name == name:
+        if host.name == name and len(host.capacity):
             return number
-    if name.isascii() and name.isdigit() and len(name) < 10 and int(name) < len(site.hosts):
-        return int(name)
+    number = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else len(site.hosts)
+    # A host that is gone has kept its number, and has nothing.
+    if number < len(site.hosts) and len(site.hosts[number].capacity):
+        return number
     raise NotFound(
         f"there is no host {name[:128]!r}", code="no-host", remedy="GET /v1/hosts (haizea host list) shows them."
     )

@@ -10,7 +10,7 @@ from haizea.model.lease import LeaseState, LeaseType
 from haizea.runtime.changes import WITHDRAWN, Change
 from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
 from haizea.service import access
-from haizea.service.errors import Conflict, Invalid, Unavailable
+from haizea.service.errors import Conflict, Invalid, Outdated, Unavailable
 from haizea.service.instants import read_instant
 from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
@@ -170,9 +170,13 @@ class Leases:
             entries=[entry_out(entry) for entry in entries],
         )
 
-    def cancel(self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False) -> LeaseOut:
-        """Cancel a lease, whatever it is doing."""
+    def cancel(
+        self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
+    ) -> LeaseOut:
+        """Cancel a lease, whatever it is doing; with ``version``, only if it has not changed since it was seen."""
         row = self._lookup.find(who, "lease.cancel", lease)
+        if row.final or dry_run:
+            _unchanged(row, version)
         if row.final:
             raise Conflict(f"lease {lease} is over: it is {row.state}", code="lease-over", facts={"state": row.state})
         if dry_run:
@@ -181,6 +185,7 @@ class Leases:
         def job(change: Change) -> LeaseRow | None:
             if lease not in change.scheduler.desk.leases:
                 raise Conflict(f"lease {lease} is over", code="lease-over")
+            _unchanged(change.row(lease), version)
             text = f"{who.user} cancelled lease {lease}" + (f": {reason}" if reason else ".")
             change.note("lease-cancel", who.user, text, lease=lease, data={"reason": reason})
             change.hand_over(CancelRequested(change.now, lease, f"{who.user}: {reason}" if reason else who.user))
@@ -197,14 +202,7 @@ class Leases:
             present = change.scheduler.desk.leases.get(lease)
             if present is None:
                 raise Conflict(f"lease {lease} is over", code="lease-over")
-            now = change.row(lease)
-            if version is not None and now is not None and now.version != version:
-                raise Conflict(
-                    f"lease {lease} has changed since: its version is {now.version}, not {version}",
-                    code="version",
-                    remedy="Look at it again, and decide anew.",
-                    facts={"version": now.version},
-                )
+            _unchanged(change.row(lease), version)
             terms = changed(present.terms, wanted)
             said = wanted.model_dump(exclude_unset=True)
             text = f"{who.user} changed lease {lease}" + (f": {wanted.reason}" if wanted.reason else ".")
@@ -217,7 +215,7 @@ class Leases:
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
-        row = self._lookup.find(who, "lease.cancel", lease)
+        row = self._lookup.find(who, "lease.observed", lease)
         if not 0 <= vm <= row.vms:
             raise Invalid(f"lease {lease} has VMs 1 to {row.vms}; 0 stands for all of them", field="vm")
 
@@ -252,6 +250,20 @@ def _known(field: str, given: Sequence[str], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
             raise Invalid(f"there is no {field} {name[:64]!r}; there are {', '.join(known)}", field=field)
+
+
+def _unchanged(row: LeaseRow | None, version: int | None) -> None:
+    """Check that a lease is still of a version.
+
+    Raises:
+        Outdated: it is not.
+    """
+    if version is not None and row is not None and row.version != version:
+        raise Outdated(
+            f"lease {row.id} has changed since: its version is {row.version}, not {version}",
+            remedy="Look at it again, and decide anew.",
+            facts={"version": row.version},
+        )
 
 
 def _withdrawn(row: LeaseRow) -> bool:

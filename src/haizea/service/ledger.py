@@ -111,7 +111,7 @@ class Ledger:
         """Take the parts; ``changed`` is called, on whatever thread asked for it, after every change was kept."""
         self.store = store
         self._writer = writer
-        self._changed = changed
+        self._told = [] if changed is None else [changed]
         self._present: Present | None = None
 
     def change(self, job: Callable[[Change, Present], T]) -> T:
@@ -125,9 +125,13 @@ class Ledger:
         """
         with reading():
             done = self._writer.change(lambda change: job(change, self._at(change)))
-        if self._changed is not None:
-            self._changed()
+        for tell in self._told:
+            tell()
         return done
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have something else called, too, after every change."""
+        self._told.append(tell)
 
     def _at(self, change: Change) -> Present:
         transaction = change.transaction

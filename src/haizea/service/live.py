@@ -24,6 +24,10 @@ class Loop(Protocol):
     def look(self, job: Callable[[Change], T], /) -> T:
         """Have something looked at."""
 
+    @property
+    def site(self) -> Site:
+        """The hosts there are at present, from any thread."""
+
 
 class Live:
     """The parts, in one place."""
@@ -33,17 +37,24 @@ class Live:
         loop: Loop,
         store: Store,
         accounts: Accounts,
-        site: Site,
         clock: Callable[[], Instant],
         time_scale: float = 1.0,
     ) -> None:
         self._loop = loop
         self.store = store
         self.accounts = accounts
-        self.site = site
         self.now = clock
         self.time_scale = time_scale
-        self.names = [host.name for host in site.hosts]
+
+    @property
+    def site(self) -> Site:
+        """The hosts there are at present."""
+        return self._loop.site
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the hosts, by number."""
+        return [host.name for host in self._loop.site.hosts]
 
     def change(self, job: Callable[[Change], T]) -> T:
         """Have something done in the loop's thread; return once it is durable.

@@ -1,5 +1,6 @@
 """Finding a lease on somebody's behalf, and showing it to them."""
 
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from haizea.runtime.rows import LeaseRow
@@ -39,10 +40,10 @@ class Lookup:
         """Return a lease."""
         return self.shown(who, self.find(who, "lease.show", lease))
 
-    def shown(self, who: Principal, row: LeaseRow) -> LeaseOut:
-        """Return a lease as somebody may see it."""
+    def shown(self, who: Principal, row: LeaseRow, names: Sequence[str] | None = None) -> LeaseOut:
+        """Return a lease as somebody may see it; ``names`` are those of other hosts than there are."""
         private = not access.may(who, "lease.extra", owner=row.owner, group=row.group)
-        return lease_out(row, self._live.names, private=private)
+        return lease_out(row, self._live.names if names is None else names, private=private)
 
     def xml(self, lease: LeaseOut) -> str:
         """Return a lease as Haizea 1.x wrote it."""

@@ -3,6 +3,8 @@
 from datetime import UTC, tzinfo
 
 from haizea.service.accounts import Accounts
+from haizea.service.field import Field
+from haizea.service.host_desk import HostDesk
 from haizea.service.hosts import HostService
 from haizea.service.journal import Journal
 from haizea.service.lease_desk import LeaseDesk
@@ -13,9 +15,12 @@ from haizea.service.measures import Measures
 from haizea.service.orders import Orders
 from haizea.service.planning import Planning
 from haizea.service.recurrences import Recurrences
+from haizea.service.scheduling import Scheduling
 from haizea.service.system import Identity, Pulse, System
 from haizea.service.usage import Usage
+from haizea.service.vms import VMs
 from haizea.service.webhooks import Webhooks
+from haizea.service.whatif import WhatIf
 
 
 class Manager:
@@ -28,6 +33,7 @@ class Manager:
         measures: Measures,
         identity: Identity,
         webhooks: Webhooks,
+        field: Field,
         zone: tzinfo = UTC,
     ) -> None:
         """``zone`` is what times of 1.x clients are in."""
@@ -37,7 +43,11 @@ class Manager:
         orders = Orders(live)
         self.lease_desk = LeaseDesk(live, lookup, orders)
         self.recurrences = Recurrences(live)
-        self.hosts = HostService(live)
+        self.host_desk = HostDesk(live, orders)
+        self.scheduling = Scheduling(live, orders, field)
+        self.vms = VMs(live, lookup, orders, field)
+        self.what_if = WhatIf(live, lookup, field)
+        self.hosts = HostService(live, field)
         self.journal = Journal(live, lambda: pulse.newest)
         self.system = System(live, pulse, measures, identity)
         self.accounts: Accounts = live.accounts

@@ -17,9 +17,9 @@ Labels = Annotated[dict[Name, Name], Field(max_length=32)]
 
 
 class Input(BaseModel):
-    """What clients send: anything unknown in it is an error."""
+    """What clients send: anything unknown in it is an error, and so is a value of another type, such as 0 for false."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, strict=True)
 
 
 class NodeSetIn(Input):
@@ -259,18 +259,38 @@ class QueueOut(Answer):
     items: list[QueueItemOut]
 
 
+class EstimateOut(Answer):
+    """How an operation goes on a host: ``measured``, and ``planned`` with (null: as configured), in ``unit``."""
+
+    kind: str
+    image: str
+    unit: str
+    measured: int
+    planned: int | None
+    samples: int
+
+
 class HostOut(Answer):
-    """A host: what it has, what is held there now, by whom."""
+    """A host: what it has, what is held there now, by whom.
+
+    Its ``state`` is the graver of what was ``ordered`` of it (``up``: nothing) and what was ``observed``.
+    ``overcommit`` is with how many percent of what it has it is planned, where that is not all. ``estimates`` are shown
+    of one host only.
+    """
 
     id: int
     name: str
     state: str
+    ordered: str = "up"
+    observed: str = "up"
+    overcommit: dict[str, int] = {}
     labels: dict[str, str]
     capacity: dict[str, int]
     used: dict[str, int]
     leases: list[int]
     next_lease: int | None = None
     next_start: str | None = None
+    estimates: list[EstimateOut] = []
 
 
 class HostsOut(Answer):

@@ -231,22 +231,46 @@ class SchedulerOut(Answer):
 
 
 class DifferenceOut(Answer):
-    """Something that is not as it should be: what is desired, what was observed, and what will be done (``remedy``)."""
+    """A VM as it should be, and as it is: in which state, and where; ``under_way`` is the operation that changes it.
+
+    ``known`` is whether there is such a lease.
+    """
 
     lease: int
     vm: int
-    host: str | None
     desired: str
+    host: str | None
     observed: str
     seen_on: str | None
-    remedy: str
+    under_way: str
+    agrees: bool
+    known: bool
+
+
+class HostDifferenceOut(Answer):
+    """A host as it is planned with, and as it is; ``strays`` run there and are no lease's."""
+
+    host: str
+    desired: str
+    observed: str
+    capacity: dict[str, int]
+    observed_capacity: dict[str, int] | None
+    strays: list[str]
+    agrees: bool
 
 
 class DiffOut(Answer):
-    """What is desired beside what is observed; only what differs."""
+    """What is desired beside what is observed, of VMs and hosts; what agrees only where all was asked for."""
 
     at: str
-    items: list[DifferenceOut]
+    vms: list[DifferenceOut]
+    hosts: list[HostDifferenceOut]
+
+
+class ReconciledOut(Answer):
+    """How many differences were found and dealt with."""
+
+    differences: int
 
 
 class WhatIfIn(Input):

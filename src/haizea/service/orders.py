@@ -35,6 +35,8 @@ REMEDIES: Final[Mapping[Cause, str]] = {
     Cause.BEHIND: "Wait until it is its turn, or move it to the top of the queue.",
     Cause.PAST: "Name a time to come.",
     Cause.DEADLINE: "Allow it to end later.",
+    Cause.STATE: "Look at how it is (haizea lease explain), and give another order.",
+    Cause.MAINTENANCE: "Name a time or hosts without maintenance (haizea maintenance list).",
     Cause.PRICE: "Ask for less, or agree to the price.",
 }
 
@@ -90,8 +92,6 @@ class Orders:
         plan = result.plan
         subject = plan.subject[:1].upper() + plan.subject[1:]
         text = f"{subject} {'would be' if given.dry_run else 'is'} {plan.done}."
-        if not given.dry_run and plan.host is None and plan.lease is None:
-            text = f"{subject} {plan.done}."
         return OutcomeOut(
             done=not given.dry_run,
             text=text,
@@ -104,7 +104,8 @@ class Orders:
     def _tried(self, planned: Planned) -> Result:
         def job(scheduler: Scheduler) -> Result:
             plan = planned(scheduler, scheduler.desk.now)
-            before = picture(scheduler)
+            # What happens at this instant anyway is no change.
+            before = picture(rehearse(scheduler, ()).scheduler)
             found = rehearse(scheduler, plan.events)
             if found.refusal is not None:
                 raise refused(found.refusal)

@@ -12,7 +12,7 @@ from haizea.experiments.records import ranges, vms_by_host
 from haizea.model.events import CancelRequested, LeaseRequested
 from haizea.model.lease import LeaseTerms, LeaseType
 from haizea.model.units import DAY, FAR_FUTURE, HOUR, MINUTE, SECOND, Instant
-from haizea.plan.lease import Stay
+from haizea.plan.lease import Lease, Stay
 from haizea.policy.money import money_text
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import LeaseFilter, LeaseRow, OfferRow
@@ -40,7 +40,7 @@ from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
 from haizea.service.terms import terms_of
-from haizea.service.views import lease_out, reason_of, reason_out, seconds, stay_out
+from haizea.service.views import lease_out, reason_of, reason_out, reason_waiting, seconds, stay_out
 
 HELD_FOR: Final = 5 * MINUTE
 """How long an offer is held, in real time."""
@@ -198,38 +198,17 @@ class Planning:
         """Return who waits, in order, with when each is expected to start."""
         access.check(who, "queue.show", owner=who.user)
 
-        def job(scheduler: Scheduler) -> tuple[int, Instant, list[tuple[int, Instant | None]]]:
+        def job(scheduler: Scheduler) -> QueueOut:
             desk = scheduler.desk
             expected = scheduler.prospect.forecast()
             waiting = sorted([*desk.queue, *desk.reserved], key=lambda lease: (lease.submitted, lease.order))
-            found = []
-            for lease in waiting[:QUEUE_MAX]:
+            items = []
+            for position, lease in enumerate(waiting[:QUEUE_MAX], 1):
                 stay = lease.stays[0] if lease.stays else expected.get(lease.id)
-                found.append((lease.id, None if stay is None else stay.start))
-            return len(waiting), desk.now, found
+                items.append(_waiting(position, lease, desk.now, None if stay is None else stay.start))
+            return QueueOut(total=len(waiting), items=items)
 
-        total, now, found = self._live.look(job)
-        items = []
-        for position, (lease, start) in enumerate(found, 1):
-            with reading():
-                row = self._live.store.lease(lease)
-            if row is None:
-                continue
-            items.append(
-                QueueItemOut(
-                    position=position,
-                    lease=row.id,
-                    name=row.name,
-                    owner=row.owner,
-                    vms=row.vms,
-                    state=row.state,
-                    submitted=iso(row.submitted),
-                    waiting_s=seconds(max(0, now - row.submitted)),
-                    expected_start=iso_or_none(start),
-                    reason=reason_of(row),
-                )
-            )
-        return QueueOut(total=total, items=items)
+        return self._live.look(job)
 
     def queue_xml(self, who: Principal) -> list[str]:
         """Return the leases that wait, as Haizea 1.x wrote them."""
@@ -380,6 +359,23 @@ def _most(least: int, most: int, fits: Callable[[int], bool]) -> int:
         else:
             most = middle - 1
     return least
+
+
+def _waiting(position: int, lease: Lease, now: Instant, start: Instant | None) -> QueueItemOut:
+    """Return a lease that waits."""
+    terms = lease.terms
+    return QueueItemOut(
+        position=position,
+        lease=lease.id,
+        name=terms.name,
+        owner=terms.user,
+        vms=lease.need.vms,
+        state=lease.state.label,
+        submitted=iso(lease.submitted),
+        waiting_s=seconds(max(0, now - lease.submitted)),
+        expected_start=iso_or_none(start),
+        reason=reason_waiting(lease),
+    )
 
 
 def _request_of(lease: LeaseOut) -> LeaseRequestIn:

@@ -45,7 +45,7 @@ class Pulse(Protocol):
 
 
 class Identity(NamedTuple):
-    """What does not change while the daemon runs."""
+    """What the daemon is, and what it runs by."""
 
     started: Instant
     time_scale: float
@@ -70,7 +70,7 @@ class System:
         self._live = live
         self._pulse = pulse
         self._measures = measures
-        self._identity = identity
+        self.identity = identity
         self.stopping = False
 
     def status(self, who: Principal) -> StatusOut:
@@ -88,8 +88,8 @@ class System:
             state="ready" if ready else "degraded",
             role="active",
             now=iso(counted.now),
-            started=iso(self._identity.started),
-            time_scale=self._identity.time_scale,
+            started=iso(self.identity.started),
+            time_scale=self.identity.time_scale,
             hosts=counted.hosts,
             leases=leases,
             queue=counted.queue,
@@ -108,12 +108,12 @@ class System:
     def policies(self, who: Principal) -> list[PolicyOut]:
         """Return the policies there are, and which are chosen."""
         access.check(who, "policy.list", owner=who.user)
-        return list(self._identity.policies)
+        return list(self.identity.policies)
 
     def configuration(self, who: Principal) -> dict[str, Any]:
         """Return the settings in force."""
         access.check(who, "configuration.show", owner=who.user)
-        return dict(self._identity.configuration)
+        return dict(self.identity.configuration)
 
     def healthy(self) -> tuple[bool, str]:
         """Whether the loop runs."""

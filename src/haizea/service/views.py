@@ -6,10 +6,11 @@ from typing import Any
 from haizea.core.memory import hosts_from, runs_of
 from haizea.core.memory import terms_of as terms_from
 from haizea.experiments.records import ranges, vms_by_host
+from haizea.model.lease import LeaseTerms
 from haizea.model.reason import Reason
 from haizea.model.resources import CPU, Capacity, describe
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
-from haizea.plan.lease import Stay
+from haizea.plan.lease import Lease, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import SlotTable
 from haizea.policy.money import money_text
@@ -88,10 +89,25 @@ def reason_of(row: LeaseRow, key: str = CPU) -> ReasonOut | None:
         )
     if not row.state.endswith("queued"):
         return None
-    if found["wait"] is None:
+    return _waits(terms_from(found["terms"]), found["wait"], key)
+
+
+def reason_waiting(lease: Lease, key: str = CPU) -> ReasonOut | None:
+    """Return why a lease that is in the scheduler's hands waits."""
+    if lease.reason is not None:
+        return reason_out(lease.reason)
+    if lease.reserved:
+        return ReasonOut(cause="behind", text="It has a reservation, and starts earlier if there is room before that.")
+    wait = lease.wait
+    return _waits(lease.terms, None if wait is None else (wait.cause.value, wait.at, wait.free, wait.ahead), key)
+
+
+def _waits(terms: LeaseTerms, wait: Sequence[Any] | None, key: str) -> ReasonOut:
+    """Say why a lease is in the queue; ``wait``: cause, when it was looked at, what was free, who has a reservation."""
+    if wait is None:
         return ReasonOut(cause="behind", text="It waits for room, and for those that were there before it.")
-    cause, at, free, ahead = found["wait"]
-    needs = " and ".join(f"{n.count} VMs with {describe(n.demand)}" for n in terms_from(found["terms"]).nodes)
+    cause, at, free, ahead = wait
+    needs = " and ".join(f"{n.count} VMs with {describe(n.demand)}" for n in terms.nodes)
     text = f"It waits: it needs {needs}, and there was not enough room when it was looked at first, at {iso(at)}"
     text += f" ({describe(Capacity({key: free}))} were free)"
     text += f"; lease {ahead} has a reservation before it." if ahead else "."
@@ -142,21 +158,30 @@ def stay_out(stay: Stay, table: SlotTable, names: Names) -> StayOut:
 
 def where(runs: Iterable[Sequence[int]], names: Names) -> dict[str, str]:
     """Return the numbers of the VMs on each host."""
-    return {names[host]: ranges(vms) for host, vms in vms_by_host(hosts_from(runs)).items()}
+    return {named(names, host): ranges(vms) for host, vms in vms_by_host(hosts_from(runs)).items()}
+
+
+def named(names: Names, host: int) -> str:
+    """Return a host's name; one that is gone is named by the number it had."""
+    return names[host] if host < len(names) else f"(host {host})"
 
 
 def past_of(found: Mapping[str, Any], names: Names) -> list[ActivityOut]:
     """Return what has happened to a lease's VMs."""
     activities = [
         ActivityOut(
-            kind="transfer", start=iso(start), end=iso(end), outcome="done", hosts={names[host]: ranges(sorted(vms))}
+            kind="transfer",
+            start=iso(start),
+            end=iso(end),
+            outcome="done",
+            hosts={named(names, host): ranges(sorted(vms))},
         )
         for host, vms, start, end in found["transfers"]
     ]
     for kind, start, end, outcome, runs, copies in found["log"]:
         hosts = where(runs, names)
         if kind == "migrate":
-            hosts = {names[b]: ranges(sorted(vms)) for _a, b, vms, _start, _end in copies}
+            hosts = {named(names, b): ranges(sorted(vms)) for _a, b, vms, _start, _end in copies}
         activities.append(ActivityOut(kind=kind, start=iso(start), end=iso(end), outcome=outcome, hosts=hosts))
     return activities
 

@@ -10,7 +10,7 @@ which something is out of the ordinary is read line by line.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from operator import attrgetter, lt, mul
 from typing import Final, NamedTuple
 
@@ -138,7 +138,7 @@ class SwfRequests:
         if self._ordered is None:
             with Source(self.path, self._max_bytes) as source:
                 self._ordered = in_order(source)
-        requests = self._read()
+        requests = chain.from_iterable(self._read())
         return requests if self._ordered else iter(sorted(requests, key=attrgetter("arrival")))
 
     def largest_id(self) -> int:
@@ -146,7 +146,8 @@ class SwfRequests:
         with Source(self.path, self._max_bytes) as source:
             return largest_job(source)
 
-    def _read(self) -> Iterator[LeaseRequest]:
+    def _read(self) -> Iterator[Iterator[LeaseRequest]]:
+        """Yield the leases of one piece after the other."""
         self.skipped.clear()
         ascending = True
         last = -1
@@ -159,7 +160,7 @@ class SwfRequests:
                     last = jobs[-1]
                     if not ascending:
                         self._refuse_repeated()
-                yield from self._leases(columns)
+                yield self._leases(columns)
 
     def _refuse_repeated(self) -> None:
         with Source(self.path, self._max_bytes) as source:
@@ -174,9 +175,15 @@ class SwfRequests:
     def _leases(self, columns: Columns) -> Iterator[LeaseRequest]:
         options = self._options
         selective = options.queues is not None or options.interval is not None or options.start > 0
-        if selective or not columns.complete or (options.memory is None and set(columns.memories) != {"-1"}):
-            return self._one_by_one(columns, selective)
-        return self._all_at_once(columns)
+        if not selective and (options.memory is not None or set(columns.memories) == {"-1"}):
+            if columns.complete:
+                return self._all_at_once(columns)
+            causes = list(map(_left_out, columns.statuses, columns.runs, columns.submits))
+            others = columns.only([cause is None for cause in causes])
+            if others.complete:
+                self.skipped.update(filter(None, causes))
+                return self._all_at_once(others)
+        return self._one_by_one(columns, selective)
 
     def _all_at_once(self, columns: Columns) -> Iterator[LeaseRequest]:
         """Make leases of jobs of which none is left out, and none needs a second look.

@@ -4,7 +4,8 @@ Reading line by line understands comments, blank lines and fractions, and names 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Final, NamedTuple
 
 from haizea.model.resources import AMOUNT_MAX
@@ -21,6 +22,9 @@ SECONDS_MAX: Final = SPAN_MAX // SECOND
 SWF_LINE: Final = "a job as 18 numbers separated by blanks, -1 where unknown (SWF), or an XML file (LWF)"
 
 _JOB, _SUBMIT, _RUN, _ALLOCATED, _ASKED, _MEMORY, _STATUS, _USER = 0, 1, 3, 4, 8, 9, 10, 11
+_SPLIT: Final = _USER + 1
+"""How many fields a line is split into; the rest of it is seldom wanted, and the same in many lines."""
+
 _NAMES: Final = (
     "job number", "submit time", "wait time", "run time", "allocated processors", "CPU time used", "memory used",
     "requested processors", "requested time", "requested memory", "status", "user", "group", "executable", "queue",
@@ -49,6 +53,18 @@ class Columns(NamedTuple):
     unit: int
     complete: bool
 
+    def only(self, kept: Sequence[bool]) -> "Columns":
+        """Return those of the jobs that are kept, none of which is listed in parts."""
+        submits, runs = list(compress(self.submits, kept)), list(compress(self.runs, kept))
+        counts, asked = list(compress(self.counts, kept)), list(compress(self.asked, kept))
+        users = list(compress(self.users, kept))
+        known = min(submits, default=0) >= 0 and min([*runs, *counts, *asked], default=1) > 0 and "-1" not in users
+        return Columns(
+            list(compress(self.lines, kept)), list(compress(self.jobs, kept)), submits, runs, counts,
+            list(compress(self.allocated, kept)), asked, list(compress(self.memories, kept)),
+            list(compress(self.statuses, kept)), users, self.unit, known,
+        )  # fmt: skip
+
     def rows(self) -> Iterator[tuple[str, int, int, int, int, str, int, str, str, str]]:
         """Return the jobs one by one, each with its fields in the order of the columns."""
         return zip(
@@ -64,32 +80,28 @@ def columns_quickly(text: str, wanted: int, scale: int) -> Columns | None:
     """
     lines = text.split("\n")
     lines.pop()
-    # A mark at the end of every line shows that none has more or fewer fields than it should.
-    fields = text.replace("\n", " ; ").split()
-    width = FIELDS + 1
-    if len(fields) != width * len(lines) or fields[FIELDS::width].count(";") != len(lines):
-        return None
     try:
-        numbers = [list(map(int, fields[place::width])) for place in (_JOB, _SUBMIT, _RUN, wanted, _ASKED)]
-        texts = [fields[place::width] for place in (_ALLOCATED, _MEMORY, _STATUS, _USER)]
-        # Few of these differ from line to line; those that stay text are looked at once each.
-        distinct = [set(map(int, set(text))) for text in texts]
+        fields = list(zip(*[line.split(None, _SPLIT) for line in lines], strict=True))
+        if len(fields) <= _SPLIT or any(len(rest.split()) != FIELDS - _SPLIT for rest in set(fields[_SPLIT])):
+            return None
+        numbers = [list(map(int, fields[place])) for place in (_JOB, _SUBMIT, _RUN)]
+        # Few of these differ from line to line: each that occurs is read once.
+        places = (wanted, _ASKED, _ALLOCATED, _MEMORY, _STATUS, _USER)
+        known = [{text: int(text) for text in set(fields[place])} for place in places]
     except ValueError:
         # Reading line by line understands what this does not, or says what is wrong with it.
         return None
-    least = [min(values) for values in numbers]
-    most = [NODES_MAX * scale, AMOUNT_MAX, JOB_MAX, JOB_MAX]
-    limits = (JOB_MAX, SECONDS_MAX, SECONDS_MAX, NODES_MAX * scale, SECONDS_MAX)
-    if (
-        least[0] < 0
-        or min(least) < -1
-        or any(max(values) > limit for values, limit in zip(numbers, limits, strict=True))
-        or any(min(values) < -1 or max(values) > limit for values, limit in zip(distinct, most, strict=True))
-    ):
+    values = [*numbers, *(each.values() for each in known)]
+    nodes_max = NODES_MAX * scale
+    limits = (JOB_MAX, SECONDS_MAX, SECONDS_MAX, nodes_max, SECONDS_MAX, nodes_max, AMOUNT_MAX, JOB_MAX, JOB_MAX)
+    least = [min(each) for each in values]
+    if least[0] < 0 or min(least) < -1 or any(max(each) > limit for each, limit in zip(values, limits, strict=True)):
         return None
-    complete = least[1] >= 0 and min(least[2:]) > 0 and distinct[2].isdisjoint((2, 3, 4)) and -1 not in distinct[3]
-    jobs, submits, runs, counts, asked = numbers
-    allocated, memories, statuses, users = texts
+    parts = any(status in known[4].values() for status in (2, 3, 4))
+    complete = least[1] >= 0 and min(least[2:5]) > 0 and not parts and least[8] >= 0
+    counts, asked = [list(map(known[i].__getitem__, fields[places[i]])) for i in (0, 1)]
+    allocated, memories, statuses, users = [list(fields[place]) for place in places[2:]]
+    jobs, submits, runs = numbers
     return Columns(lines, jobs, submits, runs, counts, allocated, asked, memories, statuses, users, SECOND, complete)
 
 

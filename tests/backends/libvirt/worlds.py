@@ -161,8 +161,7 @@ class QemuWorld(World):
 
     def _host(self, number: int) -> HostConfig:
         machine = self.machines[number]
-        sockets = f"unix:{machine.root}/run/{{name}}"
-        return HostConfig(machine.name, machine.uri, migration=sockets + ".move", disks=sockets + ".disks")
+        return HostConfig(machine.name, machine.uri, migration=f"unix:{machine.root}/run/{{name}}.move")
 
     def _pool(self, uri: str, folder: Path) -> None:
         connection = load().open(uri)

@@ -301,3 +301,90 @@ def test_shells_complete_what_the_server_knows(server: FakeServer, run: Run, mon
     assert "lease" in _completed("haizea le")
     monkeypatch.setenv("HAIZEA_SERVER", "unix:///nowhere")
     assert _completed("haizea lease show 1") == []
+
+
+def test_the_newest_events_are_listed_however_few_are_wanted(server: FakeServer, run: Run) -> None:
+    """As many as asked for, in order, although others of the journal are not wanted or not to be seen."""
+    server.put("GET", "/v1/status", status(entries=1_000))
+    wanted = (100, 400, 900)
+
+    def answer(seen: Any) -> dict[str, Any]:
+        after = int(seen.query["after"][0])
+        return {"items": [entry(number) for number in wanted if number > after], "cursor": 1_000}
+
+    server.put("GET", "/v1/events", answer)
+    rows = json.loads(run("event", "list", "--limit", 2, "--kind", "notice", "-o", "json").out)
+    assert [row["number"] for row in rows] == [400, 900]
+    rows = json.loads(run("event", "list", "--limit", 9, "-o", "json").out)
+    assert [row["number"] for row in rows] == [100, 400, 900]
+
+
+def test_how_much_is_free_is_shown(server: FakeServer, run: Run) -> None:
+    """One line for each time in which nothing changes, with what is free and used over all hosts."""
+    samples = [
+        {"at": "2026-11-25T13:00:00Z", "used": {"CPU": 100, "Memory": 1024}, "free": {"CPU": 300, "Memory": 3072}},
+        {"at": "2026-11-25T14:00:00Z", "used": {"CPU": 0, "Memory": 0}, "free": {"CPU": 400, "Memory": 4096}},
+    ]
+    server.put("GET", "/v1/calendar", Reply(200, {"total": {"CPU": 400, "Memory": 4096}, "samples": samples}))
+    lines = [re.split(r"\s{2,}", line.strip()) for line in run("calendar").out.splitlines()]
+    assert lines[0] == ["from", "until", "free", "used"]
+    assert lines[1] == ["2026-11-25 14:00:00", "2026-11-25 15:00:00", "3 cores, 3 GiB", "1 core, 1 GiB"]
+    server.put("GET", "/v1/status", status())
+    run("calendar", "--from", "2026-11-25 13:00 UTC", "--to", "2026-11-26 13:00 UTC")
+    assert server.seen[-1].query == {"start": ["2026-11-25T13:00:00Z"], "end": ["2026-11-26T13:00:00Z"]}
+    assert json.loads(run("calendar", "-o", "json").out)[0]["free"]["CPU"] == 300
+
+
+def test_what_the_server_goes_by_is_shown(server: FakeServer, run: Run) -> None:
+    """Its policies and settings, as they are there and not in a file here."""
+    found = [
+        {"kind": "admission", "name": "accept-all", "summary": "Every request.", "chosen": False},
+        {"kind": "admission", "name": "no-ARs", "summary": "No reservations.", "chosen": True},
+    ]
+    server.put("GET", "/v1/policies", Reply(200, {"items": found}))
+    assert "accept-all" in run("policies").out
+    assert run("policies", "--chosen", "-o", "csv", "--columns", "kind,name").out == "kind,name\nadmission,no-ARs\n"
+    settings = {"server": {"listen": "127.0.0.1:42480", "rate": 500.0}, "live": {"site": "4 CPU:400 Memory:8192"}}
+    server.put("GET", "/v1/configuration", Reply(200, settings))
+    assert run("configuration", "-o", "csv").out.splitlines() == [
+        "option,value", "server.listen,127.0.0.1:42480", "server.rate,500.0", "live.site,4 CPU:400 Memory:8192",
+    ]  # fmt: skip
+    assert "server.listen" not in run("configuration", "live").out
+    assert run("configuration", "nothing").status == 2
+
+
+def test_whom_the_server_takes_one_for_is_shown(server: FakeServer, run: Run) -> None:
+    """Name, role and groups, and how it knows."""
+    who = {"user": "ada", "role": "user", "groups": ["research"], "scopes": [], "via": "token"}
+    server.put("GET", "/v1/whoami", Reply(200, who))
+    assert [line.split(None, 1) for line in run("whoami").out.splitlines()] == [
+        ["user", "ada"], ["role", "user"], ["groups", "research"], ["scopes", "all that the role may"], ["by", "token"],
+    ]  # fmt: skip
+    assert json.loads(run("whoami", "-o", "json").out) == who
+
+
+def test_usage_has_periods_only_where_they_are_asked_for(server: FakeServer, run: Run) -> None:
+    """A column in which nothing stands is left out."""
+    line = {"subject": "ada", "period": "", "leases": 1, "vm_hours": 1, "core_hours": 2, "memory_gib_hours": 3,
+            "lost_core_hours": 0}  # fmt: skip
+    server.put("GET", "/v1/usage", Reply(200, {"start": "", "end": "", "items": [line]}))
+    assert "period" not in run("usage").out
+    assert "period" in run("usage", "--period", "day").out
+    assert run("usage", "-o", "csv", "--columns", "who,period").out == "who,period\nada,\n"
+
+
+def test_the_queue_says_who_has_a_reservation(server: FakeServer, run: Run) -> None:
+    """A lease that waits for its reservation to begin is not called ready there."""
+    items = [{"position": 1, "lease": 5, "state": "ready"}, {"position": 2, "lease": 6, "state": "queued"}]
+    server.put("GET", "/v1/queue", Reply(200, {"total": 2, "items": items}))
+    lines = run("queue", "-o", "wide", "--columns", "lease,state").out.splitlines()
+    assert [line.split() for line in lines[1:]] == [["5", "reserved"], ["6", "queued"]]
+
+
+def test_what_is_over_a_quota_is_told_without_a_field(server: FakeServer, run: Run) -> None:
+    """The part of a request is named where it is wrong, not where it is only more than one may have."""
+    refused = problem(403, "quota-exceeded", "ada may have 2 VMs", "Wait.", field="nodes")
+    server.put("POST", "/v1/leases", refused)
+    assert run("lease", "request", "--duration", "10m").err.startswith("haizea: ada may have 2 VMs\n")
+    server.put("POST", "/v1/leases", problem(422, "invalid", "expected more", "", field="nodes"))
+    assert run("lease", "request", "--duration", "10m").err.startswith("haizea: nodes: expected more\n")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Header, Query
 
 from haizea.api import examples
 from haizea.api.facade import Leases
+from haizea.api.preconditions import IfMatch, Precondition, Version
 from haizea.api.routing import (
     Asked,
     Endpoint,
@@ -108,19 +109,24 @@ class LeaseRoutes:
         lease: LeaseNumber,
         reason: Annotated[Text, Query()] = "",
         dry_run: Annotated[bool, Query(description="Only show what would become of it.")] = False,
+        version: Version = None,
+        if_match: IfMatch = None,
     ) -> LeaseOut:
         """Its VMs are shut down if it has begun."""
-        return self._leases.cancel(asked.who, lease, reason=reason, dry_run=dry_run)
+        with Precondition(if_match, version).version(lambda: self._leases.show(asked.who, lease)) as seen:
+            return self._leases.cancel(asked.who, lease, reason=reason, dry_run=dry_run, version=seen)
 
     def change_lease(
         self,
         asked: Asked,
         lease: LeaseNumber,
         body: LeaseChangeIn,
-        version: Annotated[int | None, Query(ge=0, description="Only if the lease is still of this version.")] = None,
+        version: Version = None,
+        if_match: IfMatch = None,
     ) -> LeaseOut:
         """What no plan depends on: its name, what it carries along, whether it may give way, what it wishes for."""
-        return self._leases.change(asked.who, lease, body, version=version)
+        with Precondition(if_match, version).version(lambda: self._leases.show(asked.who, lease)) as seen:
+            return self._leases.change(asked.who, lease, body, version=seen)
 
     def show_timeline(self, asked: Asked, lease: LeaseNumber) -> TimelineOut:
         """What its VMs did, what they are planned to do, and the journal's entries about it."""

@@ -13,9 +13,11 @@ from fastapi import Path as InPath
 
 from haizea.api import examples
 from haizea.api.facade import Manager
-from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, router
+from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, NameInPath, router
+from haizea.service.host_orders import HOST_VERBS, HostVerb
 from haizea.service.lease_orders import LEASE_VERBS, LeaseVerb
 from haizea.service.order_models import OrderIn, OutcomeOut
+from haizea.service.scheduling import SCHEDULER_VERBS, SchedulerVerb
 
 VMNumber = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The VM's number in the lease, from 1.")]
 Version = Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description="Only if the lease is still of this version.")]
@@ -35,7 +37,10 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 def order_routes(manager: Manager, lanes: Lanes) -> APIRouter:
     """Return the routes of orders."""
-    return router("orders", lanes, [_of_lease(manager, verb) for verb in LEASE_VERBS])
+    of_leases = [_of_lease(manager, verb) for verb in LEASE_VERBS]
+    of_hosts = [_of_host(manager, verb) for verb in HOST_VERBS]
+    of_scheduler = [_of_scheduler(manager, verb) for verb in SCHEDULER_VERBS]
+    return router("orders", lanes, [*of_leases, *of_hosts, *of_scheduler])
 
 
 def _of_lease(manager: Manager, verb: LeaseVerb) -> Endpoint:
@@ -55,6 +60,22 @@ def _of_lease(manager: Manager, verb: LeaseVerb) -> Endpoint:
     ]
     path = f"/v1/leases/{{lease}}{'/vms/{vm}' if verb.of_vm else ''}/{verb.name}"
     return order_endpoint(path, give, parameters, verb.verb, verb.says)
+
+
+def _of_host(manager: Manager, verb: HostVerb) -> Endpoint:
+    def give(asked: Any, host: str, body: OrderIn) -> Any:
+        return manager.host_desk.order(asked.who, verb.verb, host, body)
+
+    parameters = [required("asked", Asked), required("host", NameInPath), body_of(verb.model)]
+    return order_endpoint(f"/v1/hosts/{{host}}/{verb.name}", give, parameters, verb.verb, verb.says)
+
+
+def _of_scheduler(manager: Manager, verb: SchedulerVerb) -> Endpoint:
+    def give(asked: Any, body: OrderIn) -> Any:
+        return manager.scheduling.order(asked.who, verb.verb, body)
+
+    path = f"/v1/{verb.verb.replace('.', '/')}"
+    return order_endpoint(path, give, [required("asked", Asked), body_of(OrderIn)], verb.verb, verb.says)
 
 
 def order_endpoint(path: str, give: Callable[..., Any], parameters: list[Parameter], verb: str, says: str) -> Endpoint:

@@ -1,6 +1,6 @@
 """Hosts, the journal, usage, and the daemon itself."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import RootModel
@@ -16,14 +16,27 @@ from haizea.api.routing import (
     NameInPath,
     NameQuery,
     Reply,
+    Sheet,
     WhenQuery,
     cursor_link,
+    prefers_csv,
     router,
 )
-from haizea.service.models import Answer, EntryPage, HostOut, HostsOut, Name, PolicyOut, StatusOut, UsageOut
+from haizea.service.models import (
+    Answer,
+    EntryPage,
+    HostOut,
+    HostsOut,
+    Name,
+    PolicyOut,
+    StatusOut,
+    UsageLineOut,
+    UsageOut,
+)
 
 Cursor = Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Only entries with higher numbers.")]
 Kinds = Annotated[list[Name], Query(max_length=32, description="Only of one of these kinds.")]
+UsageFormat = Literal["json", "csv"]
 OfLease = Annotated[int | None, Query(ge=1, le=NUMBER_MAX)]
 
 
@@ -84,9 +97,29 @@ class SiteRoutes:
         by: UsageBy = "user",
         period: UsagePeriod | None = None,
         owner: NameQuery = None,
-    ) -> UsageOut:
-        """Hours of VMs, cores and memory by user, group or lease, for each period if one is named."""
-        return self._usage.report(asked.who, start=start, end=end, by=by, period=period, owner=owner)
+        format: UsageFormat | None = None,
+    ) -> UsageOut | Sheet:
+        """Hours of VMs, cores and memory by user, group or lease, for each period if one is named.
+
+        As a table with `format=csv`, or with `Accept: text/csv`.
+        """
+        found = self._usage.report(asked.who, start=start, end=end, by=by, period=period, owner=owner)
+        csv = format == "csv" or (format is None and prefers_csv(asked.accept))
+        return Sheet(_table(found)) if csv else found
+
+
+def _table(usage: UsageOut) -> str:
+    """Return usage as CSV: a line of names, then one for each item."""
+    import csv
+    import io
+
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)
+    columns = ("start", "end", *UsageLineOut.model_fields)
+    lines.writerow(columns)
+    for item in usage.items:
+        lines.writerow([usage.start, usage.end, *item.model_dump().values()])
+    return text.getvalue()
 
 
 class SystemRoutes:
@@ -126,7 +159,7 @@ def site_routes(manager: Manager, lanes: Lanes) -> APIRouter:
             Endpoint("GET", "/v1/hosts", on.list_hosts, HostsOut, "List hosts"),
             Endpoint("GET", "/v1/hosts/{host}", on.show_host, HostOut, "Show a host"),
             Endpoint("GET", "/v1/events", on.list_events, EntryPage, "Read the journal", entries),
-            Endpoint("GET", "/v1/usage", on.report_usage, UsageOut, "Report usage"),
+            Endpoint("GET", "/v1/usage", on.report_usage, UsageOut, "Report usage", sheet=True),
         ],
     )
 

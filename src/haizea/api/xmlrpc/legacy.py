@@ -67,7 +67,7 @@ LEGACY_METHODS: Final[Sequence[Method]] = (
         "List the hosts.", answers=_hosts, loop=True,
     ),
     Method(
-        "notify_event", Family.LEGACY, _notify, "lease.cancel",
+        "notify_event", Family.LEGACY, _notify, "lease.observed",
         (
             Parameter("lease_id", Kind.INT, "the lease's number"),
             Parameter("enactment_id", Kind.STRING, "the platform's number of the VM; of no consequence", default=""),

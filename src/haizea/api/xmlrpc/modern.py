@@ -62,6 +62,7 @@ def _delete(name: str, does: str, verb: str, what: Sequence[Parameter], says: st
 
 
 _ID: Final = Parameter("id", Kind.INT, "the lease's number")
+_VERSION: Final = Parameter("version", Kind.INT, "only if it is still the lease's", to="version", default=None)
 _DOCUMENT: Final = Parameter("document", Kind.STRUCT, "the request: `LeaseRequestIn`", model=LeaseRequestIn)
 _SPAN: Final = Parameter("span", Kind.STRUCT, "from when until when: `SpanIn`", model=SpanIn, spread=True, default={})
 _OFFER: Final = Parameter("id", Kind.STRING, "the offer's id")
@@ -114,16 +115,21 @@ _LEASE_METHODS: Final[Sequence[Method]] = (
             _ID,
             Parameter("reason", Kind.STRING, "why; it is kept in the journal", to="reason", default=""),
             Parameter("dry_run", Kind.BOOLEAN, "only tell what it would look like", to="dry_run", default=False),
+            _VERSION,
         ),
         "`LeaseOut`", "Cancel a lease.", loop=True,
     ),
     Method(
         "haizea.lease.change", _MODERN, "leases.change", "lease.change",
-        (_ID, Parameter("document", Kind.STRUCT, "what is to be different: `LeaseChangeIn`", model=LeaseChangeIn)),
+        (
+            _ID,
+            Parameter("document", Kind.STRUCT, "what is to be different: `LeaseChangeIn`", model=LeaseChangeIn),
+            _VERSION,
+        ),
         "`LeaseOut`", "Change what a lease wishes for.", loop=True,
     ),
     Method(
-        "haizea.lease.observed", _MODERN, _observed, "lease.cancel",
+        "haizea.lease.observed", _MODERN, _observed, "lease.observed",
         (
             _ID,
             Parameter("vm", Kind.INT, "the VM's number in the lease, from 1; 0: all of them"),

@@ -16,14 +16,13 @@ class HostConfig(NamedTuple):
     """One host: its name, how libvirt reaches it, its labels.
 
     ``migration`` is where other hosts send VMs to (``tcp://10.0.0.2``; ``{name}`` stands for the domain's name), empty
-    where libvirt is to find out; ``disks`` the same for disks that are copied with them.
+    where libvirt is to find out.
     """
 
     name: str
     uri: str
     labels: Mapping[str, str] = NO_LABELS
     migration: str = ""
-    disks: str = ""
 
     @property
     def pretends(self) -> bool:

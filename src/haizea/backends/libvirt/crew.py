@@ -5,30 +5,40 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+R = TypeVar("R")
 T = TypeVar("T")
-IDLE_S: Final = 10.0
+IDLE_S: Final = 30.0
 
 
 class Abandoned(Exception):
     """Nobody waits any longer for what was to be done."""
 
 
-class Crew:
-    """Up to ``most`` threads that nothing waits for, not even the end of the process."""
+class Crew(Generic[R]):
+    """Up to ``most`` threads that nothing waits for, not even the end of the process.
 
-    def __init__(self, name: str, most: int) -> None:
+    Each has something of its own to work with, which it gets by ``enter`` before its first work and gives back by
+    ``leave`` after its last, or earlier where work failed and it is not ``fit`` any more.
+    """
+
+    def __init__(
+        self, name: str, most: int, enter: Callable[[], R], leave: Callable[[R], None], fit: Callable[[R], bool]
+    ) -> None:
         self._name = name
         self._most = most
+        self._enter = enter
+        self._leave = leave
+        self._fit = fit
         self._condition = threading.Condition()
-        self._waiting: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._waiting: deque[tuple[Callable[[R], Any], Future[Any]]] = deque()
         self._futures: set[Future[Any]] = set()
         self._threads = 0
         self._idle = 0
         self._over = ""
 
-    def submit(self, work: Callable[[], T], /) -> "Future[T]":
+    def submit(self, work: Callable[[R], T], /) -> "Future[T]":
         """Have something done; what it returns or raises is the future's."""
         future: Future[T] = Future()
         with self._condition:
@@ -56,27 +66,43 @@ class Crew:
             with suppress(InvalidStateError):
                 future.set_exception(Abandoned(why))
 
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                self._idle += 1
-                if not self._waiting and not self._over:
-                    self._condition.wait(IDLE_S)
-                self._idle -= 1
-                if not self._waiting:
-                    self._threads -= 1
-                    return
-                work, future = self._waiting.popleft()
-            self._do(work, future)
+    def wait(self, within_s: float) -> bool:
+        """Wait until all threads have ended, after it was abandoned; return whether they have."""
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._threads, within_s)
 
-    def _do(self, work: Callable[[], Any], future: "Future[Any]") -> None:
+    def _run(self) -> None:
+        own: list[R] = []
         try:
-            result = work()
+            while (item := self._next()) is not None:
+                self._do(*item, own)
+        finally:
+            for each in own:
+                self._leave(each)
+            with self._condition:
+                self._threads -= 1
+                self._condition.notify_all()
+
+    def _next(self) -> tuple[Callable[[R], Any], "Future[Any]"] | None:
+        with self._condition:
+            self._idle += 1
+            if not self._waiting and not self._over:
+                self._condition.wait(IDLE_S)
+            self._idle -= 1
+            return self._waiting.popleft() if self._waiting else None
+
+    def _do(self, work: Callable[[R], Any], future: "Future[Any]", own: list[R]) -> None:
+        # Whoever waits may have been told already that it takes too long.
+        try:
+            if not own:
+                own.append(self._enter())
+            result = work(own[0])
         except BaseException as problem:
             with suppress(InvalidStateError):
                 future.set_exception(problem)
+            if own and not self._fit(own[0]):
+                self._leave(own.pop())
         else:
-            # Whoever waited may have been told already that it takes too long.
             with suppress(InvalidStateError):
                 future.set_result(result)
         finally:
@@ -84,14 +110,22 @@ class Crew:
                 self._futures.discard(future)
 
 
+Workers = Crew[None]
+
+
+def workers(name: str, most: int) -> Workers:
+    """Return a crew whose threads need nothing to work with."""
+    return Crew(name, most, lambda: None, lambda _none: None, lambda _none: True)
+
+
 class Lanes:
     """Queues by key: what has the same key is done in order, what has not is done side by side."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lanes: dict[Hashable, deque[tuple[Crew, Callable[[], None]]]] = {}
+        self._lanes: dict[Hashable, deque[tuple[Workers, Callable[[], None]]]] = {}
 
-    def put(self, key: Hashable, crew: Crew, work: Callable[[], None]) -> None:
+    def put(self, key: Hashable, crew: Workers, work: Callable[[], None]) -> None:
         """Have something done by a crew, after what came before with the same key; it must not raise."""
         with self._lock:
             lane = self._lanes.get(key)
@@ -106,8 +140,8 @@ class Lanes:
         with self._lock:
             return key in self._lanes
 
-    def _next(self, key: Hashable, crew: Crew, work: Callable[[], None]) -> None:
-        def do() -> None:
+    def _next(self, key: Hashable, crew: Workers, work: Callable[[], None]) -> None:
+        def do(_none: None) -> None:
             try:
                 work()
             finally:

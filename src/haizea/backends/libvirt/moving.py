@@ -214,6 +214,8 @@ class Moving:
             paths[seed] = images.move(source, target, name_of(*vm) + SEED)[1]
         parameters[_XML] = with_paths(live, paths)
         parameters[_PERSISTENT_XML] = with_paths(lasting, paths)
-        if target.config.disks:
-            parameters[_DISKS_URI] = target.config.disks.replace("{name}", name)
+        where = str(parameters.get(_URI, ""))
+        if where.startswith("unix:"):
+            # Disks go by a socket of their own; without one, libvirt would choose a port.
+            parameters[_DISKS_URI] = where + ".disks"
         return MIGRATE_NON_SHARED_INC

@@ -16,7 +16,7 @@ from haizea.backends.libvirt import watching
 from haizea.backends.libvirt.book import Book, Known, Vm
 from haizea.backends.libvirt.config import LibvirtConfig
 from haizea.backends.libvirt.connection import CallFailed, Event, Host, HostUnavailable, TookTooLong
-from haizea.backends.libvirt.crew import Crew, Lanes
+from haizea.backends.libvirt.crew import Lanes, Workers, workers
 from haizea.backends.libvirt.domains import Template, size_of
 from haizea.backends.libvirt.facade import SHUTDOWN_BY_HOST, Api, Connection, Happened, State, load
 from haizea.backends.libvirt.images import Images
@@ -65,7 +65,7 @@ class LibvirtPlatform:
         self._operations = Operations(self._hosts, self._config, template, images, self._book, self._api)
         self._moving = Moving(self._operations, self._config)
         self._lanes = Lanes()
-        self._crews: dict[tuple[int, ...], Crew] = {}
+        self._crews: dict[tuple[int, ...], Workers] = {}
         self._lock = threading.Lock()
         self._running: dict[int, Running] = {}
         self._done: OrderedDict[int, Report] = OrderedDict()
@@ -151,9 +151,7 @@ class LibvirtPlatform:
 
     def hosts(self) -> Sequence[HostSeen]:
         """Return all hosts: up where they answer, suspect where they do not."""
-        return [
-            HostSeen(host.number, HostState.UP if host.up else HostState.SUSPECT, host.capacity) for host in self._hosts
-        ]
+        return [_seen(host) for host in self._hosts]
 
     def strangers(self) -> Sequence[Stranger]:
         """Return the running VMs that are no lease's, each called ``host/name``."""
@@ -226,11 +224,11 @@ class LibvirtPlatform:
         crew = self._crew(tuple(sorted(involved)) or (-1,))
         self._lanes.put(vm, crew, lambda: self._carry_out(vm, number, running))
 
-    def _crew(self, key: tuple[int, ...]) -> Crew:
+    def _crew(self, key: tuple[int, ...]) -> Workers:
         with self._lock:
             found = self._crews.get(key)
             if found is None:
-                found = self._crews[key] = Crew("libvirt-work", WORKERS_MAX)
+                found = self._crews[key] = workers("libvirt-work", WORKERS_MAX)
             return found
 
     def _carry_out(self, vm: Vm, number: int | None, running: Running) -> None:
@@ -329,7 +327,7 @@ class LibvirtPlatform:
                 self._over(running)
 
         for number in command.hosts:
-            self._crew((number,)).submit(lambda number=number: bring(number))  # type: ignore[misc]
+            self._crew((number,)).submit(lambda _none, number=number: bring(number))  # type: ignore[misc]
         if not command.hosts:
             self._over(running)
 
@@ -369,8 +367,7 @@ class LibvirtPlatform:
         if before is not up and not self._stopping.is_set():
             self._told_up[host.number] = up
             if self._telling and (before is not None or not up):
-                state = HostState.UP if up else HostState.SUSPECT
-                self._tell(HostSeen(host.number, state, host.capacity))
+                self._tell(_seen(host))
 
     def _watch(self, host: Host) -> None:
         """Look at what events are about, one after the other; everything, now and then."""
@@ -474,7 +471,7 @@ class LibvirtPlatform:
         """
         futures: list[Future[list[Standing]]] = [
             self._crew((host.number,)).submit(
-                lambda host=host: host.call(lambda connection: watching.everything(connection, self._api))  # type: ignore[misc]
+                lambda _none, host=host: host.call(lambda connection: watching.everything(connection, self._api))  # type: ignore[misc]
             )
             for host in self._hosts
         ]
@@ -482,6 +479,11 @@ class LibvirtPlatform:
             return [future.result(2 * self._config.timing.call / SECOND) for future in futures]
         except (CallFailed, TookTooLong, TimeoutError) as problem:
             raise PlatformUnavailable(f"not all hosts can be asked what they have: {problem}") from problem
+
+
+def _seen(host: Host) -> HostSeen:
+    state = HostState.UP if host.up else HostState.SUSPECT
+    return HostSeen(host.number, state, host.capacity, host.name, host.config.labels)
 
 
 def _default() -> str:

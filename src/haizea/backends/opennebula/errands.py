@@ -77,7 +77,7 @@ class Errands:
         self._tell = tell
         self._queues: dict[Key, deque[Errand]] = {}
         self._jobs: dict[int, _Job] = {}
-        self._taken: dict[int, None] = {}
+        self._taken: dict[int, Report | None] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -89,14 +89,17 @@ class Errands:
         return iter(list(self._queues))
 
     def take(self, row: CommandRow, tasks: list[Task], now: float) -> None:
-        """Take a command; one that was taken before is not taken again."""
+        """Take a command; one that was taken before is not carried out again, only told of again."""
         if row.id in self._taken:
+            before = self._taken[row.id]
+            if before is not None:
+                self._tell(before)
             return
         self._taken[row.id] = None
         if len(self._taken) > DONE_MAX:
             del self._taken[next(iter(self._taken))]
         if not tasks:
-            self._tell(Report(row.id, row.verb, row.lease, ""))
+            self._over(Report(row.id, row.verb, row.lease, ""))
             return
         self._jobs[row.id] = _Job(row, len(tasks))
         for task in tasks:
@@ -110,8 +113,7 @@ class Errands:
 
     def refuse(self, row: CommandRow, why: str) -> None:
         """Say of a command that it cannot be carried out."""
-        self._taken[row.id] = None
-        self._tell(Report(row.id, row.verb, row.lease, why))
+        self._over(Report(row.id, row.verb, row.lease, why))
 
     def at_hand(self) -> Iterator[Errand]:
         """Yield the errand of each VM whose turn it is."""
@@ -152,4 +154,8 @@ class Errands:
         row = job.row
         text = "; ".join(f"VM {vm}: {why}" for vm, why in sorted(job.errors.items())[:10])
         took = tuple(sorted((vm, ms) for vm, ms in job.took.items() if vm not in job.errors))
-        self._tell(Report(row.id, row.verb, row.lease, text, tuple(sorted(job.errors)), took))
+        self._over(Report(row.id, row.verb, row.lease, text, tuple(sorted(job.errors)), took))
+
+    def _over(self, report: Report) -> None:
+        self._taken[report.command] = report
+        self._tell(report)

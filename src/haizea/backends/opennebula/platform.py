@@ -45,7 +45,10 @@ class Setup(NamedTuple):
 
 
 WAIT_S: Final = 3.0
-"""So long one who asks waits for the first look, or for the next one where the last is old."""
+"""So long one who asks waits for a look that is recent enough."""
+
+WORK_S: Final = 1.0
+"""So long calls are made between two looks at most."""
 
 OLD_S: Final = 10.0
 
@@ -188,11 +191,11 @@ class OpenNebulaPlatform:
         Raises:
             PlatformUnavailable: it shows nothing.
         """
-        return self._seen().snapshot
+        return self._seen(fresh=False).snapshot
 
     def busy_with(self, key: Key) -> bool:
         """Whether a command about a VM of a lease is in hand."""
-        return key in self._seen().aims
+        return key in self._seen(fresh=False).aims
 
     def wake(self) -> None:
         """Look soon."""
@@ -211,34 +214,37 @@ class OpenNebulaPlatform:
         snapshot = self._poll([(row.lease, vm) for row in waiting for vm in _numbers_of(row)])
         self._take_commands(waiting, snapshot)
         self._outbox += self._sightings.changes(snapshot.leases, snapshot.servers, self._my_number(), self._errands)
+        # What is still to be done is known before it is: whoever asks need not wait for it.
+        aims = {key: errand.aim for key, errand in self._errands.newest()}
+        with self._changed:
+            self._view = View(snapshot, aims)
+            del self._waiting[: len(waiting)]
+            self._changed.notify_all()
         try:
             called = self._work(snapshot)
         finally:
-            aims = {key: errand.aim for key, errand in self._errands.newest()}
-            with self._changed:
-                self._view = View(snapshot, aims)
-                del self._waiting[: len(waiting)]
-                self._changed.notify_all()
             said, self._outbox = self._outbox, []
             for each in said:
                 self._tell(each)
-        return called or bool(aims)
+        return called or len(self._errands) > 0
 
     def _poll(self, waiting: Sequence[Key]) -> Snapshot:
+        begun = time.monotonic()
         # Hosts first: a VM is never on one that is not known yet.
         found_servers = servers(self._client.hosts())
         found = machines(self._client.vms())
         self._numbers.update(found_servers)
         index = self._belonging.index(found, [*self._errands, *waiting])
-        return Snapshot(time.monotonic(), {vm.id: vm for vm in found}, index, tuple(found_servers))
+        return Snapshot(begun, {vm.id: vm for vm in found}, index, tuple(found_servers))
 
-    def _seen(self) -> "View":
-        """Return the last look, with what commands that came since are to make of it."""
-        old = max(OLD_S, 3 * self._setup.interval_s)
+    def _seen(self, *, fresh: bool = True) -> "View":
+        """Return a look that was begun just now, or with ``fresh`` off a recent one; with what commands make of it."""
+        asked = time.monotonic()
+        oldest = asked if fresh else asked - max(OLD_S, 3 * self._setup.interval_s)
         with self._changed:
-            recent = self._changed.wait_for(
-                lambda: self._view is not None and time.monotonic() - self._view.snapshot.at < old, WAIT_S
-            )
+            if self._view is None or self._view.snapshot.at < oldest:
+                self._polling.wake()
+            recent = self._changed.wait_for(lambda: self._view is not None and self._view.snapshot.at >= oldest, WAIT_S)
             view, waiting = self._view, list(self._waiting)
         if view is None or not recent:
             raise PlatformUnavailable(f"OpenNebula cannot be looked at: {self._problem}")
@@ -327,7 +333,7 @@ class OpenNebulaPlatform:
         goal = _GOALS.get(row.verb)
         if goal is None:
             return []
-        if goal is Goal.REMOVE and not self._over(row.lease) and self._came_from_opennebula(row.lease):
+        if goal is Goal.REMOVE and not self._is_over(row.lease) and self._came_from_opennebula(row.lease):
             goal = Goal.REMAKE
         if goal in (Goal.REMOVE, Goal.REMAKE) and not row.vms:
             keys = [key for key in snapshot.leases if key[0] == row.lease]
@@ -353,15 +359,25 @@ class OpenNebulaPlatform:
             raise LookupError(f"OpenNebula has no host of the name that Haizea's host {number} has")
         return theirs
 
+    def _is_over(self, lease: int) -> bool:
+        try:
+            return self._over(lease)
+        except Exception as problem:
+            # What is not known is not thrown away.
+            self._warn(f"whether lease {lease} is over cannot be looked up, its VMs are kept: {problem}")
+            return False
+
     def _came_from_opennebula(self, lease: int) -> bool:
         wanted = self._belonging.wanted(lease)
         return wanted is not None and bool(wanted.vms)
 
     def _work(self, snapshot: Snapshot) -> bool:
         """Do what is next for every VM of a command; return whether OpenNebula was told anything."""
-        called = False
+        called, until = False, time.monotonic() + WORK_S
         for errand in self._errands.at_hand():
             now = time.monotonic()
+            if now > until:
+                break
             vm = snapshot.leases.get(errand.key)
             if vm is not None and not errand.stamped and self._hands.overtaken(vm, errand):
                 self._finish(errand, vm, "")

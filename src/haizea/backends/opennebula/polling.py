@@ -45,7 +45,7 @@ class Polling:
             self._thread.join(timeout=5)
 
     def wake(self) -> None:
-        """Look soon."""
+        """Look soon; while looking fails, at its own pace."""
         self._woken.set()
 
     def _run(self) -> None:

@@ -148,7 +148,8 @@ def client_of(ctx: click.Context) -> Any:
 
 def report(error: HaizeaError) -> None:
     """Tell a fault on standard error: what, about which part of the request, and what to do."""
-    field = f"{error.field}: " if isinstance(error, ClientError) and error.field else ""
+    # What is not wrong with the request but not to be had needs no name of the part that asks for it.
+    field = f"{error.field}: " if isinstance(error, ClientError) and error.field and error.status == 422 else ""
     say(f"{field}{error.detail}")
     if error.remedy:
         say(error.remedy)

@@ -38,7 +38,8 @@ def wanted_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @event.command("list", short_help="List the latest events.")
 @wanted_options
 @click.option("--after", type=NUMBER, metavar="NUMBER", help="Those after this one, instead of the latest.")
-@click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True,
+              help="The newest so many, or with --after the first so many.")  # fmt: skip
 @list_options
 @click.pass_context
 def list_events(ctx: click.Context, /, view: View, after: int | None, limit: int, **wanted: Any) -> None:
@@ -51,8 +52,14 @@ def _listed(client: Any, after: int | None, limit: int, wanted: dict[str, Any]) 
     if after is not None:
         found: Iterator[Any] = client.all_events(after, **wanted)
         return [entry for entry, _ in zip(found, range(limit), strict=False)]
-    begin = 0 if any(wanted.values()) else max(client.status()["entries"] - limit, 0)
-    return list(deque(client.all_events(begin, **wanted), maxlen=limit))
+    newest, back = client.status()["entries"], limit
+    while True:
+        # Not all that is there is wanted, or for everybody to see: then one has to look further back.
+        begin = max(newest - back, 0)
+        latest = deque(client.all_events(begin, **wanted), maxlen=limit)
+        if len(latest) == limit or not begin:
+            return list(latest)
+        back *= 4
 
 
 @event.command(short_help="Print events as they happen.")

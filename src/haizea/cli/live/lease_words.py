@@ -34,6 +34,14 @@ def software_of(software: Any) -> str:
     return f"{software.get('id', '')} ({software.get('size', '?')} MiB)" if isinstance(software, Mapping) else ""
 
 
+def place_in_queue(state: Any) -> str:
+    """Say how a lease waits; one that has a reservation is otherwise ready, which is not what one looks for there."""
+    text = str(state)
+    if text in ("ready", "scheduled", "preparing", "resumed-ready"):
+        return "reserved"
+    return {"suspended-scheduled": "suspended, reserved", "suspended-queued": "suspended, queued"}.get(text, text)
+
+
 LEASES: Final = (
     Column("id", "id", right=True),
     Column("name", "name"),
@@ -92,7 +100,7 @@ QUEUE: Final = (
     Column("name", "name"),
     Column("owner", "owner"),
     Column("vms", "vms", right=True),
-    Column("state", "state", wide=True),
+    Column("state", "state", place_in_queue, wide=True),
     Column("submitted", "submitted", at, wide=True),
     Column("waiting", "waiting_s", waited, right=True),
     Column("expected", "expected_start", at),

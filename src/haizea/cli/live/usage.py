@@ -47,4 +47,7 @@ def usage(
         def fetch() -> list[Any]:
             return list(client.usage(start=first, end=last, by=by, period=period, owner=owner)["items"])
 
-        show_rows(view, USAGE, fetch, "nothing was used")
+        # Where nothing is added up by period people need no empty column; programs get the same columns always.
+        bare = view.for_people and not period and not view.columns
+        columns = tuple(each for each in USAGE if each.name != "period") if bare else USAGE
+        show_rows(view, columns, fetch, "nothing was used")

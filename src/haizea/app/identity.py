@@ -1,0 +1,52 @@
+"""What a daemon says of itself: its settings and its policies, without what must stay secret."""
+
+from typing import Any, Final
+
+from haizea.config.settings import SECTIONS, Settings
+from haizea.model.units import Instant
+from haizea.policy.registry import available
+from haizea.service.models import PolicyOut
+from haizea.service.system import Identity
+
+SECRET_OPTIONS: Final = ("store.url",)
+
+
+def identity(settings: Settings, started: Instant) -> Identity:
+    """Return what is shown of settings, and since when the daemon runs."""
+    return Identity(started, settings.live.time_scale, _shown(settings), tuple(_policies(settings)))
+
+
+def _policies(settings: Settings) -> list[PolicyOut]:
+    scheduling = settings.scheduling
+    chosen = {
+        "admission": scheduling.policy_admission,
+        "host-selection": scheduling.policy_host_selection,
+        "preemption": scheduling.policy_preemption,
+        "pricing": scheduling.policy_pricing,
+    }
+    return [
+        PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] == info.name)
+        for kind in chosen
+        for info in available(kind)
+    ]
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    """Return the settings in force, without what must stay secret."""
+    found: dict[str, Any] = {}
+    for section in SECTIONS:
+        values = settings.section(section)
+        found[section] = {
+            name.replace("_", "-"): _plain(getattr(values, name))
+            for name in values.names()
+            if f"{section}.{name.replace('_', '-')}" not in SECRET_OPTIONS
+        }
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return str(value)
