@@ -106,6 +106,10 @@ def _load(now: Figures) -> Iterator[Metric]:
         hosts.add_metric((state,), count)
     yield hosts
     yield _gauge("haizea_loop_lag_seconds", "How late the loop last woke", now.loop_lag_s)
+    platform = now.platform
+    yield _gauge("haizea_platform_up", "Whether the platform answers", int(not platform.trouble))
+    yield _gauge("haizea_commands_waiting", "Commands that the platform has not taken yet", platform.waiting)
+    yield _gauge("haizea_commands_overdue", "Commands that are not over although they were to be", platform.overdue)
     yield _gauge("haizea_inbox_length", "Requests and reports waiting for the loop", now.inbox)
     yield _gauge("haizea_active", "Whether this daemon schedules (1) or stands by (0)", int(now.active))
     yield _histogram("haizea_store_transaction_seconds", "Time to commit a transaction", now.transactions)

@@ -40,6 +40,7 @@ from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import ServiceError
 from haizea.service.field import Field
+from haizea.service.figures import PlatformFigures
 from haizea.service.ledger import Ledger
 from haizea.service.live import Live, Loop
 from haizea.service.manager import Manager
@@ -86,6 +87,12 @@ class Pulse:
     def lag(self) -> Span:
         """How late it woke last."""
         return self._engine.clock.lag
+
+    @property
+    def platform(self) -> PlatformFigures:
+        """How it is with the platform."""
+        assembly = self._engine.assembly
+        return PlatformFigures(assembly.degraded, assembly.dispatch.waiting, assembly.operations.overdue())
 
     @property
     def newest(self) -> int:

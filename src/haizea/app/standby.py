@@ -29,7 +29,7 @@ from haizea.model.units import Instant, Span
 from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError, StoreUnavailable
 from haizea.service.errors import Unavailable
-from haizea.service.figures import Figures
+from haizea.service.figures import Figures, PlatformFigures
 from haizea.service.live import Live
 from haizea.service.manager import Manager
 from haizea.service.measures import Measures
@@ -147,6 +147,11 @@ class Onlooker:
     def waiting(self) -> int:
         """Nothing waits here."""
         return 0
+
+    @property
+    def platform(self) -> PlatformFigures:
+        """It has nothing to do with the platform."""
+        return PlatformFigures()
 
     @property
     def lag(self) -> Span:

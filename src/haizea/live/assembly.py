@@ -181,6 +181,7 @@ class Assembly:
         jumps = self.clock.jumps()
         if jumps:
             self.findings.add([ClockJumped(now, by) for by in jumps])
+            self.operations.clock_jumped(sum([by for by in jumps if by > 0]))
             self._to_reconcile = True
         every = self._care.reconcile_every
         if every and now >= self._reconcile_at + every:

@@ -49,13 +49,14 @@ class Operation:
     ``superseded`` is one that another command has made meaningless: how it goes is nobody's business any more.
     """
 
-    __slots__ = ("command", "late", "sent", "superseded", "until")
+    __slots__ = ("command", "late", "moved", "sent", "superseded", "until")
 
     def __init__(self, command: CommandRow, until: Instant) -> None:
         self.command = command
         self.sent = command.at
         self.until = until
         self.late = 0
+        self.moved: Span = 0
         self.superseded = False
 
     @property
@@ -109,6 +110,12 @@ class Operations:
         if command in self._open:
             self._open[command].sent = now
 
+    def clock_jumped(self, by: Span) -> None:
+        """Take note that the clock was set forward: nothing is nearer to its end for that."""
+        for operation in self._open.values():
+            operation.sent += by
+            operation.moved += by
+
     def late(self, now: Instant) -> list[OperationReported]:
         """Return what is to be said of commands that should be over by now and are not."""
         found: list[OperationReported] = []
@@ -117,7 +124,9 @@ class Operations:
             operation = self._open[number]
             command = operation.command
             # Whoever has taken so long is likely to take half as long again.
-            operation.until = now + max(self._patience.least, (now - command.at) // 2)
+            expected = operation.until + operation.moved if operation.moved else now + (now - operation.sent) // 2
+            operation.until = max(now + self._patience.least, expected)
+            operation.moved = 0
             operation.late += 1
             heappush(self._ends, (operation.until, number))
             kind = KINDS.get(command.verb)
@@ -172,4 +181,4 @@ class Operations:
 
     def overdue(self) -> int:
         """Return how many are not over although they were to be."""
-        return sum(1 for operation in self._open.values() if operation.late and not operation.superseded)
+        return sum(1 for operation in list(self._open.values()) if operation.late and not operation.superseded)

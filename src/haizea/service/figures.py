@@ -28,6 +28,18 @@ class Held(NamedTuple):
     free: int
 
 
+class PlatformFigures(NamedTuple):
+    """How it is with the platform: why it is left alone at the moment, empty while it answers.
+
+    ``waiting`` counts the commands that it has not taken yet, ``overdue`` those that are not over although they were
+    to be.
+    """
+
+    trouble: str = ""
+    waiting: int = 0
+    overdue: int = 0
+
+
 class Figures(NamedTuple):
     """A daemon's figures at one moment.
 
@@ -51,3 +63,4 @@ class Figures(NamedTuple):
     inbox: int
     entries: int
     active: bool
+    platform: PlatformFigures = PlatformFigures()

@@ -11,7 +11,7 @@ from haizea.plan.lease import Phase
 from haizea.runtime.rows import LeaseFilter
 from haizea.runtime.store import StoreError
 from haizea.service import access
-from haizea.service.figures import Figures, Held
+from haizea.service.figures import Figures, Held, PlatformFigures
 from haizea.service.instants import iso, iso_or_none
 from haizea.service.live import Live
 from haizea.service.measures import Measures
@@ -38,6 +38,10 @@ class Pulse(Protocol):
     @property
     def lag(self) -> Span:
         """How late it woke last."""
+
+    @property
+    def platform(self) -> PlatformFigures:
+        """How it is with the platform."""
 
     @property
     def newest(self) -> int:
@@ -83,9 +87,10 @@ class System:
         with reading():
             leases["over"] = self._live.store.count_leases(LeaseFilter(active=False))
         ready, why = self.ready()
+        platform = self._pulse.platform
         return StatusOut(
             version=__version__,
-            state="ready" if ready else "degraded",
+            state="ready" if ready and not platform.trouble else "degraded",
             role="active",
             now=iso(counted.now),
             started=iso(self.identity.started),
@@ -98,7 +103,7 @@ class System:
             },
             next_event=iso_or_none(counted.next_event),
             entries=self._pulse.newest,
-            warnings=[] if ready else [why],
+            warnings=([] if ready else [why]) + _warnings(platform),
         )
 
     def version(self) -> str:
@@ -157,7 +162,18 @@ class System:
             inbox=self._pulse.waiting,
             entries=self._pulse.newest,
             active=True,
+            platform=self._pulse.platform,
         )
+
+
+def _warnings(platform: PlatformFigures) -> list[str]:
+    found: list[str] = []
+    if platform.trouble:
+        waiting = f"What is planned goes on; {platform.waiting} commands wait."
+        found.append(f"the platform does not answer: {platform.trouble}. {waiting}")
+    if platform.overdue:
+        found.append(f"{platform.overdue} commands to the platform are not over although they were to be")
+    return found
 
 
 def _count(scheduler: Scheduler) -> _Counted:
