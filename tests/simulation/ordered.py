@@ -67,7 +67,9 @@ def lease_orders(draw: st.DrawFn, hosts: int, at: int) -> Any:
     if kind <= 3:
         return draw(st.sampled_from([*PLAIN_ORDERS[:8], *PLAIN_ORDERS]))
     later = at + draw(st.integers(-2, 60)) * SLOT
-    sizes = st.lists(st.builds(NodeSet, st.integers(1, 4), st.sampled_from([PLAIN, PLAIN, HALF])), min_size=1, max_size=2)
+    sizes = st.lists(
+        st.builds(NodeSet, st.integers(1, 4), st.sampled_from([PLAIN, PLAIN, HALF])), min_size=1, max_size=2
+    )
     return draw(
         st.one_of(
             st.builds(Last, st.one_of(st.none(), st.integers(1, 60).map(lambda n: n * SLOT))),

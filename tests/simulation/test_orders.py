@@ -81,7 +81,9 @@ class Watched:
         assert desk.table.check([*held, *desk.claims.reservations()]) == []
         queued = [lease.id for lease in desk.queue]
         assert len(queued) == len(set(queued))
-        assert queued == [lease.id for lease in sorted(desk.queue, key=lambda one: (one.rank, one.submitted, one.place))]
+        assert queued == [
+            lease.id for lease in sorted(desk.queue, key=lambda one: (one.rank, one.submitted, one.place))
+        ]
         for lease in desk.leases.values():
             if lease.state is LeaseState.NEW:
                 continue
