@@ -93,10 +93,11 @@ def test_a_host_that_is_up_is_not_used_against_orders() -> None:
     play = Ordering(1)
     desk = play.scheduler.desk
     play.host(0, Disable())
-    play.tell(HostObserved(desk.now, 0, HostState.DOWN))
-    assert desk.hosts.states[0] is HostState.DOWN
-    play.tell(HostObserved(desk.now, 0, HostState.UP))
-    assert desk.hosts.states[0] is HostState.DISABLED
+    found = []
+    for state in (HostState.DOWN, HostState.UP):
+        play.tell(HostObserved(desk.now, 0, state))
+        found.append(desk.hosts.states[0])
+    assert found == [HostState.DOWN, HostState.DISABLED]
     play.ask(1)
     play.go(10)
     assert play.state(1) is S.QUEUED

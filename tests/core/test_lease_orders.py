@@ -1,6 +1,6 @@
 """What people can order to be done with leases, and why some of it is refused."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -37,7 +37,7 @@ from tests.core.play import VM, site
 S = LeaseState
 
 
-def running(hosts: int = 2, vms: int = 1, **options: object) -> Ordering:
+def running(hosts: int = 2, vms: int = 1, **options: Any) -> Ordering:
     """Lease 1 runs for an hour from 0 on; 10 minutes have passed."""
     play = Ordering(hosts, **options)
     play.ask(1, vms=vms)

@@ -41,6 +41,7 @@ from haizea.model.orders import (
     Resume,
     ResumeIntake,
     ResumeScheduling,
+    SchedulerOrder,
     StartAt,
     StopVM,
     Suspend,
@@ -135,7 +136,13 @@ def orders(draw: st.DrawFn, world: World) -> list[Event]:
             if draw(st.booleans()):
                 found.append(MaintenanceOver(at + draw(st.integers(0, 20)) * SLOT, window))
         elif kind == 10:
-            choice = [PauseScheduling(), ResumeScheduling(), PauseIntake(), ResumeIntake(), Replan()]
+            choice: list[SchedulerOrder] = [
+                PauseScheduling(),
+                ResumeScheduling(),
+                PauseIntake(),
+                ResumeIntake(),
+                Replan(),
+            ]
             found.append(SchedulerOrdered(at, draw(st.sampled_from(choice))))
             found.append(SchedulerOrdered(at + 10 * SLOT, ResumeScheduling()))
         elif kind == 11:
