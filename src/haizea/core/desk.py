@@ -192,12 +192,25 @@ class Desk:
         self.touched.add(stay.lease.id)
         self.set_timer(stay)
 
+    def rearm(self, stay: Stay) -> None:
+        """Set the timer of a stay whose times have changed; one that runs without end needs none."""
+        if stay.phase is not Phase.RUNNING or stay.run_end < FAR_FUTURE:
+            self.arm(stay)
+            return
+        self.sequence += 1
+        stay.timer = self.sequence
+        self.touched.add(stay.lease.id)
+
     def set_timer(self, stay: Stay) -> None:
         """Set the timer of a stay by the number it has."""
         phase = stay.phase
         if phase is Phase.PLANNED:
             # Who is held back does not begin; what becomes of it is looked at when its time is over.
-            at = stay.end if stay.lease.state is LeaseState.HELD else stay.start
+            at = stay.start
+            if stay.lease.state is LeaseState.HELD:
+                at = stay.end
+                if at >= FAR_FUTURE:
+                    return
         elif phase is Phase.RUNNING:
             at = stay.run_end
         elif phase is Phase.RESUMING:

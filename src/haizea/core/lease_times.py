@@ -128,7 +128,7 @@ class Times:
             self._set(lease, duration, left)
             desk.table.hold(stay.end, end, stay.placement.held)
             stay.run_end, stay.end = run_end, end
-            desk.arm(stay)
+            desk.rearm(stay)
         elif lease.type is LeaseType.BEST_EFFORT and stay.phase is Phase.PLANNED:
             self._set(lease, duration, left)
             self._replanning.to_queue(lease)
@@ -141,7 +141,7 @@ class Times:
             desk.table.release(max(end, desk.now), stay.end, stay.placement.held)
             desk.free_early(stay.end)
         stay.run_end, stay.end = run_end, end
-        desk.arm(stay)
+        desk.rearm(stay)
 
     def _free(self, stay: Stay, end: Instant) -> bool:
         """Whether hosts are free for longer, once best-effort leases that have not begun are planned anew."""
@@ -191,7 +191,7 @@ class Times:
         stay.placement, stay.vm_hosts = placement, None
         stay.run_end, stay.end = ends
         desk.table.hold(stay.start, stay.end, placement.held)
-        desk.arm(stay)
+        desk.rearm(stay)
 
     def _taken(self, lease: Lease, stay: Stay, end: Instant) -> Refusal:
         """Say who has the hosts of a lease after it, and until when it can be extended."""
@@ -263,7 +263,7 @@ class Times:
             raise Refusal(refusal)
         if held and lease.stays and lease.stays[0].phase is Phase.PLANNED:
             self._desk.enter(lease, LeaseState.HELD)
-            self._desk.arm(lease.stays[0])
+            self._desk.rearm(lease.stays[0])
 
 
 def _runs(lease: Lease) -> bool:

@@ -10,26 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
-from haizea.core.alarms import Bell
 from haizea.core.backfilling import Backfilling
 from haizea.core.booking import Booking
-from haizea.core.clearing import Clearing
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import EVERY_STATE, Desk, Policies, Retired
 from haizea.core.execution import Execution
-from haizea.core.host_orders import HostOrders
 from haizea.core.lateness import Lateness
-from haizea.core.lease_orders import LeaseOrders
-from haizea.core.maintenance import Maintenance
-from haizea.core.orders import Refusal
+from haizea.core.pauses import SCHEDULING, refused_by_pause
 from haizea.core.reactions import Reactions
-from haizea.core.rehearsal import Forecast, Rehearsal, plans, rehearsal, run_on
 from haizea.core.repair import Repair
-from haizea.core.replanning import Replanning
 from haizea.core.reservations import Reservations
 from haizea.core.room import Room
-from haizea.core.scheduler_orders import SCHEDULING, Adoption, SchedulerOrders, refused_by_pause
-from haizea.core.sites import Sites
 from haizea.model.effects import Effect, Refused
 from haizea.model.events import (
     CancelRequested,
@@ -59,10 +50,22 @@ from haizea.plan.need import Need
 from haizea.plan.options import Options
 
 if TYPE_CHECKING:
-    # What looks ahead and what remembers are loaded where they are asked for: a simulation never does.
+    # What looks ahead, remembers and carries out orders is loaded where it is asked for: a simulation never does.
+    from haizea.core.administration import Administration
     from haizea.core.outlook import Prospect
+    from haizea.core.rehearsal import Forecast, Rehearsal
 
 _POSSIBLE_MAX: Final = 100_000
+_ADMINISTERED: Final = (
+    LeaseOrdered,
+    HostOrdered,
+    SchedulerOrdered,
+    MaintenancePlanned,
+    MaintenanceOver,
+    StrangersObserved,
+    SiteChanged,
+    LeaseAdopted,
+)
 
 
 class Scheduler:
@@ -95,20 +98,8 @@ class Scheduler:
         repair = Repair(desk, self._execution, self._booking, room)
         self._reactions = Reactions(desk, self._execution, repair)
         self._lateness = Lateness(desk, self._execution, repair)
-        replanning = Replanning(desk, self._booking, self._reservations, self._deadlines)
-        orders = LeaseOrders(desk, self._execution, self._booking, self._reactions, replanning, self._trial)
-        clearing = Clearing(desk, self._execution, self._booking, repair, replanning, orders.moving)
-        maintenance = Maintenance(desk, clearing, self._trial)
-        sites = self._sites = Sites(desk, clearing, maintenance, self._reactions, self._renewed)
-        hosts = HostOrders(desk, self._reactions, clearing, sites)
-        self._bells: dict[Bell, Callable[[int], None]] = {
-            Bell.WINDOW: orders.suspending.over,
-            Bell.MOVED: orders.moving.moved,
-            Bell.HOST_DRAIN: hosts.drained,
-            Bell.HOST_CLAIM: lambda host: maintenance.reclaim([host]),
-            Bell.MAINTENANCE: maintenance.begun,
-            Bell.MAINTENANCE_OVER: maintenance.ended,
-        }
+        self._repair = repair
+        self._administration: Administration | None = None
         self._arrived: list[Lease] = []
         self._order = 0
         self._on_trial = False
@@ -122,14 +113,7 @@ class Scheduler:
             CancelRequested: self._reactions.cancel_requested,
             WishesChanged: self._wishes_changed,
             RatesMeasured: self._rates_measured,
-            LeaseOrdered: orders.ordered,
-            HostOrdered: hosts.ordered,
-            SchedulerOrdered: SchedulerOrders(desk, replanning).ordered,
-            MaintenancePlanned: maintenance.planned,
-            MaintenanceOver: maintenance.over,
-            StrangersObserved: maintenance.strangers_observed,
-            SiteChanged: sites.changed,
-            LeaseAdopted: Adoption(desk, clearing, maintenance, self._new_lease).adopted,
+            **dict.fromkeys(_ADMINISTERED, self._administered),
         }
 
     def handle(self, event: Event) -> list[Effect | Retired]:
@@ -161,6 +145,26 @@ class Scheduler:
         desk.effects = effects
         desk.touched.clear()
         return effects
+
+    def _administered(self, event: Event) -> None:
+        self._orders().handlers[type(event)](event)
+
+    def _orders(self) -> "Administration":
+        """Return who carries out orders."""
+        if self._administration is None:
+            from haizea.core.administration import Administration, Parts
+
+            parts = Parts(
+                self.desk,
+                self._execution,
+                self._booking,
+                self._reservations,
+                self._deadlines,
+                self._repair,
+                self._reactions,
+            )
+            self._administration = Administration(parts, self._trial, self._renewed, self._new_lease)
+        return self._administration
 
     def understands(self, event: Event) -> bool:
         """Whether this scheduler knows what to do about an event of this kind."""
@@ -222,10 +226,12 @@ class Scheduler:
                 after.recall(before.remember())
         desk.configured = desk.options = options
         desk.policies = policies
-        self._sites.renew()
+        self._orders().sites.renew()
 
-    def rehearse(self, event: Event) -> Rehearsal:
+    def rehearse(self, event: Event) -> "Rehearsal":
         """Return what an event would change, without changing anything."""
+        from haizea.core.rehearsal import plans, rehearsal
+
         without = self.copy()
         # What happens at this instant anyway is no change.
         without.handle(TimePassed(event.at))
@@ -236,16 +242,20 @@ class Scheduler:
             effects = [*effects, *other.handle(TimePassed(event.at))]
         return rehearsal(before, plans(other.desk), effects)
 
-    def what_if(self, events: Iterable[Event], until: Instant) -> Forecast:
+    def what_if(self, events: Iterable[Event], until: Instant) -> "Forecast":
         """Return what would become of every lease until an instant, if these events came and all else went as planned.
 
         Raises:
             ValueError: an event lies before the present.
         """
+        from haizea.core.rehearsal import run_on
+
         return run_on(self.copy(), sorted(events, key=lambda event: event.at), until)
 
     def _trial(self, event: Event) -> None:
         """Raise what an event is refused with, trying it on a copy."""
+        from haizea.core.orders import Refusal
+
         if self._on_trial:
             return
         other = self.copy()
@@ -257,8 +267,8 @@ class Scheduler:
     def _ring(self) -> None:
         """Do what alarms were set for."""
         for bell, number, _vm in self.desk.alarms.due(self.desk.now):
-            if bell in self._bells:
-                self._bells[bell](number)
+            if bell in self._orders().bells:
+                self._orders().bells[bell](number)
 
     def _renewed(self) -> None:
         """Forget what was known of the slot table before it was made anew."""

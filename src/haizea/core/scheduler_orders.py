@@ -7,27 +7,17 @@ from haizea.core.clearing import Clearing, Limit, held_on
 from haizea.core.desk import Desk
 from haizea.core.maintenance import Maintenance
 from haizea.core.orders import Refusal, refuse
+from haizea.core.pauses import INTAKE, SCHEDULING
 from haizea.core.replanning import Replanning
 from haizea.model.effects import Refused
 from haizea.model.events import LeaseAdopted, SchedulerOrdered
-from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.lease import LeaseState
 from haizea.model.orders import PauseIntake, PauseScheduling, Replan, ResumeIntake, ResumeScheduling
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
-
-SCHEDULING, INTAKE = "scheduling", "intake"
-
-
-def refused_by_pause(desk: Desk, lease: Lease) -> Reason | None:
-    """Say why a lease is not taken while scheduling or intake is paused; None where it is."""
-    if INTAKE in desk.pauses:
-        return Reason(Cause.POLICY, f"No requests are taken at the moment. {desk.pauses[INTAKE]}")
-    if lease.type is LeaseType.IMMEDIATE:
-        return Reason(Cause.POLICY, f"Nothing is started at the moment. {desk.pauses[SCHEDULING]}")
-    return None
 
 
 class SchedulerOrders:

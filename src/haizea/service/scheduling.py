@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Final, NamedTuple
 
+from haizea.core.pauses import INTAKE, SCHEDULING
 from haizea.core.scheduler import Scheduler
-from haizea.core.scheduler_orders import INTAKE, SCHEDULING
 from haizea.live.reconcile import Diff
 from haizea.model import orders
 from haizea.model.events import SchedulerOrdered
