@@ -126,6 +126,8 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
+        if isinstance(event, ClockJumped) and event.by < 0:
+            self._behind = True
         effects = self._effects_at(event.at)
         self._handlers[type(event)](event)
         return effects
@@ -143,8 +145,9 @@ class Scheduler:
             desk.now = at
             desk.table.advance(at)
             self._behind = False
-        elif at < desk.now:
-            self._set_back(event)
+        elif at < desk.now and not self._behind:
+            # Where a clock was set back, time stands still until it has caught up.
+            raise ValueError(f"an event of {at} was handed over after one of {desk.now}")
         effects: list[Effect | Retired] = []
         desk.effects = effects
         desk.touched.clear()
@@ -174,17 +177,8 @@ class Scheduler:
         """Whether this scheduler knows what to do about an event of this kind."""
         return type(event) in self._handlers
 
-    def _set_back(self, event: Event) -> None:
-        """Take an event from before the present: time stands still until a clock that was set back has caught up."""
-        if isinstance(event, ClockJumped) and event.by < 0:
-            self._behind = True
-        elif not self._behind:
-            raise ValueError(f"an event of {event.at} was handed over after one of {self.desk.now}")
-
     def _clock_jumped(self, event: ClockJumped) -> None:
-        if event.by < 0:
-            self._behind = True
-        else:
+        if event.by > 0:
             self._reactions.clock_jumped(event)
 
     def next_instant(self) -> Instant | None:
