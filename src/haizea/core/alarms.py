@@ -30,6 +30,9 @@ class Bell(StrEnum):
 WAITS: Final = frozenset({Bell.UNKNOWN, Bell.RESTART, Bell.RETRY, Bell.HOST_SUSPECT})
 """These wait for time to really pass, not for an hour of the day."""
 
+HOURS: Final = frozenset(Bell) - WAITS
+"""All others: what was set for an hour of the day."""
+
 Key = tuple[Bell, int, int]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
+from haizea.core.alarms import HOURS
 from haizea.core.backfilling import Backfilling
 from haizea.core.booking import Booking
 from haizea.core.deadlines import Deadlines
@@ -277,9 +278,8 @@ class Scheduler:
 
     def _ring(self) -> None:
         """Do what alarms were set for."""
-        for bell, number, _vm in self.desk.alarms.due(self.desk.now):
-            if bell in self._orders().bells:
-                self._orders().bells[bell](number)
+        for bell, number, _vm in self.desk.alarms.due(self.desk.now, HOURS):
+            self._orders().bells[bell](number)
 
     def _renewed(self) -> None:
         """Forget what was known of the slot table before it was made anew."""
