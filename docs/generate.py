@@ -21,9 +21,9 @@ from typing import Any, Final, NamedTuple
 
 from haizea.api.xmlrpc.reference import page as xmlrpc_reference
 from haizea.config.reference import reference
-from haizea.core.reactions import REACTIONS, Desired, Reaction
+from haizea.core.reactions import REACTIONS, Desired, Reaction, Sight
 from haizea.core.states import TRANSITIONS, diagram
-from haizea.model.events import Observed
+from haizea.core.wishes import ON_FAILURE, ON_GUEST_SHUTDOWN
 from haizea.model.lease import LeaseState
 from haizea.service import access
 from haizea.service.principal import Role
@@ -89,16 +89,23 @@ def lease_states() -> str:
 
 
 def reactions() -> str:
-    """Return what is done for every pair of an observed and a desired state, and what the words for it mean."""
+    """Return what is done for every pair of a seen and a desired state, and what the words for it mean."""
 
-    def cell(desired: Desired, observed: Observed) -> str:
-        reaction = REACTIONS[desired, observed]
-        return "" if reaction is Reaction.NOTHING else reaction.name.lower()
+    def cell(desired: Desired, sight: Sight) -> str:
+        reaction = REACTIONS[desired, sight]
+        return {Reaction.AGREES: "", Reaction.IMPOSSIBLE: "—"}.get(reaction, reaction.name.lower().replace("_", " "))
 
-    pairs = [(observed.value, *(cell(desired, observed) for desired in Desired)) for observed in Observed]
-    meanings = [(word.name.lower(), word.value) for word in Reaction if word is not Reaction.NOTHING]
+    pairs = [(sight.value, *(cell(desired, sight) for desired in Desired)) for sight in Sight]
+    meanings = [
+        ("—" if word is Reaction.IMPOSSIBLE else word.name.lower().replace("_", " "), word.value)
+        for word in Reaction
+        if word is not Reaction.AGREES
+    ]
     table = _table(("seen to be", *(f"wanted {desired.value}" for desired in Desired)), pairs)
-    return f"{table}\n{_table(('reaction', 'what is done'), meanings)}"
+    wishes = [(f"on guest shutdown: {wish.value}", act.value) for wish, act in ON_GUEST_SHUTDOWN.items()]
+    wishes += [(f"on failure: {wish.value}", act.value) for wish, act in ON_FAILURE.items()]
+    told = _table(("reaction", "what is done"), meanings)
+    return f"{table}\n{told}\n{_table(('wish of a lease', 'what is done'), wishes)}"
 
 
 def verbs() -> str:

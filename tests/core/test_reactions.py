@@ -5,12 +5,19 @@ from typing import Final
 
 import pytest
 
-from haizea.core.reactions import REACTIONS, RESTARTS_MAX, Desired, Reaction, desired
-from haizea.model.events import HostObserved, InstanceObserved, Observed, OperationOutcome, OperationReported
+from haizea.core.reactions import REACTIONS, Desired, Reaction, Sight, desired
+from haizea.model.events import (
+    CancelRequested,
+    HostObserved,
+    InstanceObserved,
+    Observed,
+    OperationOutcome,
+    OperationReported,
+)
 from haizea.model.lease import DiskImage, LeaseState, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.reason import Cause
 from haizea.model.site import HostState
-from haizea.model.units import MINUTE, SECOND, Instant
+from haizea.model.units import HOUR, MINUTE, SECOND, Instant
 from haizea.plan.options import Suspension, TransferOptions
 from tests.core.play import Play
 
@@ -62,41 +69,121 @@ def suspended(until: float) -> Play:
     return play
 
 
+def parked() -> Play:
+    """Suspended behind Haizea's back after 10 of 60 minutes."""
+    play = Play(4)
+    play.ask(1)
+    play.go(10)
+    see(play, Observed.SUSPENDED)
+    play.go()
+    return play
+
+
+def paused() -> Play:
+    """Paused behind Haizea's back."""
+    play = Play(4)
+    play.ask(1)
+    play.go(10)
+    see(play, Observed.PAUSED)
+    play.go()
+    return play
+
+
+def stopping() -> Play:
+    """Being shut down from 10:00 to 10:30."""
+    play = Play(4, shutdown_time=30 * SECOND)
+    play.ask(1, minutes=10)
+    play.go(10.2)
+    return play
+
+
+def held() -> Play:
+    """On hold after a crash, with its hosts."""
+    play = Play(4)
+    play.ask(1, reactions=Reactions(on_failure=OnFailure.HOLD))
+    play.go(10)
+    see(play, Observed.CRASHED)
+    play.go()
+    return play
+
+
 WANTED: Final[dict[Desired, Callable[[], Play]]] = {
     Desired.ABSENT: absent,
-    Desired.RUNNING: running,
-    Desired.ENDING: lambda: suspended(29.6),
+    Desired.SUSPENDED: parked,
     Desired.RESUMING: lambda: suspended(40.2),
+    Desired.RUNNING: running,
+    Desired.PAUSED: paused,
+    Desired.SUSPENDING: lambda: suspended(29.6),
+    Desired.STOPPING: stopping,
+    Desired.HELD: held,
+}
+QUIET: Final = (Reaction.AGREES, Reaction.NOTHING, Reaction.RECORD)
+BECOMES: Final[dict[Reaction, set[LeaseState]]] = {
+    Reaction.GUEST: {LeaseState.DONE},
+    Reaction.OVER: {LeaseState.DONE},
+    Reaction.ENDED: {LeaseState.DONE},
+    Reaction.REMOVED: {LeaseState.CANCELLED},
+    Reaction.FAILURE: {LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED},
+    Reaction.LOST: {LeaseState.QUEUED},
+    Reaction.SUSPEND: {LeaseState.SUSPENDED_QUEUED},
+    Reaction.PAUSE: {LeaseState.PAUSED},
+    Reaction.UNPAUSE: {LeaseState.ACTIVE},
+    Reaction.RESUME: {LeaseState.ACTIVE},
+    Reaction.RESUME_PAUSED: {LeaseState.PAUSED},
 }
 
 
-def test_every_pair_of_desired_and_observed_has_a_reaction() -> None:
+def test_every_pair_of_desired_and_seen_has_a_reaction() -> None:
     """The table says what is done about every VM, whatever is wanted of it and whatever it is seen to be."""
-    assert set(REACTIONS) == {(wanted, seen) for wanted in Desired for seen in Observed}
+    assert set(REACTIONS) == {(wanted, sight) for wanted in Desired for sight in Sight}
+    assert {sight.value for sight in Sight} == {one.value for one in Observed} | {Sight.ELSEWHERE.value}
+
+
+def test_only_what_is_absent_cannot_be_elsewhere() -> None:
+    """No other pair is taken to be impossible."""
+    impossible = [pair for pair, reaction in REACTIONS.items() if reaction is Reaction.IMPOSSIBLE]
+    assert impossible == [(Desired.ABSENT, Sight.ELSEWHERE)]
 
 
 @pytest.mark.parametrize("wanted", Desired, ids=lambda wanted: wanted.value)
-@pytest.mark.parametrize("seen", Observed, ids=lambda seen: seen.value)
-def test_every_entry_of_the_table_can_be_visited(wanted: Desired, seen: Observed) -> None:
+@pytest.mark.parametrize("sight", Sight, ids=lambda sight: sight.name.lower())
+def test_every_entry_of_the_table_can_be_visited(wanted: Desired, sight: Sight) -> None:
     """Each reaction leaves a schedule that goes on to a sound end."""
     play = WANTED[wanted]()
     lease = play.lease(1)
     assert desired(lease) is wanted
-    before = lease.state
-    see(play, seen)
-    reaction = REACTIONS[wanted, seen]
-    if reaction is Reaction.NOTHING:
+    play.said.clear()
+    before, reaction = lease.state, REACTIONS[wanted, sight]
+    if sight is Sight.ELSEWHERE:
+        if reaction is Reaction.IMPOSSIBLE:
+            # What is absent is seen to run, wherever that is.
+            reaction = REACTIONS[wanted, Sight.RUNNING]
+        where = lease.images or (play.hosts(1) if lease.stays else (0,))
+        other = 1 - where[0] if len(play.scheduler.desk.site.hosts) > 1 else 0
+        other = other if other >= 0 else 0
+        vm = 1 if other != where[0] else 0
+        play.tell(InstanceObserved(play.scheduler.desk.now, 1, vm, Observed.RUNNING, other))
+        if other == where[0]:
+            reaction = REACTIONS[wanted, Sight.RUNNING]
+    else:
+        see(play, Observed(sight.value))
+    commands = [said.split()[1] for said in play.said]
+    if reaction in QUIET:
         assert (lease.state, play.said) == (before, [])
-    elif reaction is Reaction.NOTE:
-        assert (lease.state, [said.split()[1] for said in play.said]) == (before, ["notice"])
-    elif reaction is Reaction.SHUTDOWN:
-        assert lease.state is LeaseState.DONE
+    elif reaction is Reaction.GRACE:
+        assert (lease.state, commands) == (before, ["notice"])
     elif reaction is Reaction.DESTROY:
         assert lease.state is before
-        assert play.said[-1].endswith("destroy 1")
+        assert "destroy" in commands
+    elif reaction is Reaction.MOVE:
+        assert lease.state is before
+        assert "notice" in commands
     else:
-        assert lease.state in (LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED)
+        assert lease.state in BECOMES[reaction]
     play.go(1000)
+    if lease.parked:
+        play.tell(CancelRequested(play.scheduler.desk.now, 1))
+    play.go(2000)
     assert play.verifier.summary()["violations"] == []
 
 
@@ -142,18 +229,22 @@ def test_a_guest_that_shuts_down_is_restarted_where_the_lease_wishes_so() -> Non
     """The VM is started again, and the lease runs to its end."""
     play = running(on_shutdown=OnGuestShutdown.RESTART)
     see(play, Observed.GUEST_SHUTDOWN, vm=1)
-    assert play.go() == ["600s start 1"]
+    assert play.go() == ["600s notice 1", "600s start 1"]
     play.go(60)
     assert play.state(1) is LeaseState.DONE
     assert play.lease(1).delivered == 60 * MINUTE
 
 
 def test_a_guest_that_shuts_down_is_left_alone_where_the_lease_wishes_so() -> None:
-    """People are told, and the lease keeps its hosts until its end."""
+    """The lease is held, says why, and keeps its hosts until its end."""
     play = running(on_shutdown=OnGuestShutdown.HOLD)
     see(play, Observed.GUEST_SHUTDOWN)
-    assert play.go() == ["600s notice 1"]
-    assert play.state(1) is LeaseState.ACTIVE
+    assert play.go() == ["600s 1 held", "600s notice 1"]
+    assert play.reason(1).text == "Lease 1 shut down by itself; the lease keeps its hosts until its end."
+    assert play.stays(1) == [(0, 60)]
+    play.go(60)
+    assert play.state(1) is LeaseState.DONE
+    assert (play.lease(1).delivered, play.lost(1)) == (10 * MINUTE, 50)
 
 
 def test_an_early_end_frees_the_hosts_at_once() -> None:
@@ -182,14 +273,46 @@ def test_a_best_effort_lease_that_fails_starts_over(observed: Observed) -> None:
 
 
 def test_a_vm_that_fails_is_restarted_where_the_lease_wishes_so() -> None:
-    """A restart is tried a few times; after that the lease is requeued."""
+    """It is started again at once, then after 10 s, then after 20 s; the time until it runs again is lost."""
     play = running(OnFailure.RESTART)
-    for _ in range(RESTARTS_MAX):
+    see(play, Observed.CRASHED, vm=1)
+    assert play.go() == ["600s destroy 1", "600s notice 1", "600s start 1"]
+    for wait in (10, 20):
+        begun = round(play.scheduler.desk.now / SECOND)
         see(play, Observed.CRASHED, vm=1)
-        assert play.go() == ["600s start 1", "600s notice 1"]
+        said = play.go(play.now + 1)
+        assert said[-1] == f"{begun + wait}s start 1"
+    assert play.lost(1) == 0.5
+    play.go(60)
+    assert play.lease(1).delivered == 59.5 * MINUTE
+
+
+def test_a_vm_that_fails_again_and_again_is_tried_on_another_host() -> None:
+    """After the restarts that are allowed where it is, it is started elsewhere; after that the lease is requeued."""
+    play = running(OnFailure.RESTART)
+    (home, other) = play.hosts(1)
+    for _ in range(3):
+        see(play, Observed.CRASHED, vm=1)
+        play.go(play.now + 1)
+    assert play.hosts(1) == (home, other)
     see(play, Observed.CRASHED, vm=1)
     play.go()
-    assert (play.lease(1).requeued, play.lost(1)) == (1, 10)
+    assert play.hosts(1)[1] == other
+    assert play.hosts(1)[0] not in (home, other)
+    see(play, Observed.CRASHED, vm=1)
+    play.go()
+    assert play.lease(1).requeued == 1
+
+
+def test_only_the_vm_on_a_lost_host_starts_elsewhere_where_the_lease_wishes_so() -> None:
+    """The other VMs of the lease run on where they are."""
+    play = running(OnFailure.RESTART)
+    (home, other) = play.hosts(1)
+    host(play, home, HostState.DOWN)
+    play.go()
+    assert play.state(1) is LeaseState.ACTIVE
+    assert play.hosts(1)[1] == other
+    assert play.hosts(1)[0] != home
 
 
 def test_a_lease_fails_with_its_vm_where_it_wishes_so() -> None:
@@ -204,12 +327,13 @@ def test_a_lease_fails_with_its_vm_where_it_wishes_so() -> None:
 
 
 def test_a_lease_holds_its_hosts_where_it_wishes_so() -> None:
-    """People are told, and the schedule stays."""
+    """The lease is held and says why; time in which its VMs do not run does not count."""
     play = running(OnFailure.HOLD)
     see(play, Observed.CRASHED)
-    assert play.go() == ["600s notice 1"]
+    assert play.go() == ["600s 1 held", "600s notice 1"]
     play.go(60)
     assert play.state(1) is LeaseState.DONE
+    assert play.lease(1).delivered == 10 * MINUTE
 
 
 def test_a_reservation_that_fails_gets_the_rest_of_its_time_elsewhere() -> None:
@@ -250,15 +374,106 @@ def test_a_reservation_whose_host_goes_down_before_it_starts_moves() -> None:
     assert play.stays(1) == [(30, 90)]
 
 
-def test_a_reservation_fails_where_no_other_host_is_free() -> None:
-    """A reservation that lost its only host has failed, and says which host it was."""
+def test_a_reservation_is_degraded_where_no_other_host_is_free() -> None:
+    """It is told at once, tried until its end, and has failed then; the reason says which host it was."""
     play = Play(1)
     play.ask(1, start=30)
     play.go(10)
     host(play, 0, HostState.DOWN)
-    play.go()
+    assert play.go() == ["600s 1 queued", "600s notice 1"]
+    assert play.lease(1).degraded
+    assert play.reason(1).text == "Host host-0 went down."
+    play.go(89)
+    assert play.state(1) is LeaseState.QUEUED
+    play.go(91)
     assert play.state(1) is LeaseState.FAILED
-    assert (play.reason(1).cause, play.reason(1).text) == (Cause.HOST_LOST, "Host host-0 went down.")
+    assert play.lease(1).ended == 90 * MINUTE
+    assert (play.reason(1).cause, play.reason(1).text) == (
+        Cause.HOST_LOST,
+        "Host host-0 went down. Its time is over.",
+    )
+
+
+def test_a_degraded_reservation_gets_what_is_left_of_its_time_when_a_host_comes_back() -> None:
+    """It is tried whenever capacity changes, and people are told that it goes on."""
+    play = Play(1)
+    play.ask(1, start=30)
+    play.go(40)
+    host(play, 0, HostState.DOWN)
+    play.go(60)
+    assert (play.state(1), play.lost(1)) == (LeaseState.QUEUED, 10)
+    host(play, 0, HostState.UP)
+    play.go()
+    assert (play.state(1), play.lease(1).degraded) == (LeaseState.ACTIVE, False)
+    assert play.stays(1) == [(60, 90)]
+
+
+def test_a_reservation_that_loses_its_host_gets_another_one_later_if_not_now() -> None:
+    """It runs for as long as it still has when another lease has ended."""
+    play = Play(2)
+    play.ask(2, minutes=50, preemptible=False)
+    play.ask(1, start=30)
+    play.go(10)
+    (home,) = play.hosts(1)
+    host(play, home, HostState.DOWN)
+    play.go()
+    assert play.stays(1) == [(50, 90)]
+
+
+def test_best_effort_gives_way_to_a_reservation_that_lost_its_host() -> None:
+    """Where the site lets reservations preempt, they do that to keep their promise as well."""
+    play = Play(2)
+    play.ask(2, minutes=200)
+    play.ask(1, start=30)
+    play.go(10)
+    (home,) = play.hosts(1)
+    host(play, home, HostState.DOWN)
+    play.go(30)
+    assert play.state(1) is LeaseState.ACTIVE
+    assert play.stays(1) == [(30, 90)]
+
+
+def test_a_suspect_host_is_down_after_its_grace() -> None:
+    """Nothing new is placed there; when the grace is over its leases are dealt with."""
+    play = Play(2)
+    play.ask(1)
+    play.go(10)
+    (home,) = play.hosts(1)
+    host(play, home, HostState.SUSPECT)
+    play.go(11.9)
+    assert play.lease(1).requeued == 0
+    play.go(12)
+    assert play.scheduler.desk.hosts.states[home] is HostState.DOWN
+    assert play.hosts(1) == (1 - home,)
+
+
+def test_a_suspect_host_that_is_heard_of_again_keeps_what_it_has() -> None:
+    """Up within the grace, it is as if nothing had been."""
+    play = Play(2)
+    play.ask(1)
+    play.go(10)
+    (home,) = play.hosts(1)
+    host(play, home, HostState.SUSPECT)
+    play.go(11)
+    host(play, home, HostState.UP)
+    play.go(60)
+    assert (play.state(1), play.lease(1).requeued) == (LeaseState.DONE, 0)
+
+
+def test_images_that_outlive_their_host_are_kept() -> None:
+    """Where the storage allows, a suspended lease waits for its host, or resumes elsewhere."""
+    play = Play(2, images_survive=True)
+    play.ask(1)
+    play.go(1)
+    (home,) = play.hosts(1)
+    play.ask(2, vms=2, start=30, minutes=10)
+    play.go(35)
+    host(play, home, HostState.DOWN)
+    play.go(60)
+    assert play.lease(1).images == (home,)
+    host(play, home, HostState.UP)
+    play.go(200)
+    assert (play.state(1), play.lost(1)) == (LeaseState.DONE, 0)
 
 
 @pytest.mark.parametrize("wish", OnFailure, ids=lambda wish: wish.value)
@@ -290,7 +505,7 @@ def test_a_host_that_comes_back_is_used_again() -> None:
 @pytest.mark.parametrize("state", [HostState.DRAINING, HostState.DISABLED, HostState.SUSPECT])
 def test_a_host_that_takes_no_new_work_finishes_what_runs(state: HostState) -> None:
     """A lease runs to its end on such a host, and the next one goes elsewhere."""
-    play = Play(2)
+    play = Play(2, host_grace=HOUR)
     play.ask(1)
     play.go(10)
     (before,) = play.hosts(1)
@@ -318,7 +533,7 @@ def test_who_has_not_begun_moves_off_a_host_that_is_taken_out(state: HostState) 
 
 def test_a_reservation_may_try_its_luck_on_a_host_that_is_only_suspect() -> None:
     """Nothing new is placed there, but what was to start there still does."""
-    play = Play(1)
+    play = Play(1, host_grace=HOUR)
     play.ask(1, start=30)
     play.go()
     host(play, 0, HostState.SUSPECT)

@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from haizea.core.states import TRANSITIONS, ImpossibleTransition, diagram
-from haizea.model.events import CancelRequested, LeaseRequested
-from haizea.model.lease import FINAL_STATES, DiskImage, LeaseState, LeaseTerms, NodeSet
+from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed
+from haizea.model.lease import FINAL_STATES, DiskImage, LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
 from haizea.model.reason import Cause
 from haizea.model.units import HOUR, MINUTE, SECOND
 from haizea.plan.options import TransferOptions
@@ -83,6 +83,16 @@ def suspended_queued() -> Play:
     return play
 
 
+def seen(observed: Observed) -> Play:
+    """Running for 10 minutes, then seen to be something else; on hold where that is a failure."""
+    play = Play(1)
+    play.ask(1, reactions=Reactions(on_failure=OnFailure.HOLD))
+    play.go(10)
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 0, observed))
+    play.go()
+    return play
+
+
 REACHED: Final[dict[LeaseState, Callable[[], Play]]] = {
     S.NEW: new,
     S.QUEUED: queued,
@@ -94,6 +104,8 @@ REACHED: Final[dict[LeaseState, Callable[[], Play]]] = {
     S.SUSPENDED_QUEUED: suspended_queued,
     S.SUSPENDED_SCHEDULED: lambda: preempted(35),
     S.RESUMING: lambda: preempted(40.2),
+    S.PAUSED: lambda: seen(Observed.PAUSED),
+    S.HELD: lambda: seen(Observed.CRASHED),
 }
 UNUSED: Final = {S.PENDING, S.SUSPENDED_PENDING, S.MIGRATING, S.RESUMED_READY}
 """States that Haizea 1.x clients know, and in which no lease stays when an event has been dealt with."""
@@ -105,6 +117,7 @@ def test_a_lease_can_be_cancelled_in_every_state(state: LeaseState) -> None:
     play = REACHED[state]()
     assert play.state(1) is state
     delivered = {S.ACTIVE: 10 * MINUTE, S.SUSPENDING: 1768 * SECOND, S.SUSPENDED_QUEUED: 1768 * SECOND}
+    delivered |= {S.PAUSED: 10 * MINUTE, S.HELD: 10 * MINUTE}
     delivered |= {S.SUSPENDED_SCHEDULED: 1768 * SECOND, S.RESUMING: 1768 * SECOND}
     play.tell(CancelRequested(play.scheduler.desk.now, 1, "ann"))
     play.go()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from haizea.core.desk import Policies
 from haizea.model.events import (
     CancelRequested,
+    ClockJumped,
     Event,
     HostObserved,
     InstanceObserved,
@@ -37,6 +38,7 @@ ODD = [
     Capacity({"CPU": 50, "Memory": 3000}),
     Capacity({"CPU": 100, "Memory": 256, "GPU": 1}),
 ]
+OVER = (Observed.GUEST_SHUTDOWN, Observed.STOPPED, Observed.DELETED)
 LABELS = [("zone", "a"), ("zone", "b"), ("ssd", "*")]
 TYPES = ("CPU", "Memory", "GPU")
 
@@ -189,17 +191,21 @@ def worlds(draw: st.DrawFn, leases_max: int = 15) -> World:
 def faults(draw: st.DrawFn, hosts: int, leases: int, seen: list[Observed]) -> list[Event]:
     """Reports of what nobody planned, of VMs in states out of ``seen``, and cancellations."""
     found: list[Event] = []
-    for _ in range(draw(st.integers(1, 6))):
+    for _ in range(draw(st.integers(1, 8))):
         at = draw(st.integers(0, 160)) * 15 * SECOND
-        kind = draw(st.sampled_from(["host", "host", "vm", "operation", "cancel"]))
+        kind = draw(st.sampled_from(["host", "host", "vm", "vm", "operation", "operation", "cancel", "clock"]))
         lease = draw(st.integers(1, leases))
         if kind == "host":
             found.append(HostObserved(at, draw(st.integers(0, hosts - 1)), draw(st.sampled_from(HostState))))
+        elif kind == "clock":
+            found.append(ClockJumped(at, draw(st.integers(0, 10)) * 30 * SECOND))
         elif kind == "vm":
-            found.append(InstanceObserved(at, lease, draw(st.integers(0, 2)), draw(st.sampled_from(seen))))
+            where = draw(st.sampled_from([None, None, *range(hosts)]))
+            by = draw(st.sampled_from(["", "root"]))
+            found.append(InstanceObserved(at, lease, draw(st.integers(0, 2)), draw(st.sampled_from(seen)), where, by))
         elif kind == "operation":
             outcome = draw(st.sampled_from(OperationOutcome))
-            operation = draw(st.sampled_from(["suspend", "resume", "shutdown", "boot", "transfer"]))
+            operation = draw(st.sampled_from(["suspend", "resume", "shutdown", "boot", "transfer", "migrate"]))
             until = at + draw(st.integers(1, 40)) * 5 * SECOND
             found.append(OperationReported(at, lease, operation, outcome, until))
         else:
@@ -225,7 +231,7 @@ def faulty_worlds(draw: st.DrawFn) -> tuple[World, list[Event]]:
     seen = list(Observed)
     if draw(st.booleans()):
         # How long guests really run is known only where nobody else reports that they are over.
-        seen = [observed for observed in seen if observed not in (Observed.GUEST_SHUTDOWN, Observed.STOPPED)]
+        seen = [observed for observed in seen if observed not in OVER]
     else:
         asked = [request._replace(real_duration=None) for request in asked]
     return world._replace(requests=asked), draw(faults(len(world.site.hosts), len(asked), seen))

@@ -399,6 +399,14 @@ class Policy(TypedDict):
     chosen: bool
 
 
+class Sooner(TypedDict):
+    """What would make a lease start sooner, and when it would start then."""
+
+    text: str
+    start: str
+    verb: str
+
+
 class Explanation(TypedDict):
     """Why a lease is where it is."""
 
@@ -409,3 +417,4 @@ class Explanation(TypedDict):
     expected_start: str | None
     in_the_way: list[int]
     suggestions: list[Offer]
+    sooner: list[Sooner]

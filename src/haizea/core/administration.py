@@ -54,7 +54,7 @@ class Administration:
         renewed: Callable[[], None],
         new_lease: Callable[[LeaseAdopted], Lease],
     ) -> None:
-        """``renewed`` is called when the slot table was made anew, ``new_lease`` makes a lease of VMs that are adopted."""
+        """``renewed`` is called when the slot table was made anew, ``new_lease`` makes a lease of adopted VMs."""
         desk, reactions = parts.desk, parts.reactions
         replanning = Replanning(desk, parts.booking, parts.reservations, parts.deadlines)
         orders = LeaseOrders(desk, parts.execution, parts.booking, reactions, replanning, trial)
@@ -63,7 +63,7 @@ class Administration:
         self.sites = Sites(desk, clearing, maintenance, reactions, renewed)
         hosts = HostOrders(desk, reactions, clearing, self.sites)
         self.bells: dict[Bell, Callable[[int], None]] = {
-            Bell.WINDOW: orders.suspending.over,
+            Bell.WINDOW: reactions.outages.window_over,
             Bell.MOVED: orders.moving.moved,
             Bell.HOST_DRAIN: hosts.drained,
             Bell.HOST_CLAIM: lambda host: maintenance.reclaim([host]),

@@ -5,7 +5,7 @@ it is for, the number of a lease or of a host, and the number of a VM, 0 where t
 moves it. In a simulation in which nothing unexpected happens there is none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -27,8 +27,11 @@ class Bell(StrEnum):
     MAINTENANCE_OVER = "host-maintenance-over"
 
 
-_WAITS: Final = frozenset({Bell.UNKNOWN, Bell.RESTART, Bell.RETRY, Bell.HOST_SUSPECT})
+WAITS: Final = frozenset({Bell.UNKNOWN, Bell.RESTART, Bell.RETRY, Bell.HOST_SUSPECT})
 """These wait for time to really pass, not for an hour of the day."""
+
+HOURS: Final = frozenset(Bell) - WAITS
+"""All others: what was set for an hour of the day."""
 
 Key = tuple[Bell, int, int]
 
@@ -65,9 +68,9 @@ class Alarms:
             del self._at[key]
         self._look_ahead()
 
-    def due(self, now: Instant) -> list[Key]:
-        """Return the alarms that are due by an instant, in order of time, and take them back."""
-        found = sorted([(at, key) for key, at in self._at.items() if at <= now])
+    def due(self, now: Instant, bells: Collection[Bell] = frozenset(Bell)) -> list[Key]:
+        """Return the alarms of some kinds that are due by an instant, in order of time, and take them back."""
+        found = sorted([(at, key) for key, at in self._at.items() if at <= now and key[0] in bells])
         for _at, key in found:
             del self._at[key]
         self._look_ahead()
@@ -76,7 +79,7 @@ class Alarms:
     def put_off(self, by: Span) -> None:
         """The clock was set: what waits for time to pass has to wait for as long as before."""
         for key in self._at:
-            if key[0] in _WAITS:
+            if key[0] in WAITS:
                 self._at[key] += by
         self._look_ahead()
 

@@ -152,14 +152,18 @@ class Desk:
     def command(self, verb: Verb, stay: Stay, until: Instant, vms: tuple[int, ...] = ()) -> None:
         """Tell the back end to do something with the VMs of a stay: with some of them, or all that are not over."""
         lease = stay.lease
-        if lease.over and not vms:
+        if lease.over and not vms and verb is not Verb.DESTROY:
             vms = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
         self.effects.append(Command(self.now, verb, lease.id, until, HostsOf(stay, self.table), vms))
+
+    def command_at(self, verb: Verb, lease: Lease, hosts: tuple[int, ...], vms: tuple[int, ...] = ()) -> None:
+        """Tell the back end to do something at once with VMs that are on these hosts without being planned there."""
+        self.effects.append(Command(self.now, verb, lease.id, self.now, partial(_same, hosts), vms))
 
     def remove_images(self, lease: Lease) -> None:
         """Have the memory images of a lease removed, if there are any: nobody will resume from them."""
         if lease.images is not None:
-            self.effects.append(Command(self.now, Verb.DESTROY, lease.id, self.now, partial(_same, lease.images)))
+            self.command_at(Verb.DESTROY, lease, lease.images)
             lease.images = None
 
     def notify(self, lease: Lease, text: str) -> None:

@@ -10,7 +10,7 @@ from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.images import Transfer, TransferState
-from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.lease import NOTHING_SEEN, Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 
 
@@ -38,6 +38,8 @@ class Execution:
         if lease.state is LeaseState.HELD:
             self._held_back(stay)
             return
+        if lease.seen or lease.foreign or lease.down:
+            lease.seen, lease.foreign, lease.down = NOTHING_SEEN, False, frozenset()
         if stay.resuming:
             if stay.copies:
                 lease.migrations += 1
@@ -73,11 +75,14 @@ class Execution:
         # A reservation counts as one in the future until its VMs run, not only until they begin to be resumed.
         desk.unreserve(lease)
         lease.resumptions += 1
+        lease.retries = 0
         lease.images = None
+        stay.due = None
         stay.phase = Phase.RUNNING
         if stay.run_start > stay.start:
             desk.log("resume", stay, stay.start, stay.run_start)
-        desk.enter(lease, LeaseState.ACTIVE)
+        if lease.state is not LeaseState.HELD:
+            desk.enter(lease, LeaseState.ACTIVE)
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
 
@@ -88,6 +93,8 @@ class Execution:
         if lease.state is LeaseState.PAUSED:
             # VMs that stand still can neither be saved nor shut themselves down.
             desk.command(Verb.UNPAUSE, stay, desk.now)
+        if lease.foreign or stay.due is not None:
+            lease.foreign, stay.due = False, None
         if stay.suspending:
             stay.phase = Phase.ENDING
             desk.enter(lease, LeaseState.SUSPENDING)
@@ -112,6 +119,9 @@ class Execution:
         lease.images = hosts_of(stay, desk.table)
         lease.rested = stay.placement
         desk.forget(stay)
+        lease.down = frozenset()
+        if lease.degraded:
+            desk.free_early(desk.now)
         if lease.stays:
             desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
         else:
@@ -124,13 +134,24 @@ class Execution:
         desk.retire(stay.lease, LeaseState.DONE)
 
     def account(self, stay: Stay, until: Instant) -> None:
-        """Credit a lease with the time its VMs have run in a stay."""
+        """Credit a lease with the time its VMs have run in a stay; where one of them did not, it is lost."""
         lease = stay.lease
+        if lease.down:
+            if until > stay.run_start:
+                self._desk.log("run", stay, stay.run_start, until, "lost")
+            return
         ran = until - stay.run_start
         lease.delivered += ran
         if lease.left < FAR_FUTURE:
             lease.left = max(0, lease.left - ran)
         self._desk.log("run", stay, stay.run_start, until)
+
+    def split(self, stay: Stay) -> None:
+        """Account for what has run until now: from here on something is different."""
+        if self._desk.now > stay.run_start:
+            self.account(stay, self._desk.now)
+            stay.run_start = self._desk.now
+            self._desk.touched.add(stay.lease.id)
 
     def end_early(self, lease: Lease) -> None:
         """End a lease whose VMs have all shut themselves down."""
@@ -142,8 +163,11 @@ class Execution:
             desk.drop(other)
         desk.retire(lease, LeaseState.DONE)
 
-    def stop(self, lease: Lease, outcome: str) -> None:
-        """Break off everything a lease does and was to do, and note what that was."""
+    def stop(self, lease: Lease, outcome: str, *, keep: bool = False) -> None:
+        """Break off everything a lease does and was to do, and note what that was.
+
+        With ``keep`` the memory images of one that is being resumed are kept.
+        """
         desk = self._desk
         for stay in list(lease.stays):
             if stay.phase is Phase.RUNNING:
@@ -152,11 +176,17 @@ class Execution:
                 desk.command(Verb.DESTROY, stay, desk.now)
             elif stay.phase is Phase.RESUMING:
                 desk.log("resume", stay, stay.start, desk.now, "cancelled")
-                desk.command(Verb.DESTROY, stay, desk.now)
+                if keep and lease.images is not None:
+                    # Back to being suspended: what is on its way is not to be resumed, and its images stay.
+                    desk.command(Verb.SUSPEND, stay, desk.now)
+                else:
+                    desk.command(Verb.DESTROY, stay, desk.now)
+                    lease.images = None
             elif stay.phase is Phase.ENDING:
                 desk.log("suspend" if stay.suspending else "shutdown", stay, stay.run_end, desk.now, "cancelled")
                 desk.command(Verb.DESTROY, stay, desk.now)
             desk.drop(stay)
+        lease.down = frozenset()
         desk.unreserve(lease)
         if lease in desk.queue:
             desk.queue.remove(lease)
@@ -172,7 +202,7 @@ class Execution:
         desk = self._desk
         running = any(stay.phase in (Phase.RUNNING, Phase.ENDING) for stay in lease.stays)
         images = lease.images
-        self.stop(lease, "lost")
+        self.stop(lease, "lost", keep=not running)
         lease.requeued += 1
         if images and not running:
             if lease.state is not LeaseState.SUSPENDED_QUEUED:
@@ -195,7 +225,7 @@ class Execution:
     def lose_images(self, lease: Lease) -> None:
         """Have a lease whose memory images are gone start over."""
         if lease.stays:
-            lease.images = None
+            self._desk.remove_images(lease)
             self.requeue(lease)
             return
         self.start_over(lease)
@@ -210,7 +240,8 @@ class Execution:
         self._desk.touched.add(lease.id)
         lease.delivered = 0
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
-        lease.images = None
+        lease.over, lease.down, lease.seen, lease.foreign = frozenset(), frozenset(), NOTHING_SEEN, False
+        self._desk.remove_images(lease)
         lease.rested = None
 
     def move_transfer(self, transfer: Transfer) -> None:

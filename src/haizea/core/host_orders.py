@@ -99,7 +99,7 @@ class HostOrders:
         before = desk.hosts.states[host]
         desk.hosts.order(host, state)
         self._say(host, event, what)
-        self._reactions.host_changed(host, before)
+        self._reactions.outages.host_changed(host, before)
 
     def _say(self, host: int, event: HostOrdered, what: str) -> None:
         desk = self._desk

@@ -237,7 +237,7 @@ class LeaseOrders:
         kind = {Phase.RUNNING: "boot", Phase.RESUMING: "resume"}.get(
             stay.phase, "suspend" if stay.suspending else "shutdown"
         )
-        self._reactions.operation_reported(OperationReported(event.at, lease.id, kind, OperationOutcome.FAILED))
+        self._reactions.mishaps.operation_reported(OperationReported(event.at, lease.id, kind, OperationOutcome.FAILED))
 
     def _recreate(self, lease: Lease, _event: LeaseOrdered) -> None:
         """Have a lease start from nothing: best effort in the queue, others where they are."""

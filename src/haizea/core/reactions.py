@@ -1,105 +1,173 @@
 """What is done about the unexpected: one table of what is wanted of a VM beside what is seen of it.
 
-The schedule says what a lease's VMs are *desired* to be doing; a platform reports what they are *observed* to be.
-Where the two agree nothing is done, so that a report that comes twice, late or out of order does no harm.
+The schedule says what each VM of a lease is *desired* to be doing; a platform reports what it is *observed* to be. The
+two are kept apart: the one follows from the plan, the other is noted with the lease where it differs. Where they agree
+nothing is done, so that a report that comes twice, late or out of order does no harm.
 """
 
+from collections.abc import Callable
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Final
 
+from haizea.core.adoption import Adoption, someone
+from haizea.core.alarms import WAITS, Bell
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
+from haizea.core.mishaps import Mishaps
+from haizea.core.outages import Outages
+from haizea.core.relocation import Relocation
 from haizea.core.repair import Repair
-from haizea.model.effects import Verb
-from haizea.model.events import (
-    CancelRequested,
-    HostObserved,
-    InstanceObserved,
-    Observed,
-    OperationOutcome,
-    OperationReported,
-)
-from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
+from haizea.core.wishes import Wishes, named
+from haizea.model.events import CancelRequested, ClockJumped, InstanceObserved, Observed
+from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
-from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
-
-RESTARTS_MAX: Final = 3
 
 
 class Desired(StrEnum):
-    """What the schedule wants the VMs of a lease to be doing now."""
+    """What the schedule wants a VM to be doing now."""
 
     ABSENT = "absent"
+    SUSPENDED = "suspended"
     RESUMING = "resuming"
     RUNNING = "running"
-    ENDING = "ending"
+    PAUSED = "paused"
+    SUSPENDING = "suspending"
+    STOPPING = "stopping"
+    HELD = "held"
+
+
+class Sight(StrEnum):
+    """What a VM is seen to be, and whether it is seen where it should be."""
+
+    RUNNING = "running"
+    ELSEWHERE = "running on another host"
+    GUEST_SHUTDOWN = "guest-shutdown"
+    CRASHED = "crashed"
+    VANISHED = "vanished"
+    UNKNOWN = "unknown"
+    SUSPENDED = "suspended"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DELETED = "deleted"
 
 
 class Reaction(Enum):
-    """What is done about a VM that is not as desired."""
+    """What is done about a VM."""
 
-    NOTHING = "nothing"
-    NOTE = "tell people; the schedule stays"
-    SHUTDOWN = "as the lease wishes for when a guest shuts itself down"
+    AGREES = "as it should be, or on its way there"
+    NOTHING = "it makes no difference"
+    IMPOSSIBLE = "cannot be: what is absent has no place that it could be elsewhere from"
+    GUEST = "as the lease wishes for when a guest shuts itself down"
     FAILURE = "as the lease wishes for when a VM fails"
-    DESTROY = "remove the VM: no lease wants it there"
+    GRACE = "nothing for a while; a VM of which nothing is heard by then has failed"
+    OVER = "it is over, sooner than planned; with its last VM the lease is"
+    ENDED = "somebody ended it: it is over, people are told by whom; with its last VM the lease is done"
+    REMOVED = "somebody removed what was suspended: it is over; with its last VM the lease is cancelled"
+    LOST = "its memory image is lost: the lease starts over"
+    SUSPEND = (
+        "somebody suspended it: with its last VM the lease is suspended, gives its hosts away, and is not resumed "
+        "until that is ordered or done"
+    )
+    PAUSE = "somebody paused it: it keeps its capacity, its time goes on; with its last VM the lease is paused"
+    UNPAUSE = "it goes on, and so does the lease"
+    RESUME = "somebody resumed it: it is accounted for where it runs; where there is no room it is suspended again"
+    RESUME_PAUSED = "somebody resumed it and paused it: as with both"
+    MOVE = "somebody moved it: it is there from now on; where there is no room it is moved back"
+    DESTROY = "remove it: no lease wants it there"
+    RECORD = "noted, and nothing done: the lease is held until somebody says what"
 
 
-_D, _O, _R = Desired, Observed, Reaction
-REACTIONS: Final[dict[tuple[Desired, Observed], Reaction]] = {
-    (_D.ABSENT, _O.RUNNING): _R.DESTROY,
-    (_D.ABSENT, _O.GUEST_SHUTDOWN): _R.NOTHING,
-    (_D.ABSENT, _O.CRASHED): _R.NOTHING,
-    (_D.ABSENT, _O.VANISHED): _R.NOTHING,
-    (_D.ABSENT, _O.UNKNOWN): _R.NOTHING,
-    (_D.ABSENT, _O.SUSPENDED): _R.NOTHING,
-    (_D.ABSENT, _O.PAUSED): _R.DESTROY,
-    (_D.ABSENT, _O.STOPPED): _R.NOTHING,
-    (_D.ABSENT, _O.DELETED): _R.NOTHING,
-    (_D.RESUMING, _O.RUNNING): _R.NOTHING,
-    (_D.RESUMING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
-    (_D.RESUMING, _O.CRASHED): _R.FAILURE,
-    (_D.RESUMING, _O.VANISHED): _R.FAILURE,
-    (_D.RESUMING, _O.UNKNOWN): _R.NOTE,
-    (_D.RESUMING, _O.SUSPENDED): _R.NOTHING,
-    (_D.RESUMING, _O.PAUSED): _R.NOTHING,
-    (_D.RESUMING, _O.STOPPED): _R.NOTHING,
-    (_D.RESUMING, _O.DELETED): _R.SHUTDOWN,
-    (_D.RUNNING, _O.RUNNING): _R.NOTHING,
-    (_D.RUNNING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
-    (_D.RUNNING, _O.CRASHED): _R.FAILURE,
-    (_D.RUNNING, _O.VANISHED): _R.FAILURE,
-    (_D.RUNNING, _O.UNKNOWN): _R.NOTE,
-    (_D.RUNNING, _O.SUSPENDED): _R.NOTE,
-    (_D.RUNNING, _O.PAUSED): _R.NOTE,
-    (_D.RUNNING, _O.STOPPED): _R.SHUTDOWN,
-    (_D.RUNNING, _O.DELETED): _R.SHUTDOWN,
-    (_D.ENDING, _O.RUNNING): _R.NOTHING,
-    (_D.ENDING, _O.GUEST_SHUTDOWN): _R.SHUTDOWN,
-    (_D.ENDING, _O.CRASHED): _R.FAILURE,
-    (_D.ENDING, _O.VANISHED): _R.FAILURE,
-    (_D.ENDING, _O.UNKNOWN): _R.NOTE,
-    (_D.ENDING, _O.SUSPENDED): _R.NOTHING,
-    (_D.ENDING, _O.PAUSED): _R.NOTHING,
-    (_D.ENDING, _O.STOPPED): _R.NOTHING,
-    (_D.ENDING, _O.DELETED): _R.SHUTDOWN,
+_D, _S, _R = Desired, Sight, Reaction
+
+
+def _row(sight: Sight, *reactions: Reaction) -> dict[tuple[Desired, Sight], Reaction]:
+    return dict(zip([(desired, sight) for desired in Desired], reactions, strict=True))
+
+
+# Each row in the order of Desired: absent, suspended, resuming, running; paused, suspending, stopping, held.
+REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
+    **_row(
+        _S.RUNNING,
+        *(_R.DESTROY, _R.RESUME, _R.AGREES, _R.AGREES),
+        *(_R.UNPAUSE, _R.AGREES, _R.AGREES, _R.RECORD),
+    ),
+    # A VM is seen elsewhere only where its lease says where it is to be (see _sight): not so for one that is absent.
+    # What is suspended is not anywhere in particular as long as it does not run; where it runs then is where it is.
+    **_row(
+        _S.ELSEWHERE,
+        *(_R.IMPOSSIBLE, _R.RESUME, _R.MOVE, _R.MOVE),
+        *(_R.MOVE, _R.MOVE, _R.NOTHING, _R.RECORD),
+    ),
+    # A suspended guest does nothing: news of what it did before are late.
+    **_row(
+        _S.GUEST_SHUTDOWN,
+        *(_R.NOTHING, _R.NOTHING, _R.GUEST, _R.GUEST),
+        *(_R.GUEST, _R.GUEST, _R.OVER, _R.RECORD),
+    ),
+    **_row(
+        _S.CRASHED,
+        *(_R.NOTHING, _R.NOTHING, _R.FAILURE, _R.FAILURE),
+        *(_R.FAILURE, _R.FAILURE, _R.OVER, _R.RECORD),
+    ),
+    **_row(
+        _S.VANISHED,
+        *(_R.NOTHING, _R.LOST, _R.FAILURE, _R.FAILURE),
+        *(_R.FAILURE, _R.FAILURE, _R.OVER, _R.RECORD),
+    ),
+    # What is unknown while it is to be suspended or absent matters when it is to run; what is to be gone will be.
+    **_row(
+        _S.UNKNOWN,
+        *(_R.NOTHING, _R.NOTHING, _R.GRACE, _R.GRACE),
+        *(_R.GRACE, _R.GRACE, _R.NOTHING, _R.RECORD),
+    ),
+    **_row(
+        _S.SUSPENDED,
+        *(_R.DESTROY, _R.AGREES, _R.AGREES, _R.SUSPEND),
+        *(_R.SUSPEND, _R.AGREES, _R.OVER, _R.RECORD),
+    ),
+    # Platforms pause VMs on the way to and from a memory image.
+    **_row(
+        _S.PAUSED,
+        *(_R.DESTROY, _R.RESUME_PAUSED, _R.AGREES, _R.PAUSE),
+        *(_R.AGREES, _R.AGREES, _R.NOTHING, _R.RECORD),
+    ),
+    **_row(
+        _S.STOPPED,
+        *(_R.NOTHING, _R.REMOVED, _R.ENDED, _R.ENDED),
+        *(_R.ENDED, _R.ENDED, _R.OVER, _R.RECORD),
+    ),
+    **_row(
+        _S.DELETED,
+        *(_R.NOTHING, _R.REMOVED, _R.ENDED, _R.ENDED),
+        *(_R.ENDED, _R.ENDED, _R.OVER, _R.ENDED),
+    ),
 }
 
-_DESIRED: Final = {
-    Phase.OVER: _D.ABSENT,
-    Phase.PLANNED: _D.ABSENT,
-    Phase.RESUMING: _D.RESUMING,
-    Phase.RUNNING: _D.RUNNING,
-    Phase.ENDING: _D.ENDING,
-}
+_OF_PHASE: Final = MappingProxyType(
+    {Phase.PLANNED: _D.ABSENT, Phase.RESUMING: _D.RESUMING, Phase.RUNNING: _D.RUNNING, Phase.OVER: _D.ABSENT}
+)
+_FAMILIAR: Final = frozenset({_R.AGREES, _R.NOTHING, _R.IMPOSSIBLE})
 
 
-def desired(lease: Lease) -> Desired:
-    """Return what the schedule wants the VMs of a lease to be doing now."""
-    return _DESIRED[lease.stays[0].phase] if lease.stays else Desired.ABSENT
+def desired(lease: Lease, vm: int = 0) -> Desired:
+    """Return what the schedule wants a VM of a lease to be doing now; by default any that is not over."""
+    if vm in lease.over:
+        return Desired.ABSENT
+    phase = lease.stays[0].phase if lease.stays else Phase.PLANNED
+    if lease.state is LeaseState.HELD and (lease.images or phase is not Phase.PLANNED):
+        return Desired.HELD
+    if phase is Phase.PLANNED:
+        return Desired.SUSPENDED if lease.images else Desired.ABSENT
+    if phase is Phase.ENDING:
+        return Desired.SUSPENDING if lease.stays[0].suspending else Desired.STOPPING
+    if phase is Phase.RUNNING and lease.state is LeaseState.PAUSED:
+        return Desired.PAUSED
+    return _OF_PHASE[phase]
 
 
 class Reactions:
@@ -109,112 +177,182 @@ class Reactions:
         self._desk = desk
         self._execution = execution
         self._repair = repair
+        self.relocation = Relocation(desk, repair)
+        self.wishes = Wishes(desk, execution, repair, self.relocation)
+        self.adoption = Adoption(desk, execution, repair, self.relocation, self.wishes)
+        self.mishaps = Mishaps(desk, execution, repair, self.wishes)
+        self.outages = Outages(desk, execution, repair, self.wishes)
+        self._bells: dict[Bell, Callable[[int, int], None]] = {
+            Bell.UNKNOWN: self._grace_over,
+            Bell.RESTART: self._restart_due,
+            Bell.RETRY: self._retry_due,
+            Bell.HOST_SUSPECT: self.outages.grace_over,
+        }
+
+    # VMs -----------------------------------------------------------------------------------------------------
 
     def instance_observed(self, event: InstanceObserved) -> None:
         """React to the state that a VM, or all VMs, of a lease were seen in."""
-        lease = self._desk.leases.get(event.lease)
+        desk = self._desk
+        lease = desk.leases.get(event.lease)
         if lease is None or not 0 <= event.vm <= lease.need.vms:
             return
-        reaction = REACTIONS[desired(lease), event.observed]
-        if reaction is Reaction.SHUTDOWN:
-            self._shut_down(lease, event.vm)
-        elif reaction is Reaction.FAILURE:
-            self.failed(lease, Reason(Cause.FAILED, f"A VM of it was seen to be {event.observed.value}."))
-        elif reaction is Reaction.NOTE:
-            self._desk.notify(lease, f"A VM of lease {lease.id} was seen to be {event.observed.value}.")
-        elif reaction is Reaction.DESTROY and lease.stays:
-            self._desk.command(Verb.DESTROY, lease.stays[0], self._desk.now)
+        if event.host is not None and not 0 <= event.host < len(desk.site.hosts):
+            return
+        vms = (event.vm,) if event.vm else self._alive(lease)
+        wanted = desired(lease, event.vm)
+        reaction = REACTIONS[wanted, self._sight(lease, event, wanted)]
+        self._note(lease, vms, event.observed, reaction, wanted)
+        self._react(reaction, lease, vms, event)
 
-    def _shut_down(self, lease: Lease, vm: int) -> None:
-        """Do as the lease wishes for when a guest shuts itself down; it is over when all of its VMs are."""
-        wish = lease.terms.reactions.on_guest_shutdown
-        stay = lease.stays[0]
-        if wish is OnGuestShutdown.RESTART and stay.phase is Phase.RUNNING and self._can_restart(stay):
-            self._desk.command(Verb.START, stay, self._desk.now)
+    def _alive(self, lease: Lease) -> tuple[int, ...]:
+        return tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
+
+    def _sight(self, lease: Lease, event: InstanceObserved, wanted: Desired) -> Sight:
+        """Say what was seen; where it was seen counts only for a VM of which the plan says where it is to be."""
+        if event.observed is not Observed.RUNNING or event.host is None or wanted is Desired.ABSENT:
+            return Sight(event.observed.value)
+        if not event.vm and lease.need.vms > 1:
+            return Sight.RUNNING
+        where = lease.images or (hosts_of(lease.stays[0], self._desk.table) if lease.stays else ())
+        if lease.stays and lease.stays[0].phase is not Phase.PLANNED:
+            where = hosts_of(lease.stays[0], self._desk.table)
+        planned = where[max(event.vm, 1) - 1] if where else event.host
+        return Sight.RUNNING if planned == event.host else Sight.ELSEWHERE
+
+    def _note(
+        self, lease: Lease, vms: tuple[int, ...], observed: Observed, reaction: Reaction, wanted: Desired
+    ) -> None:
+        """Keep what was seen where it is not what is wanted; whatever is heard of a VM, it is not unknown any more."""
+        if observed is not Observed.UNKNOWN and self._desk.alarms.next_at < FAR_FUTURE:
+            for vm in vms:
+                self._desk.alarms.cancel(Bell.UNKNOWN, lease.id, vm)
+        if wanted is Desired.ABSENT:
             return
-        if wish is OnGuestShutdown.HOLD:
-            self._desk.notify(lease, f"A guest of lease {lease.id} shut itself down; the lease keeps its hosts.")
-            return
-        if vm and lease.need.vms > 1:
-            lease.over |= {vm}
-            self._desk.touched.add(lease.id)
-            if len(lease.over) < lease.need.vms:
+        if reaction in _FAMILIAR or reaction in (Reaction.UNPAUSE, Reaction.MOVE):
+            if not lease.seen:
                 return
-        lease.over = frozenset()
-        if stay.phase is Phase.RUNNING:
-            self._execution.end_early(lease)
+            lease.seen = {vm: seen for vm, seen in lease.seen.items() if vm not in vms}
         else:
-            self._execution.stop(lease, "cancelled")
-            self._desk.free_early(FAR_FUTURE)
-            self._desk.retire(lease, LeaseState.DONE)
+            lease.seen = {**lease.seen, **dict.fromkeys(vms, observed)}
+        self._desk.touched.add(lease.id)
 
-    def _can_restart(self, stay: Stay) -> bool:
-        """Whether the hosts of a stay are still there."""
-        states = self._desk.hosts.states
-        return all(states[host] is not HostState.DOWN for host in hosts_of(stay, self._desk.table))
+    def _react(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
+        if reaction is Reaction.AGREES:
+            if lease.down and event.observed is Observed.RUNNING:
+                self.wishes.up(lease, vms)
+        elif reaction is Reaction.GUEST:
+            self.wishes.guest_shut_down(lease, vms)
+        elif reaction is Reaction.FAILURE:
+            self.wishes.failed(lease, vms, _seen_as(lease, vms, event))
+        elif reaction is Reaction.GRACE:
+            self._unknown(lease, vms)
+        elif reaction is Reaction.OVER:
+            self.wishes.end(lease, vms)
+        elif reaction in (Reaction.ENDED, Reaction.REMOVED):
+            self._ended(reaction, lease, vms, event)
+        elif reaction is Reaction.LOST:
+            self._repair.lose_images(lease, _seen_as(lease, vms, event))
+        else:
+            self._adopt(reaction, lease, vms, event)
 
-    def failed(self, lease: Lease, reason: Reason, *, lost: bool = False) -> None:
-        """Do as the lease wishes for when a VM of it fails."""
-        desk = self._desk
-        wish = lease.terms.reactions.on_failure
-        stay = lease.stays[0]
-        may_restart = (
-            lease.restarts < RESTARTS_MAX and stay.phase is Phase.RUNNING and not lost and self._can_restart(stay)
-        )
-        if wish is OnFailure.RESTART and may_restart:
-            lease.restarts += 1
+    def _adopt(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
+        adoption, host, by = self.adoption, event.host, event.by
+        if reaction is Reaction.SUSPEND:
+            adoption.suspended(lease, vms, host, by)
+        elif reaction is Reaction.PAUSE:
+            adoption.paused(lease, vms, by)
+        elif reaction is Reaction.UNPAUSE:
+            adoption.unpaused(lease, vms, by)
+        elif reaction is Reaction.RESUME:
+            adoption.resumed(lease, vms, host, by)
+        elif reaction is Reaction.RESUME_PAUSED:
+            if adoption.resumed(lease, vms, host, by) and lease.state is LeaseState.ACTIVE:
+                self._note(lease, vms, Observed.PAUSED, Reaction.PAUSE, Desired.RUNNING)
+                adoption.paused(lease, vms, by)
+        elif reaction is Reaction.MOVE and host is not None:
+            adoption.moved(lease, vms, host, by)
+        elif reaction is Reaction.DESTROY:
+            adoption.stray(lease, vms, host, by)
+
+    def _ended(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
+        """Somebody stopped or removed VMs: that is what they wanted."""
+        desk, did = self._desk, event.observed.value
+        desk.notify(lease, f"{named(lease, vms)} was {did} by {someone(event.by)}.")
+        if reaction is Reaction.ENDED and lease.stays:
+            self.wishes.end(lease, vms)
+            return
+        others = [vm for vm in self._alive(lease) if vm not in vms]
+        if others:
+            lease.over |= frozenset(vms)
+            if lease.images is not None:
+                lease.rested = desk.share(lease, lease.images)
+            for stay in lease.stays:
+                desk.reseat(stay, hosts_of(stay, desk.table))
+                desk.free_early(stay.end)
             desk.touched.add(lease.id)
-            desk.command(Verb.START, stay, desk.now)
-            desk.notify(lease, f"A VM of lease {lease.id} failed and is restarted.")
             return
-        if wish is OnFailure.HOLD:
-            desk.notify(lease, f"A VM of lease {lease.id} failed; the lease keeps its hosts. {reason.text}")
-            return
-        lease.restarts = 0
-        if wish is OnFailure.FAIL:
-            self._execution.stop(lease, "lost")
-            desk.free_early(FAR_FUTURE)
-            desk.retire(lease, LeaseState.FAILED, reason)
-            return
-        self._repair.replace(lease, reason)
-
-    def operation_reported(self, event: OperationReported) -> None:
-        """React to an operation that is late or has failed."""
-        lease = self._desk.leases.get(event.lease)
-        if lease is None or not lease.stays:
-            return
-        stay = lease.stays[0]
-        if not _concerns(event.kind, stay):
-            return
-        if event.outcome is OperationOutcome.LATE:
-            if event.until is not None:
-                self._repair.extend(
-                    stay, event.until, Reason(Cause.FAILED, f"A {event.kind} took longer than planned.")
-                )
-        elif event.outcome is OperationOutcome.FAILED:
-            self.failed(lease, Reason(Cause.FAILED, f"Its {event.kind} failed."))
-
-    def host_observed(self, event: HostObserved) -> None:
-        """React to a host that went down, came back, or is to be used differently."""
-        desk = self._desk
-        if not 0 <= event.host < len(desk.hosts.states):
-            return
-        before = desk.hosts.states[event.host]
-        desk.hosts.set_state(event.host, event.state)
-        self.host_changed(event.host, before)
-
-    def host_changed(self, host: int, before: HostState) -> None:
-        """Deal with a host that may be used differently than before, by what was seen or by what was ordered."""
-        desk = self._desk
-        state = desk.hosts.states[host]
-        if state is before:
-            return
+        self._execution.stop(lease, "cancelled", keep=True)
         desk.free_early(FAR_FUTURE)
-        self._repair.react(host, state, self._lost)
+        text = f"What was suspended of it was {did} by {someone(event.by)}."
+        desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, text))
 
-    def _lost(self, lease: Lease, reason: Reason) -> None:
-        """Do as a lease wishes for whose host is lost: nothing can be restarted there."""
-        self.failed(lease, reason, lost=True)
+    def _unknown(self, lease: Lease, vms: tuple[int, ...]) -> None:
+        desk = self._desk
+        new = [vm for vm in vms if desk.alarms.get(Bell.UNKNOWN, lease.id, vm) is None]
+        for vm in new:
+            desk.alarms.set(Bell.UNKNOWN, lease.id, desk.now + desk.options.vm_grace, vm)
+        if new:
+            desk.notify(lease, f"Nothing is known of {named(lease, tuple(new))} now.")
+
+    def _grace_over(self, number: int, vm: int) -> None:
+        """Nothing was heard of a VM throughout its grace. What is to become of a suspect host is not known yet."""
+        desk = self._desk
+        lease = desk.leases.get(number)
+        if lease is None or not lease.stays or lease.seen.get(vm) is not Observed.UNKNOWN:
+            return
+        if REACTIONS[desired(lease, vm), Sight.UNKNOWN] is not Reaction.GRACE:
+            return
+        host = hosts_of(lease.stays[0], desk.table)[vm - 1]
+        if desk.hosts.states[host] is HostState.SUSPECT:
+            desk.alarms.set(Bell.UNKNOWN, number, desk.now + max(desk.options.vm_grace, 1), vm)
+            return
+        # Those that were unknown for as long fail together.
+        others = [
+            other
+            for other in self._alive(lease)
+            if lease.seen.get(other) is Observed.UNKNOWN and self._ripe(number, other)
+        ]
+        vms = tuple(sorted({vm, *others}))
+        self.wishes.failed(lease, vms, Reason(Cause.FAILED, f"{named(lease, vms)} was unknown for too long."))
+
+    def _ripe(self, number: int, vm: int) -> bool:
+        # Alarms that are due at one instant are taken back together before the first of them is dealt with.
+        return self._desk.alarms.get(Bell.UNKNOWN, number, vm) is None
+
+    # Time ----------------------------------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Deal with VMs and hosts of which nothing was heard for long enough, and try again what was to wait."""
+        desk = self._desk
+        for bell, number, vm in desk.alarms.due(desk.now, WAITS):
+            self._bells[bell](number, vm)
+
+    def _restart_due(self, number: int, vm: int) -> None:
+        lease = self._desk.leases.get(number)
+        if lease is not None:
+            self.wishes.restart_due(lease, vm)
+
+    def _retry_due(self, number: int, _vm: int) -> None:
+        lease = self._desk.leases.get(number)
+        if lease is not None:
+            self.wishes.retry_due(lease)
+
+    def clock_jumped(self, event: ClockJumped) -> None:
+        """The clock was set: what waits for time to pass waits on; what is due is dealt with as it always is."""
+        self._desk.alarms.put_off(event.by)
+
+    # Cancelling ----------------------------------------------------------------------------------------------
 
     def cancel_requested(self, event: CancelRequested) -> None:
         """Cancel a lease, whatever it is doing."""
@@ -223,20 +361,12 @@ class Reactions:
             return
         for stay in lease.stays:
             if stay.phase is Phase.RUNNING:
-                self._execution.account(stay, self._desk.now)
-                stay.run_start = self._desk.now
+                self._execution.split(stay)
         self._execution.stop(lease, "cancelled")
         self._desk.free_early(FAR_FUTURE)
         by = f" by {event.by}" if event.by else ""
         self._desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
 
 
-def _concerns(kind: str, stay: Stay) -> bool:
-    """Whether an operation of this kind is under way in a stay."""
-    if kind == "suspend":
-        return stay.phase is Phase.ENDING and stay.suspending
-    if kind == "shutdown":
-        return stay.phase is Phase.ENDING and not stay.suspending
-    if kind == "resume":
-        return stay.phase is Phase.RESUMING
-    return kind in ("boot", "run") and stay.phase is Phase.RUNNING
+def _seen_as(lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> Reason:
+    return Reason(Cause.FAILED, f"{named(lease, vms)} was seen to be {event.observed.value}.")

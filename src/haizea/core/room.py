@@ -37,6 +37,8 @@ class Room:
         self._desk = desk
         self._booking = booking
         self._execution = execution
+        # Those who are in the way because they cannot be anywhere else give way to nobody.
+        self.spared: frozenset[int] = frozenset()
 
     def make(self, lease: Lease, start: Instant, end: Instant, changes: list[Change]) -> Victims | None:
         """Find who must give way to a lease, and how deadline leases among them go on; nothing is changed yet."""
@@ -55,6 +57,8 @@ class Room:
             return True
 
         others = self._booking.may_give_way(start, end)
+        if self.spared:
+            others = [other for other in others if other.id not in self.spared]
         promised = any(other.type is LeaseType.DEADLINE for other in others)
         return desk.preemption.find(lease, others, start, end, give_way if promised else None)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from haizea.core import reasons
+from haizea.core.alarms import HOURS
 from haizea.core.backfilling import Backfilling
 from haizea.core.booking import Booking
 from haizea.core.deadlines import Deadlines
@@ -24,6 +25,7 @@ from haizea.core.room import Room
 from haizea.model.effects import Effect, Refused
 from haizea.model.events import (
     CancelRequested,
+    ClockJumped,
     Event,
     HostObserved,
     HostOrdered,
@@ -96,9 +98,10 @@ class Scheduler:
         self._reservations = Reservations(desk, self._booking, room)
         self._deadlines = Deadlines(desk, self._booking, self._execution, room)
         repair = Repair(desk, self._execution, self._booking, room)
-        self._reactions = Reactions(desk, self._execution, repair)
-        self._lateness = Lateness(desk, self._execution, repair)
+        reactions = self._reactions = Reactions(desk, self._execution, repair)
         self._repair = repair
+        self._behind = False
+        self._lateness = Lateness(desk, self._execution, repair)
         self._administration: Administration | None = None
         self._arrived: list[Lease] = []
         self._order = 0
@@ -107,10 +110,11 @@ class Scheduler:
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._time_passed,
             LeaseRequested: self._lease_requested,
-            InstanceObserved: self._reactions.instance_observed,
-            OperationReported: self._reactions.operation_reported,
-            HostObserved: self._reactions.host_observed,
-            CancelRequested: self._reactions.cancel_requested,
+            InstanceObserved: reactions.instance_observed,
+            OperationReported: reactions.mishaps.operation_reported,
+            HostObserved: reactions.outages.host_observed,
+            ClockJumped: self._clock_jumped,
+            CancelRequested: reactions.cancel_requested,
             WishesChanged: self._wishes_changed,
             RatesMeasured: self._rates_measured,
             **dict.fromkeys(_ADMINISTERED, self._administered),
@@ -123,6 +127,8 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
+        if isinstance(event, ClockJumped) and event.by < 0:
+            self._behind = True
         effects = self._effects_at(event.at)
         self._handlers[type(event)](event)
         return effects
@@ -139,7 +145,9 @@ class Scheduler:
         if at > desk.now:
             desk.now = at
             desk.table.advance(at)
-        elif at < desk.now:
+            self._behind = False
+        elif at < desk.now and not self._behind:
+            # Where a clock was set back, time stands still until it has caught up.
             raise ValueError(f"an event of {at} was handed over after one of {desk.now}")
         effects: list[Effect | Retired] = []
         desk.effects = effects
@@ -169,6 +177,10 @@ class Scheduler:
     def understands(self, event: Event) -> bool:
         """Whether this scheduler knows what to do about an event of this kind."""
         return type(event) in self._handlers
+
+    def _clock_jumped(self, event: ClockJumped) -> None:
+        if event.by > 0:
+            self._reactions.clock_jumped(event)
 
     def next_instant(self) -> Instant | None:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""
@@ -266,9 +278,8 @@ class Scheduler:
 
     def _ring(self) -> None:
         """Do what alarms were set for."""
-        for bell, number, _vm in self.desk.alarms.due(self.desk.now):
-            if bell in self._orders().bells:
-                self._orders().bells[bell](number)
+        for bell, number, _vm in self.desk.alarms.due(self.desk.now, HOURS):
+            self._orders().bells[bell](number)
 
     def _renewed(self) -> None:
         """Forget what was known of the slot table before it was made anew."""
@@ -330,11 +341,16 @@ class Scheduler:
     def _decide(self) -> None:
         """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
+        if desk.alarms.next_at <= desk.now:
+            # Whom they are about is not to be started, on a host that is given up now.
+            self._reactions.ring()
         self._lateness.run_due()
         if desk.alarms.next_at <= desk.now:
             self._ring()
         if self._arrived:
             self._admit()
+        if desk.degraded and desk.freed_until is not None:
+            self._repair.heal()
         if desk.freed_until is not None and desk.has_deadlines and SCHEDULING not in desk.pauses:
             self._deadlines.move_up()
         if SCHEDULING not in desk.pauses:

@@ -77,7 +77,7 @@ class Sites:
         before = desk.hosts.states[number]
         desk.hosts.order(number, HostState.DOWN)
         desk.effects.append(HostChanged(desk.now, number, HostState.DOWN, f"Host {host.name} was taken away."))
-        self._reactions.host_changed(number, before)
+        self._reactions.outages.host_changed(number, before)
 
     def _find(self, number: int, event: SiteChanged) -> None:
         desk = self._desk

@@ -104,19 +104,6 @@ class Suspending:
         if lease.state is not state:
             self._desk.enter(lease, state)
 
-    def over(self, number: int) -> None:
-        """End a reservation of which the time is over while it is suspended or held back."""
-        desk = self._desk
-        lease = desk.leases.get(number)
-        if lease is None:
-            return
-        if lease.parked and not lease.stays:
-            desk.retire(lease, LeaseState.DONE)
-        elif lease.parked:
-            # It is being suspended still; there is nothing to be suspended for.
-            self._execution.stop(lease, "cancelled")
-            desk.retire(lease, LeaseState.DONE)
-
     # Resumption ----------------------------------------------------------------------------------------------
 
     def resume(self, lease: Lease, _order: Resume, event: LeaseOrdered) -> None:

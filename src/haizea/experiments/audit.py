@@ -75,6 +75,9 @@ class Audit:
         queued = {lease.id for lease in desk.queue}
         for lease in desk.leases.values():
             waits = lease.id in queued
+            if (lease.parked or lease.degraded) and not waits and lease.state is not LeaseState.NEW:
+                # Kept from being started by somebody, or without hosts for its time: neither waits nor need be planned.
+                continue
             if lease.state is not LeaseState.NEW and bool(lease.stays) is waits:
                 text = "both waits and is planned" if waits else "neither waits nor is planned"
                 self._report(f"Lease {lease.id} {text} at {now}.")

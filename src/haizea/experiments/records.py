@@ -86,6 +86,8 @@ def _one_at_a_time(
     times = per_host(need, hosts, need.suspend_vm if suspending else need.resume_vm)
     until = entry.end if suspending else entry.start
     for host, start, end in spans(times, entry.start, exclusion, until=until):
+        # One that was over earlier than planned has not begun before all others were over either.
+        start, end = min(max(start, entry.start), entry.end), min(end, entry.end)
         yield OperationRow(lease.id, entry.kind, host, ranges(vms_of[host]), start, end, entry.outcome)
 
 

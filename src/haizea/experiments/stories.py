@@ -12,18 +12,17 @@ from haizea.model.effects import Command, Verb
 from haizea.model.events import (
     CancelRequested,
     Event,
-    HostObserved,
     InstanceObserved,
     Observed,
     OperationOutcome,
     OperationReported,
     TimePassed,
 )
-from haizea.model.lease import LeaseTerms, LeaseType, OnGuestShutdown
+from haizea.model.lease import LeaseState, LeaseTerms, LeaseType, OnGuestShutdown
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.site import HostState, Site
 from haizea.model.units import SECOND, Instant, Span
-from haizea.plan.lease import Copy
+from haizea.plan.lease import Copy, Lease
 from haizea.plan.options import Exclusion, Migration, Options, Suspension
 
 Report = Callable[[str], None]
@@ -44,14 +43,18 @@ class Story:
     ``since`` is when all VMs run from, which may be still to come (they boot or resume until then), ``until`` when they
     had run to their end; ``images`` the host of every VM's memory image, complete from ``images_at`` on;
     ``planned_on`` the hosts it was to be on when that was looked at last. ``excused`` are leases that something
-    unplanned has happened to: promises about their times no longer bind. ``demands`` are those of its VMs in order.
+    unplanned has happened to: promises about their times no longer bind. ``displaced`` are those whose VMs were seen
+    where they were not planned to be, ``ended`` the VMs of which somebody has said that they are over. ``demands`` are
+    those of its VMs in order.
     """
 
     __slots__ = (
         "accepted",
         "delivered",
         "demands",
+        "displaced",
         "doing",
+        "ended",
         "excused",
         "guests_over",
         "hosts",
@@ -75,7 +78,8 @@ class Story:
         self.type = terms.type
         self.submitted = submitted
         self.real = real
-        self.accepted = self.excused = self.guests_over = False
+        self.accepted = self.excused = self.guests_over = self.displaced = False
+        self.ended: set[int] = set()
         self.demands = tuple(merged(terms))
         self.doing = Doing.ABSENT
         self.hosts: tuple[int, ...] = ()
@@ -177,7 +181,7 @@ class Stories:
         if command.verb is Verb.START:
             self._start(story, command, event)
         elif command.verb is Verb.SUSPEND:
-            self._suspend(story, command)
+            self._suspend(story, command, event)
         elif command.verb is Verb.RESUME:
             self._resume(story, command, copies)
         elif command.verb is Verb.SHUT_DOWN:
@@ -201,7 +205,7 @@ class Stories:
         constraints, terms = story.terms.constraints, story.terms
         if len(hosts) != terms.node_count:
             self.wrong(story, at, f"has {len(hosts)} VMs placed, not {terms.node_count},")
-        for host in sorted(set(hosts)):
+        for host in sorted(set(hosts)) if not story.displaced else ():
             spec = self._site.hosts[host]
             tries = self._states[host] is HostState.SUSPECT and host in story.planned_on
             if new and self._states[host] is not HostState.UP and not tries:
@@ -211,6 +215,8 @@ class Stories:
                     there = name in spec.labels and value in ("*", spec.labels[name])
                     if there is not required:
                         self.wrong(story, at, f"is on host {spec.name} against its constraint on {name}")
+        if story.displaced:
+            return
         if constraints.spread and len(set(hosts)) < len(hosts):
             self.wrong(story, at, "has two VMs on one host though they must be apart")
         if constraints.together and len(set(hosts)) > 1:
@@ -218,10 +224,14 @@ class Stories:
 
     def _start(self, story: Story, command: Command, event: Event) -> None:
         at, hosts, terms = command.at, command.hosts(), story.terms
-        if story.doing is Doing.RUNNING and not isinstance(event, TimePassed):
-            # A guest that is restarted where it is: the lease goes on.
-            if hosts != story.hosts or any(self._states[host] is HostState.DOWN for host in hosts):
-                self.wrong(story, at, "is restarted elsewhere, or on a host that is down,")
+        if story.doing is Doing.RUNNING and command.vms:
+            # VMs that are restarted: the lease goes on. Those that do not run where they ran are told by number.
+            changed = [vm for vm, pair in enumerate(zip(hosts, story.hosts, strict=True), 1) if pair[0] != pair[1]]
+            if set(changed) - set(command.vms):
+                self.wrong(story, at, "is restarted, and other VMs of it are said to be elsewhere,")
+            if any(self._states[hosts[vm - 1]] is HostState.DOWN for vm in command.vms):
+                self.wrong(story, at, "is restarted on a host that is down")
+            story.hosts = hosts
             return
         if story.doing is not Doing.ABSENT:
             self.wrong(story, at, f"is started while it is {story.doing.value}")
@@ -241,8 +251,17 @@ class Stories:
         story.doing, story.hosts, story.since = Doing.RUNNING, hosts, command.until
         story.delivered, story.images = 0, None
 
-    def _suspend(self, story: Story, command: Command) -> None:
+    def _suspend(self, story: Story, command: Command, event: Event) -> None:
         at, hosts = command.at, command.hosts()
+        if story.doing is Doing.RUNNING and story.images is not None and at <= story.since:
+            # A resumption is broken off: the images are still there.
+            self._preempted(story, at, event)
+            story.doing = Doing.SUSPENDED
+            return
+        if story.doing is Doing.SUSPENDED and story.excused and isinstance(event, InstanceObserved | OperationReported):
+            # A suspension that failed is tried again, or somebody resumed what there is no room for.
+            story.images_at = command.until
+            return
         if story.doing is not Doing.RUNNING or hosts != story.hosts:
             self.wrong(story, at, f"is suspended while it is {story.doing.value}, or where it is not,")
         if not self._rules.may_suspend(story.terms):
@@ -258,6 +277,10 @@ class Stories:
 
     def _resume(self, story: Story, command: Command, copies: Sequence[Copy]) -> None:
         at, hosts = command.at, command.hosts()
+        if story.doing is Doing.RUNNING and story.excused and story.images == hosts and at <= story.since:
+            # A resumption that failed is tried again.
+            story.since = command.until
+            return
         if story.doing is not Doing.SUSPENDED or story.images is None:
             self.wrong(story, at, f"is resumed while it is {story.doing.value}")
             return
@@ -277,7 +300,7 @@ class Stories:
         """Check that each VM's memory image was brought to where the VM resumes."""
         migration = self._rules.options.migration
         for vm, (image, host) in enumerate(zip(story.images or (), hosts, strict=True), 1):
-            if image == host:
+            if image == host or story.displaced:
                 continue
             if migration is Migration.NO:
                 self.wrong(story, at, f"resumes VM {vm} on host {host} though its memory image is on host {image}")
@@ -302,50 +325,71 @@ class Stories:
 
     def _destroy(self, story: Story, command: Command, event: Event) -> None:
         at = command.at
+        if command.vms:
+            # What is left of VMs that failed, or VMs that nobody wants, are removed; the lease goes on as it does.
+            return
         if story.doing is Doing.RUNNING and at >= story.since and isinstance(event, CancelRequested):
             self._credit(story, at)
             story.doing = Doing.ABSENT
             return
-        if isinstance(event, TimePassed) and not story.terms.preemptible and not story.excused:
-            self.wrong(story, at, "is preempted though it must not be")
-        if isinstance(event, TimePassed) and story.type in (LeaseType.ADVANCE_RESERVATION,) and not story.excused:
-            self.wrong(story, at, "is preempted though it was promised its time")
+        if story.doing is Doing.RUNNING:
+            self._preempted(story, at, event)
         if story.guests_over and isinstance(event, InstanceObserved):
             # What they have run before they shut themselves down counts.
             story.doing = Doing.ABSENT
             return
-        resuming = story.doing is Doing.RUNNING and story.images is not None and at <= story.since
-        gone = isinstance(event, HostObserved) and event.host in (story.images or ())
-        if resuming and not gone:
-            story.doing = Doing.SUSPENDED
-        elif story.doing is Doing.SUSPENDED and at >= story.images_at:
+        if story.doing is Doing.RUNNING:
+            story.delivered = 0
+        story.doing, story.images = Doing.ABSENT, None
+
+    def _preempted(self, story: Story, at: Instant, event: Event) -> None:
+        if not isinstance(event, TimePassed) or story.excused:
             return
-        else:
-            story.doing, story.images, story.delivered = Doing.ABSENT, None, 0
+        if not story.terms.preemptible:
+            self.wrong(story, at, "is preempted though it must not be")
+        if story.type is LeaseType.ADVANCE_RESERVATION:
+            self.wrong(story, at, "is preempted though it was promised its time")
+
+    def adopted(self, story: Story, state: LeaseState, lease: Lease, hosts: Sequence[int], at: Instant) -> None:
+        """Follow a lease into a state that somebody brought it into, and not a command."""
+        if state is LeaseState.SUSPENDED_QUEUED and story.doing is Doing.RUNNING and lease.images is not None:
+            story.delivered += max(0, at - story.since)
+            story.doing, story.images, story.images_at = Doing.SUSPENDED, lease.images, at
+        elif state is LeaseState.ACTIVE and story.doing is Doing.SUSPENDED:
+            story.doing, story.images, story.since, story.hosts = Doing.RUNNING, None, at, tuple(hosts)
 
     def unplanned(self, story: Story, event: InstanceObserved | OperationReported) -> None:
         """Take note of a report that excuses a lease from its promises."""
         if isinstance(event, InstanceObserved):
-            if event.observed in (Observed.GUEST_SHUTDOWN, Observed.STOPPED):
+            if event.observed in (Observed.GUEST_SHUTDOWN, Observed.STOPPED, Observed.DELETED):
                 story.guests_over = True
-            else:
+            if event.observed is not Observed.GUEST_SHUTDOWN:
                 story.excused = True
+            story.displaced |= event.host is not None
+            story.ended |= {event.vm} if event.vm else set(range(1, story.terms.node_count + 1))
             return
         story.excused = True
         late = event.outcome is OperationOutcome.LATE and event.until is not None
-        if late and event.kind == "resume" and story.doing is Doing.RUNNING and story.since > event.at:
-            story.since = max(story.since, event.until or 0)
-        if late and event.kind == "suspend" and story.doing is Doing.SUSPENDED and story.images_at > event.at:
-            story.images_at = max(story.images_at, event.until or 0)
+        early = event.outcome is OperationOutcome.DONE
+        until = event.until if late else event.at
+        if event.kind == "resume" and story.doing is Doing.RUNNING and story.since > event.at and (late or early):
+            story.since = event.at if early else max(story.since, until or 0)
+        if (
+            event.kind == "suspend"
+            and story.doing is Doing.SUSPENDED
+            and story.images_at > event.at
+            and (late or early)
+        ):
+            story.images_at = event.at if early else max(story.images_at, until or 0)
 
-    def host_observed(self, event: HostObserved, live: Sequence[Story]) -> None:
+    def host_is(self, host: int, state: HostState, live: Sequence[Story], *, images_survive: bool) -> None:
         """Forget what a host that is lost had; excuse whom that concerns."""
-        if event.state is not HostState.DOWN:
+        if state is not HostState.DOWN:
             return
         for story in live:
-            if story.images is not None and event.host in story.images:
+            if story.images is not None and host in story.images:
                 story.excused = True
-                if story.doing is Doing.SUSPENDED:
+                if story.doing is Doing.SUSPENDED and not images_survive:
                     story.doing, story.images, story.delivered = Doing.ABSENT, None, 0
-            if story.doing is not Doing.ABSENT and event.host in story.hosts:
+            if story.doing is not Doing.ABSENT and host in story.hosts:
                 story.excused = True

@@ -23,8 +23,8 @@ from haizea.experiments.endings import Endings
 from haizea.experiments.occupancy import Occupancy
 from haizea.experiments.sendings import Sendings
 from haizea.experiments.stories import Doing, Rules, Stories, Story
-from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
-from haizea.model.events import Event, HostObserved, InstanceObserved, LeaseRequested, OperationReported, TimePassed
+from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Notice, Verb
+from haizea.model.events import Event, InstanceObserved, LeaseRequested, OperationReported, TimePassed
 from haizea.model.lease import FINAL_STATES, LeaseState, LeaseType
 from haizea.model.reason import Cause
 from haizea.model.units import FAR_FUTURE, Instant, Span
@@ -110,7 +110,10 @@ class Verifier:
                 if effect.lease in self._live:
                     self._live[effect.lease].excused = True
             elif isinstance(effect, LeaseChanged):
-                self._changed(effect)
+                self._changed(effect, event)
+            elif isinstance(effect, HostChanged):
+                survive = self._desk.options.images_survive
+                self._stories.host_is(effect.host, effect.state, list(self._live.values()), images_survive=survive)
         decided = isinstance(event, TimePassed)
         self._decided = decided
         self._check_leases(self._desk.leases.values(), decided=decided)
@@ -126,11 +129,8 @@ class Verifier:
                 self._live[event.lease] = story
                 if self._sendings is not None:
                     self._sendings.requested(story)
-        elif isinstance(event, InstanceObserved | OperationReported):
-            if event.lease in self._live:
-                self._stories.unplanned(self._live[event.lease], event)
-        elif isinstance(event, HostObserved):
-            self._stories.host_observed(event, list(self._live.values()))
+        elif isinstance(event, InstanceObserved | OperationReported) and event.lease in self._live:
+            self._stories.unplanned(self._live[event.lease], event)
 
     def _command(self, command: Command, event: Event, effects: Sequence[Effect | Retired]) -> None:
         story = self._live.get(command.lease)
@@ -152,7 +152,11 @@ class Verifier:
         if command.verb is Verb.START and self._sendings is not None and isinstance(event, TimePassed):
             self._sendings.started(story, lease, command.hosts(), event.at)
 
-    def _changed(self, change: LeaseChanged) -> None:
+    def _changed(self, change: LeaseChanged, event: Event) -> None:
+        lease, story = self._desk.leases.get(change.lease), self._live.get(change.lease)
+        if lease is not None and story is not None and isinstance(event, InstanceObserved | OperationReported):
+            hosts = hosts_of(lease.stays[0], self._desk.table) if lease.stays else ()
+            self._stories.adopted(story, change.state, lease, hosts, change.at)
         if change.at != self._now:
             self._violation(
                 f"Lease {change.lease} changed at {instant(change.at)}, which was not {instant(self._now)}."
@@ -200,7 +204,7 @@ class Verifier:
             known = self._signatures.get(lease.id)
             if not stays and known is None:
                 continue
-            signature = self._signature(stays)
+            signature = (*self._signature(stays), lease.over)
             if signature == known:
                 continue
             if stays:
@@ -214,7 +218,10 @@ class Verifier:
             if not story.accepted or (known is None and decided):
                 self._in_order(story)
             story.accepted = True
-            touched |= self._occupancy.replace(lease.id, [self._held(story, stay) for stay in stays])
+            touched |= self._occupancy.replace(lease.id, [self._held(story, lease, stay) for stay in stays])
+            if lease.over - story.ended:
+                self._stories.wrong(story, self._now, "has given up VMs that nobody said were over,")
+            self._follow(story, stays)
             self._check_plan(story, lease, decided=decided)
         for host in sorted(touched):
             self._occupancy.check(host, self._now)
@@ -248,8 +255,21 @@ class Verifier:
                 if other.type is LeaseType.BEST_EFFORT:
                     self._stories.wrong(story, self._now, f"overtakes lease {other.id}, without backfilling,")
 
-    def _held(self, story: Story, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Any]]:
-        return stay.start, stay.end, hosts_of(stay, self._desk.table), story.demands
+    def _held(self, story: Story, lease: Lease, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Any]]:
+        hosts, demands = hosts_of(stay, self._desk.table), story.demands
+        if lease.over:
+            there = [vm for vm in range(len(hosts)) if vm + 1 not in lease.over]
+            hosts, demands = tuple([hosts[vm] for vm in there]), tuple([demands[vm] for vm in there])
+        return stay.start, stay.end, hosts, demands
+
+    def _follow(self, story: Story, stays: Sequence[Stay]) -> None:
+        """Take note of where VMs are that somebody moved, and until when a resumption that is in trouble lasts."""
+        if not stays or not story.excused:
+            return
+        if story.displaced and story.doing is Doing.RUNNING and stays[0].phase is not Phase.PLANNED:
+            story.hosts = hosts_of(stays[0], self._desk.table)
+        if stays[0].phase is Phase.RESUMING and story.doing is Doing.RUNNING:
+            story.since = stays[0].run_start
 
     def _check_plan(self, story: Story, lease: Lease, *, decided: bool) -> None:
         wrong, now, stays = self._stories.wrong, self._now, lease.stays

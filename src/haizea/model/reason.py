@@ -27,6 +27,7 @@ class Cause(Enum):
     CANCELLED = "cancelled"
     STATE = "state"
     MAINTENANCE = "maintenance"
+    HELD = "held"
 
 
 class Reason(NamedTuple):

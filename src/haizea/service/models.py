@@ -553,6 +553,14 @@ class LeaseChangeIn(Input):
     reason: Text = ""
 
 
+class SoonerOut(Answer):
+    """What would make a lease start sooner, and when it would start then; ``verb`` is what that takes."""
+
+    text: str
+    start: str
+    verb: str
+
+
 class ExplainOut(Answer):
     """Why a lease is where it is, when it will start, what is in its way, what would make it start sooner."""
 
@@ -563,6 +571,7 @@ class ExplainOut(Answer):
     expected_start: str | None
     in_the_way: list[int]
     suggestions: list[OfferOut]
+    sooner: list[SoonerOut] = []
 
 
 TimelineOut.model_rebuild()

@@ -37,6 +37,7 @@ REMEDIES: Final[Mapping[Cause, str]] = {
     Cause.DEADLINE: "Allow it to end later.",
     Cause.STATE: "Look at how it is (haizea lease explain), and give another order.",
     Cause.MAINTENANCE: "Name a time or hosts without maintenance (haizea maintenance list).",
+    Cause.POLICY: "It is the site's rule; an administrator may change it (haizea scheduler set).",
     Cause.PRICE: "Ask for less, or agree to the price.",
 }
 

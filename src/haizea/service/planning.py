@@ -18,6 +18,7 @@ from haizea.runtime.changes import Change
 from haizea.runtime.rows import LeaseFilter, LeaseRow, OfferRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, NotFound
+from haizea.service.explaining import LEASES_MAX, Waiting, sooner, waiting_of
 from haizea.service.instants import iso, iso_or_none, read_instant
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
@@ -201,7 +202,9 @@ class Planning:
         def job(scheduler: Scheduler) -> QueueOut:
             desk = scheduler.desk
             expected = scheduler.prospect.forecast()
-            waiting = sorted([*desk.queue, *desk.reserved], key=lambda lease: (lease.submitted, lease.order))
+            waiting = sorted(
+                [*desk.queue, *desk.reserved], key=lambda lease: (lease.rank, lease.submitted, lease.order)
+            )
             items = []
             for position, lease in enumerate(waiting[:QUEUE_MAX], 1):
                 stay = lease.stays[0] if lease.stays else expected.get(lease.id)
@@ -219,33 +222,29 @@ class Planning:
         row = self._lookup.find(who, "lease.explain", lease)
         reason = reason_of(row)
 
-        def job(scheduler: Scheduler) -> tuple[Instant | None, list[int]]:
-            known = scheduler.desk.leases.get(lease)
-            if known is None or known.started is not None:
-                return None, []
-            stay = known.stays[0] if known.stays else scheduler.prospect.forecast().get(lease)
-            ahead = [other.id for other in scheduler.desk.queue if other.submitted < known.submitted][:10]
-            return None if stay is None else stay.start, ahead
-
-        start, ahead = (None, []) if row.final else self._live.look(job)
+        found, present = Waiting(None, [], ""), None
+        if not row.final:
+            found, present = self._live.look(lambda scheduler: (waiting_of(scheduler, lease), _copied(scheduler)))
         suggestions: list[OfferOut] = []
         if row.state == "rejected" and access.may(who, "offer.list", owner=row.owner, group=row.group):
             shown = lease_out(row, self._live.names, private=False)
             suggestions = self.offers(who, _request_of(shown)).offers
         text = f"Lease {lease} is {row.state}."
-        if reason is not None:
-            text += f" {reason.text}"
-        if start is not None:
-            text += f" It is expected to start at {iso(start)} at the latest, if all run for as long as they asked for."
-        in_the_way = sorted({*(reason.leases if reason is not None else []), *ahead})
+        for more in (found.kept, "" if reason is None else reason.text):
+            text += f" {more}" if more else ""
+        if found.start is not None:
+            text += f" It is expected to start at {iso(found.start)} at the latest, if all run for as long as they "
+            text += "asked for."
+        in_the_way = sorted({*(reason.leases if reason is not None else []), *found.ahead})
         return ExplainOut(
             lease=lease,
             state=row.state,
             text=text,
             reason=reason,
-            expected_start=iso_or_none(start),
+            expected_start=iso_or_none(found.start),
             in_the_way=in_the_way,
             suggestions=suggestions,
+            sooner=[] if present is None else sooner(present, lease),
         )
 
     # Time ----------------------------------------------------------------------------------------------------
@@ -292,6 +291,11 @@ class Planning:
         if not begin < until or until - begin > SPAN_MAX:
             raise Invalid("the end must be after the start, and at most 400 days after it", field="end")
         return begin, until
+
+
+def _copied(scheduler: Scheduler) -> Scheduler | None:
+    """Return a copy to try things on, where there are not too many leases for that."""
+    return scheduler.copy() if len(scheduler.desk.leases) <= LEASES_MAX else None
 
 
 def _let_go(change: Change, row: OfferRow, actor: str) -> None:

@@ -2,7 +2,7 @@
 # from a counter in memory alone; so a count that goes on is memory that was kept.
 #
 # The three bytes at "after" are filled in: after so many ticks (55 ms each; 0 is never) it does what "what" says:
-# 'o' turns itself off, 'c' panics by way of the pvpanic device. The power button turns it off as well.
+# 'o' turns itself off, 'c' panics by way of the pvpanic device, 's' stands still. The power button turns it off as well.
 #
 # as --32 guest.S -o guest.o && objcopy -O binary -j .text guest.o guest.bin
     .code16
@@ -60,6 +60,8 @@ tick:
     jnz wait
     jmp line
 act:
+    cmpb $'s', (0x7c00 + what - start)
+    je stand
     cmpb $'c', (0x7c00 + what - start)
     jne off
     mov $0x505, %dx

@@ -7,16 +7,17 @@ TICKS_A_SECOND: Final = 18.2065
 SIZE: Final = 1 << 20
 CODE: Final = bytes.fromhex(
     "fa31c08ed88ed0bc0070ea0f7c0000fbba0206b80001ef6631ff8b2ef47d66476689f831c96631d266bb0a00000066f7f352416685c075ed58"
-    "0430e84700e2f8b00ae84000be1200a16c04f43b066c0474f9ba0006edf6c401751b85ed74034d74054e75e3ebb7803ef67d637508ba0505b0"
-    "01eeeb0cb021e80a00ba0406b80020eff4ebfdbaf803eec3"
+    "0430e84e00e2f8b00ae84700be1200a16c04f43b066c0474f9ba0006edf6c401752285ed74034d74054e75e3ebb7803ef67d73741b803ef67d"
+    "637508ba0505b001eeeb0cb021e80a00ba0406b80020eff4ebfdbaf803eec3"
 )
 """What ``as`` makes of ``guest.S``, without the bytes that are filled in."""
 OFF: Final = "o"
 PANIC: Final = "c"
+STAND: Final = "s"
 
 
 def write(path: Path, after_s: float = 0, what: str = OFF) -> None:
-    """Write a raw disk; ``after_s`` seconds after its boot (0: never) the guest turns itself off, or panics."""
+    """Write a raw disk; so long after its boot (0: never) the guest turns itself off, panics, or stands still."""
     sector = bytearray(512)
     sector[: len(CODE)] = CODE
     sector[500:502] = round(after_s * TICKS_A_SECOND).to_bytes(2, "little")

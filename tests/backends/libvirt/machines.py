@@ -50,7 +50,7 @@ class Machine:
         """Make its folders below ``folder``."""
         self.name = name
         self.root = folder / name
-        self._parent: subprocess.Popen[bytes] | None = None
+        self._parents: list[subprocess.Popen[bytes]] = []
         runtime, configuration = self.root / "run", self.root / "config" / "libvirt"
         for each in (runtime, configuration, self.pool):
             each.mkdir(parents=True)
@@ -81,7 +81,7 @@ class Machine:
                   "XDG_DATA_HOME": "data", "HOME": ""}  # fmt: skip
         environment = {**os.environ, **{name: str(self.root / place) for name, place in places.items()}}
         with (self.root / "out").open("ab") as out:
-            self._parent = subprocess.Popen(
+            parent = subprocess.Popen(
                 [sys.executable, __file__, LIBVIRTD, "-p", str(self._pid_file)],
                 env=environment,
                 cwd="/",
@@ -90,6 +90,7 @@ class Machine:
                 stderr=out,
                 start_new_session=True,
             )
+        self._parents.append(parent)
         until(self._answers, what=f"{self.name} does not answer: {(self.root / 'out').read_text()}")
 
     def _answers(self) -> bool:
@@ -144,12 +145,12 @@ class Machine:
             if Path(f"/proc/{pid}").exists():
                 os.kill(pid, signal.SIGCONT)
                 os.kill(pid, signal.SIGTERM)
-        if self._parent is not None:
+        for parent in self._parents:
             try:
-                self._parent.wait(10)
+                parent.wait(10)
             except subprocess.TimeoutExpired:
-                os.killpg(self._parent.pid, signal.SIGKILL)
-                self._parent.wait()
+                os.killpg(parent.pid, signal.SIGKILL)
+                parent.wait()
 
 
 class Machines:

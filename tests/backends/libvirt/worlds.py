@@ -147,6 +147,7 @@ class QemuWorld(World):
         guest.write(images / "counting.raw")
         guest.write(images / "off.raw", 1, guest.OFF)
         guest.write(images / "panic.raw", 1, guest.PANIC)
+        guest.write(images / "deaf.raw", 1, guest.STAND)
         template = folder / "template.xml"
         template.write_text(TEMPLATE.format(logs=self.logs))
         self.config = LibvirtConfig(

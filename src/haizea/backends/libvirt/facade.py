@@ -161,6 +161,7 @@ class Domain(Protocol):
     def saveFlags(self, to: str, xml: str | None, flags: int = 0) -> int: ...  # noqa: D102
     def managedSave(self, flags: int = 0) -> int: ...  # noqa: D102
     def hasManagedSaveImage(self, flags: int = 0) -> int: ...  # noqa: D102
+    def managedSaveGetXMLDesc(self, flags: int = 0) -> str: ...  # noqa: D102
     def managedSaveRemove(self, flags: int = 0) -> int: ...  # noqa: D102
     def abortJob(self) -> int: ...  # noqa: D102
     def migrate3(  # noqa: D102

@@ -54,8 +54,8 @@ class Moving:
         if standing.active:
             return self._live(source, target, vm, command, wanted)
         begun = now_ms()
-        xml = self._cold(source, target, vm, command, standing, wanted)
-        self._operations.restore(target, vm, command, xml)
+        self._cold(source, target, vm, command, standing, wanted)
+        self._operations.restore(target, vm, command)
         return now_ms() - begun
 
     def migrate(self, target: Host, vm: Vm, command: int, wanted: Wanted | None) -> Span:
@@ -78,8 +78,8 @@ class Moving:
 
     def _cold(
         self, source: Host, target: Host, vm: Vm, command: int, standing: Standing, wanted: Wanted | None
-    ) -> str | None:
-        """Move what a suspended VM consists of; return its XML as it is there, for its memory to be restored by."""
+    ) -> None:
+        """Move what a suspended VM consists of."""
         operations, images = self._operations, self._images
         if not standing.suspended or standing.mark is None:
             raise CallFailed(
@@ -92,7 +92,6 @@ class Moving:
                 "to move it, memory must be saved to files (libvirt.suspend-to)"
             )
         xml = source.call(lambda c: operations.domain(c, vm, source).XMLDesc(XML_INACTIVE | XML_SECURE))
-        kept = source.call(lambda c: c.saveImageGetXMLDesc(saved, XML_SECURE))
         if self._config.shared:
             paths: dict[str, str] = {}
             there = saved
@@ -104,7 +103,6 @@ class Moving:
         operations.mark(target, vm, command, there)
         operations.keep(target, vm, Observed.SUSPENDED)
         self._leave(source, vm)
-        return with_paths(kept, paths) if paths else None
 
     def _disks(self, source: Host, target: Host, vm: Vm, xml: str, wanted: Wanted | None) -> dict[str, str]:
         """Copy a VM's own disks, and have the image below them at the target; return what is where: old path to new."""

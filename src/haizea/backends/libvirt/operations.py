@@ -18,7 +18,9 @@ from haizea.backends.libvirt.domains import (
     Mark,
     Spec,
     Template,
+    files_of,
     name_of,
+    with_paths,
 )
 from haizea.backends.libvirt.facade import (
     AFFECT_CONFIG,
@@ -251,8 +253,9 @@ class Operations:
                 self.mark(host, vm, command)
             else:
                 path = self.images.save_path(host, *vm) if not host.config.pretends else self._pretended_path(host, vm)
-                self._limited(host, vm, lambda domain: domain.saveFlags(path, None, 0))
+                # Said before: whoever finds the VM off, with libvirtd restarted meanwhile, knows where to look.
                 self.mark(host, vm, command, path)
+                self._limited(host, vm, lambda domain: domain.saveFlags(path, None, 0))
         self.keep(host, vm, Observed.SUSPENDED)
         return host, now_ms() - begun
 
@@ -272,10 +275,8 @@ class Operations:
             host.call(lambda connection: self.domain(connection, vm, host).abortJob())
             raise
 
-    def restore(self, host: Host, vm: Vm, command: int, xml: str | None = None) -> Span:
+    def restore(self, host: Host, vm: Vm, command: int) -> Span:
         """Bring a VM back from its saved memory, on the host where that is; return how long that took.
-
-        ``xml`` is the domain as it is from now on, where its files are elsewhere than when it was saved.
 
         Raises:
             HostUnavailable, CallFailed: it cannot be done; the memory stays saved.
@@ -297,6 +298,8 @@ class Operations:
 
         def restore(connection: Connection) -> None:
             if saved:
+                domain = self.domain(connection, vm, host)
+                xml = None if host.config.pretends else self._moved_xml(connection, domain, saved)
                 connection.restoreFlags(saved, xml, 0)
             else:
                 self.domain(connection, vm, host).createWithFlags(0)
@@ -309,6 +312,21 @@ class Operations:
             self._delete_memory(host, vm, saved)
         self.keep(host, vm, Observed.RUNNING)
         return took
+
+    def _moved_xml(self, connection: Connection, domain: Domain, saved: str) -> str | None:
+        """Return the XML that saved memory is to be restored by, where files are elsewhere than when it was saved."""
+        kept = connection.saveImageGetXMLDesc(saved, XML_SECURE)
+        before, now = files_of(kept), files_of(domain.XMLDesc(XML_INACTIVE | XML_SECURE))
+        changed = {path: now[target] for target, path in before.items() if now.get(target, path) != path}
+        return with_paths(kept, changed) if changed else None
+
+    def tidy(self, host: Host, vm: Vm, standing: Standing | None) -> None:
+        """Delete memory that a running VM was restored from, or could not be saved to: it is of no use any more."""
+        mark = standing.mark if standing is not None and standing.state is State.RUNNING else None
+        if mark is None or not mark.saved:
+            return
+        self.mark(host, vm, mark.command)
+        self._delete_memory(host, vm, mark.saved)
 
     def _delete_memory(self, host: Host, vm: Vm, saved: str) -> None:
         if host.config.pretends:

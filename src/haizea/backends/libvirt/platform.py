@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -162,7 +163,7 @@ class LibvirtPlatform:
                 return [
                     (domain.name(), domain.XMLDesc())
                     for domain in connection.listAllDomains()
-                    if domain.isActive() and watching.stand(domain, self._api).mark is None
+                    if domain.isActive() and watching.stand(connection, domain, self._api).mark is None
                 ]
 
             for name, xml in host.call(look):
@@ -401,9 +402,11 @@ class LibvirtPlatform:
             if not self._lanes.busy(vm):
                 self._compare(host, vm, found[1])
 
-    def _look(self, host: Host, vm: Vm) -> None:
+    def _look(self, host: Host, vm: Vm, *, tidy: bool = False) -> None:
         try:
             standing = self._operations.look(host, vm)
+            if tidy:
+                self._operations.tidy(host, vm, standing)
         except (CallFailed, HostUnavailable):
             # As above.
             return
@@ -413,7 +416,7 @@ class LibvirtPlatform:
         """Look whether a VM is still what a command has just made of it: what happened meanwhile was not looked at."""
         for number in self._book.hosts(vm):
             if self._hosts[number].up:
-                self._look(self._hosts[number], vm)
+                self._look(self._hosts[number], vm, tidy=True)
 
     def _compare(self, host: Host, vm: Vm, standing: Standing | None) -> None:
         """Tell what a VM is, where that is not what was known."""
@@ -457,6 +460,9 @@ class LibvirtPlatform:
                     self._book.put(vm, host.number, Known(one.name, observed))
             elif not self._lanes.busy(vm):
                 self._compare(host, vm, one)
+            if one.mark.saved and one.active:
+                # Whoever restored it, or could not save it, has not come to do this.
+                self._lanes.put(vm, self._crew((host.number,)), partial(self._look, host, vm, tidy=True))
         self._scanned[host.number].set()
         for vm, _known in self._book.on(host.number):
             if vm not in there and not self._lanes.busy(vm):

@@ -6,7 +6,17 @@ A guest that turned itself off, one that crashed, and one that somebody on the h
 from typing import Final, NamedTuple
 
 from haizea.backends.libvirt.domains import NAMESPACE, Mark, read_mark
-from haizea.backends.libvirt.facade import METADATA_ELEMENT, NO_DOMAIN, Api, Connection, Domain, Paused, Shutoff, State
+from haizea.backends.libvirt.facade import (
+    METADATA_ELEMENT,
+    NO_DOMAIN,
+    NO_SUPPORT,
+    Api,
+    Connection,
+    Domain,
+    Paused,
+    Shutoff,
+    State,
+)
 from haizea.model.events import Observed
 
 _S, _O = State, Observed
@@ -109,7 +119,23 @@ def _shutoff(reason: int) -> Shutoff:
     return Shutoff(reason) if reason in Shutoff.__members__.values() else Shutoff.UNKNOWN
 
 
-def stand(domain: Domain, api: Api) -> Standing:
+def _kept(connection: Connection, domain: Domain, mark: Mark, reason: int, api: Api) -> bool:
+    """Whether a VM's memory is saved, and whole: libvirtd may have been killed while it was being written."""
+    try:
+        if mark.saved:
+            if reason not in (Shutoff.SAVED, Shutoff.FAILED):
+                connection.saveImageGetXMLDesc(mark.saved, 0)
+            return True
+        if not domain.hasManagedSaveImage():
+            return False
+        domain.managedSaveGetXMLDesc(0)
+    except api.error as problem:
+        # The mock driver cannot say, and is never killed.
+        return problem.get_error_code() == NO_SUPPORT
+    return True
+
+
+def stand(connection: Connection, domain: Domain, api: Api) -> Standing:
     """Look at a domain. For use within a call to its host."""
     state, reason = domain.state()[:2]
     try:
@@ -122,7 +148,7 @@ def stand(domain: Domain, api: Api) -> Standing:
     known = State(state) if state in State.__members__.values() else State.NOSTATE
     kept = False
     if mark is not None and known is State.SHUTOFF:
-        kept = bool(mark.saved) or bool(domain.hasManagedSaveImage())
+        kept = _kept(connection, domain, mark, reason, api)
     return Standing(domain.name(), known, reason, mark, kept, bool(domain.isPersistent()))
 
 
@@ -130,7 +156,7 @@ def find(connection: Connection, name: str, api: Api) -> tuple[Domain, Standing]
     """Look for a domain by its name. For use within a call to its host."""
     try:
         domain = connection.lookupByName(name)
-        return domain, stand(domain, api)
+        return domain, stand(connection, domain, api)
     except api.error as problem:
         if problem.get_error_code() == NO_DOMAIN:
             return None
@@ -142,7 +168,7 @@ def everything(connection: Connection, api: Api) -> list[Standing]:
     found = []
     for domain in connection.listAllDomains():
         try:
-            found.append(stand(domain, api))
+            found.append(stand(connection, domain, api))
         except api.error as problem:
             if problem.get_error_code() != NO_DOMAIN:
                 raise

@@ -11,8 +11,8 @@ from haizea.cli.live.lease_words import (
     EVENTS,
     LEASE,
     LEASES,
-    offer_lines,
     sentence,
+    sooner_lines,
 )
 from haizea.cli.live.output import Column, View, show_document, show_rows, write
 from haizea.cli.live.waiting import ENDED_NAME, WAIT_FOR, wait_and_tell
@@ -182,7 +182,7 @@ def explain(ctx: click.Context, number: int, view: View) -> None:
 
         def fetch() -> dict[str, Any]:
             found = dict(client.explanation(number))
-            return found if not view.for_people else {**found, "lines": offer_lines(found["suggestions"])}
+            return found if not view.for_people else {**found, "lines": sooner_lines(found)}
 
         show_document(view, EXPLANATION, fetch, more="lines")
 

@@ -185,5 +185,12 @@ def offer_lines(offers: Sequence[Document]) -> list[str]:
     return lines
 
 
+def sooner_lines(explanation: Document) -> list[str]:
+    """Say what would make a lease start sooner, and what could be had instead of one that was refused."""
+    ideas = explanation.get("sooner") or []
+    lines = ["What would help:", *(f"  {idea['text']}" for idea in ideas)] if ideas else []
+    return lines + offer_lines(explanation["suggestions"])
+
+
 def _why(found: Document) -> str:
     return str((found.get("reason") or {}).get("text") or "").strip().removesuffix(".")

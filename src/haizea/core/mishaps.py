@@ -1,0 +1,278 @@
+"""What is done about operations that are late, over early, or have failed.
+
+An operation is a suspension, resumption, boot, shutdown, migration, or the transfer of an image. What is late holds its
+hosts for longer, and whoever is in the way is planned anew; what is late for too long is broken off. What is over early
+gives back what it held. What has failed is tried again some times; then the next best thing is done.
+"""
+
+from typing import Final
+
+from haizea.core.desk import Desk
+from haizea.core.execution import Execution
+from haizea.core.repair import Repair
+from haizea.core.wishes import Wishes
+from haizea.model.effects import Verb
+from haizea.model.events import OperationOutcome, OperationReported
+from haizea.model.lease import LeaseState, LeaseType, OnFailure
+from haizea.model.reason import Cause, Reason
+from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.images import Transfer, TransferState
+from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.options import Migration, Overdue
+
+_NAMES: Final = {"start": "boot", "shut-down": "shutdown", "run": "boot"}
+
+
+class Mishaps:
+    """Deals with operations that do not go as planned."""
+
+    def __init__(self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes) -> None:
+        self._desk = desk
+        self._execution = execution
+        self._repair = repair
+        self._wishes = wishes
+
+    def operation_reported(self, event: OperationReported) -> None:
+        """React to an operation that is late, over early, or has failed."""
+        lease = self._desk.leases.get(event.lease)
+        if lease is None or not lease.stays:
+            return
+        kind, stay = _NAMES.get(event.kind, event.kind), lease.stays[0]
+        if kind == "transfer":
+            self._transfer(lease, event)
+        elif not _concerns(kind, stay):
+            return
+        elif event.outcome is OperationOutcome.LATE:
+            if event.until is not None:
+                self._late(kind, stay, max(event.until, self._desk.now), event)
+        elif event.outcome is OperationOutcome.DONE:
+            self._done(kind, stay)
+        else:
+            self._failed(kind, stay, event)
+
+    # Late ----------------------------------------------------------------------------------------------------
+
+    def _late(self, kind: str, stay: Stay, until: Instant, event: OperationReported) -> None:
+        desk, lease = self._desk, stay.lease
+        planned = _planned_end(kind, stay)
+        if until <= planned:
+            return
+        if stay.due is None:
+            stay.due = planned
+        desk.touched.add(lease.id)
+        reason = Reason(Cause.FAILED, _sentence(f"A {kind} took longer than planned.", event.text))
+        late = until - stay.due
+        if late > desk.options.overdue_max:
+            self._overdue(kind, stay, event, reason)
+        elif kind == "boot":
+            if until >= stay.run_end:
+                self._wishes.failed(lease, _every(lease), reason)
+            else:
+                self._repair.boot_later(stay, until, reason)
+        elif kind == "migrate":
+            if stay.phase is Phase.PLANNED and until > stay.start:
+                self._repair.replace(lease, reason)
+        else:
+            self._repair.extend(stay, until, reason)
+
+    def _overdue(self, kind: str, stay: Stay, event: OperationReported, reason: Reason) -> None:
+        """An operation is late for too long."""
+        desk, lease = self._desk, stay.lease
+        desk.notify(lease, f"The {kind} of lease {lease.id} is overdue for too long.")
+        if desk.options.overdue is Overdue.CANCEL:
+            self._execution.stop(lease, "lost")
+            desk.free_early(FAR_FUTURE)
+            desk.retire(lease, LeaseState.CANCELLED, reason)
+            return
+        lease.retries = desk.options.restarts_max
+        self._failed(kind, stay, event)
+
+    # Early ---------------------------------------------------------------------------------------------------
+
+    def _done(self, kind: str, stay: Stay) -> None:
+        """What is over early gives back what it held, or begins what comes next."""
+        desk, lease = self._desk, stay.lease
+        if kind in ("suspend", "shutdown") and stay.end > desk.now:
+            desk.table.release(desk.now, stay.end, stay.placement.held)
+            desk.free_early(stay.end)
+            stay.end = desk.now
+            self._execution.move(stay)
+        elif kind == "resume" and stay.run_start > desk.now:
+            shift = stay.run_start - desk.now
+            stay.run_start = desk.now
+            if not stay.suspending and stay.end < FAR_FUTURE and lease.type is not LeaseType.ADVANCE_RESERVATION:
+                desk.table.release(stay.end - shift, stay.end, stay.placement.held)
+                desk.free_early(stay.end)
+                stay.end -= shift
+                stay.run_end -= shift
+            self._execution.move(stay)
+
+    # Failed --------------------------------------------------------------------------------------------------
+
+    def _failed(self, kind: str, stay: Stay, event: OperationReported) -> None:
+        desk, lease = self._desk, stay.lease
+        reason = Reason(Cause.FAILED, _sentence(f"Its {kind} failed.", event.text))
+        vms = (event.vm,) if 0 < event.vm <= lease.need.vms else _every(lease)
+        if kind == "boot":
+            self._wishes.failed(lease, vms, reason)
+        elif kind == "suspend":
+            self._not_suspended(stay, reason)
+        elif kind == "resume":
+            self._not_resumed(stay, vms, reason)
+        elif kind == "shutdown":
+            desk.notify(lease, f"Lease {lease.id} could not be shut down: its VMs are removed. {reason.text}")
+            self._execution.stop(lease, "cancelled")
+            desk.free_early(FAR_FUTURE)
+            desk.retire(lease, LeaseState.DONE)
+        elif stay.phase is Phase.PLANNED:
+            self._not_copied(lease, reason)
+        else:
+            desk.notify(lease, f"A VM of lease {lease.id} was not moved and stays where it is. {reason.text}")
+
+    def _not_suspended(self, stay: Stay, reason: Reason) -> None:
+        """Try again while there is time; else let it run on, if that breaks no promise; else as the lease wishes."""
+        desk, lease = self._desk, stay.lease
+        length = desk.preemption.suspension(lease, stay)
+        if lease.retries < desk.options.restarts_max and desk.now + length <= stay.end:
+            lease.retries += 1
+            desk.touched.add(lease.id)
+            desk.notify(lease, f"Suspending lease {lease.id} is tried again. {reason.text}")
+            desk.command(Verb.SUSPEND, stay, stay.end)
+            return
+        lease.retries = 0
+        if self._run_on(stay, reason):
+            return
+        self._wishes.failed(lease, _every(lease), reason)
+
+    def _run_on(self, stay: Stay, reason: Reason) -> bool:
+        """Let VMs that could not be suspended run until their time is over, if who is in the way can go elsewhere."""
+        desk, lease = self._desk, stay.lease
+        endless = lease.left >= FAR_FUTURE
+        run_end = FAR_FUTURE if endless else desk.now + lease.left
+        end = FAR_FUTURE if endless else run_end + desk.planner.shutdown(lease)
+        wish = lease.terms.reactions.on_failure
+        late = lease.terms.deadline is not None and run_end > lease.terms.deadline
+        if (
+            late
+            or wish in (OnFailure.FAIL, OnFailure.HOLD)
+            or (end > stay.end and not self._repair.can_run_on(stay, end))
+        ):
+            return False
+        for other in lease.stays[1:]:
+            desk.drop(other)
+        desk.notify(lease, f"Lease {lease.id} could not be suspended and runs on. {reason.text}")
+        desk.log("suspend", stay, stay.run_end, desk.now, "cancelled")
+        stay.suspending, stay.phase, stay.due = False, Phase.RUNNING, None
+        stay.run_start, stay.run_end = desk.now, run_end
+        desk.enter(lease, LeaseState.ACTIVE)
+        if end < stay.end:
+            desk.table.release(end, stay.end, stay.placement.held)
+            desk.free_early(stay.end)
+            stay.end = end
+        elif end > stay.end:
+            self._repair.hold_longer(stay, end, reason)
+        if stay.phase is Phase.RUNNING:
+            desk.arm(stay)
+        return True
+
+    def _not_resumed(self, stay: Stay, vms: tuple[int, ...], reason: Reason) -> None:
+        """Try again, then elsewhere; then from the start."""
+        desk, lease = self._desk, stay.lease
+        wish = lease.terms.reactions.on_failure
+        if wish in (OnFailure.FAIL, OnFailure.HOLD):
+            self._wishes.failed(lease, vms, reason)
+            return
+        if self._wishes.resume_again(stay, reason):
+            return
+        tries = desk.options.restarts_max
+        if desk.options.migration is Migration.NO or lease.retries > tries:
+            lease.retries = 0
+            desk.notify(lease, f"Lease {lease.id} cannot be resumed: it starts over. {reason.text}")
+            desk.remove_images(lease)
+        else:
+            lease.retries += 1
+            desk.touched.add(lease.id)
+        self._repair.replace(lease, reason)
+
+    def _not_copied(self, lease: Lease, reason: Reason) -> None:
+        """Images could not be copied to where a lease was to be resumed: plan that anew."""
+        desk = self._desk
+        lease.retries += 1
+        desk.touched.add(lease.id)
+        if lease.retries > desk.options.restarts_max:
+            self._give_up(lease, reason)
+        else:
+            self._repair.replace(lease, reason)
+
+    # Transfers -----------------------------------------------------------------------------------------------
+
+    def _transfer(self, lease: Lease, event: OperationReported) -> None:
+        """The transfer of a disk image to the hosts of a lease is late, or has failed."""
+        desk = self._desk
+        if desk.images is None or lease.stays[0].phase is not Phase.PLANNED:
+            return
+        under_way = [t for t in desk.images.transfers if t.state is TransferState.ACTIVE]
+        for transfer in under_way:
+            if all(target[0] is not lease for target in transfer.targets):
+                continue
+            late = event.outcome is OperationOutcome.LATE
+            if late and (event.until is None or event.until <= transfer.end):
+                return
+            if event.outcome is not OperationOutcome.DONE:
+                text = "took longer than planned" if late else "failed"
+                reason = Reason(Cause.PREPARATION, _sentence(f"The transfer of its image {text}.", event.text))
+                self._transfer_lost(transfer, reason)
+            return
+
+    def _transfer_lost(self, transfer: Transfer, reason: Reason) -> None:
+        """Send an image anew to whoever waits for it, some times: those who can wait do, others start without delay."""
+        desk = self._desk
+        if desk.images is None:
+            raise AssertionError("a transfer is under way although images are not managed; this is a bug in Haizea")
+        waiting = list({target[0].id: target[0] for target in transfer.targets}.values())
+        # First nobody is on it any more, so that none of them is put on it again.
+        for lease in waiting:
+            desk.images.cancel(lease)
+        for lease in waiting:
+            if not lease.stays:
+                continue
+            lease.retries += 1
+            desk.touched.add(lease.id)
+            desk.notify(lease, f"The image of lease {lease.id} is sent anew. {reason.text}")
+            if lease.retries > desk.options.restarts_max:
+                self._give_up(lease, reason)
+            else:
+                self._repair.replace(lease, reason)
+
+    def _give_up(self, lease: Lease, reason: Reason) -> None:
+        desk = self._desk
+        self._execution.stop(lease, "lost", keep=True)
+        desk.free_early(FAR_FUTURE)
+        desk.retire(lease, LeaseState.FAILED, reason)
+
+
+def _concerns(kind: str, stay: Stay) -> bool:
+    """Whether an operation of this kind is under way in a stay."""
+    if kind == "suspend":
+        return stay.phase is Phase.ENDING and stay.suspending
+    if kind == "shutdown":
+        return stay.phase is Phase.ENDING and not stay.suspending
+    if kind == "resume":
+        return stay.phase is Phase.RESUMING
+    if kind == "migrate":
+        return stay.phase is Phase.RUNNING or (stay.phase is Phase.PLANNED and bool(stay.copies))
+    return kind == "boot" and stay.phase is Phase.RUNNING
+
+
+def _planned_end(kind: str, stay: Stay) -> Instant:
+    if kind in ("resume", "boot"):
+        return stay.run_start
+    return stay.start if kind == "migrate" else stay.end
+
+
+def _every(lease: Lease) -> tuple[int, ...]:
+    return tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
+
+
+def _sentence(text: str, more: str) -> str:
+    return f"{text} {more}" if more else text

@@ -1,0 +1,55 @@
+"""Having single VMs of a lease that has begun be on other hosts."""
+
+from bisect import bisect_left
+from copy import copy
+from itertools import accumulate
+
+from haizea.core.desk import Desk
+from haizea.core.repair import Repair
+from haizea.model.reason import Reason
+from haizea.plan.lease import Phase, Stay
+from haizea.plan.operations import hosts_of
+from haizea.plan.slottable import Placement
+
+
+class Relocation:
+    """Moves VMs in the slot table."""
+
+    def __init__(self, desk: Desk, repair: Repair) -> None:
+        self._desk = desk
+        self._repair = repair
+
+    def other_host(self, stay: Stay, vm: int, hosts: list[int]) -> int | None:
+        """Return a host that has room for a VM of a stay from now on, beside those on which its VMs are."""
+        desk, lease = self._desk, stay.lease
+        constraints = lease.terms.constraints
+        if constraints.together and lease.need.vms > 1:
+            return None
+        lasts = list(accumulate(lease.need.counts))
+        shapes, table = lease.need.shapes[bisect_left(lasts, vm)], desk.table
+        usable = desk.hosts.usable(constraints)
+        avoided = set(hosts) if constraints.spread else {hosts[vm - 1]}
+        for block, mask in enumerate(table.all_roomy(shapes, desk.now, stay.end, usable)):
+            for number in table.packings[block].members(mask):
+                host = table.host(block, number)
+                if host not in avoided:
+                    return host
+        return None
+
+    def move(self, stay: Stay, hosts: tuple[int, ...], reason: Reason) -> bool:
+        """Have a stay that has begun be on these hosts from now on; return whether there is room, or can be made."""
+        desk, lease = self._desk, stay.lease
+        before, start = stay.placement, max(desk.now, stay.start)
+        # What happened until now happened where the VMs were.
+        past = copy(stay)
+        past.vm_hosts, past.phase = hosts_of(stay, desk.table), Phase.OVER
+        desk.table.release(start, stay.end, before.held)
+        stay.placement = Placement(before.parts, (), before.packings)
+        if not self._repair.claim(stay, hosts, reason):
+            stay.placement = before
+            desk.table.hold(start, stay.end, before.held)
+            return False
+        for entry in lease.log:
+            if entry.stay is stay:
+                entry.stay = past
+        return True
