@@ -36,8 +36,8 @@ def adopt(loop: Loop, made: Policies, settings: Settings, changed: Sequence[Chan
 
     def swap(change: Change) -> None:
         # One that only looks, because it is carried out when the step that says so is durable.
-        desk: Any = change.scheduler.desk
-        desk.go_by(desk.policies._replace(**new))
+        scheduler: Any = change.scheduler
+        scheduler.follow(scheduler.desk.configured, scheduler.desk.policies._replace(**new))
 
     loop.change(note)
     loop.look(swap)

@@ -127,12 +127,6 @@ class Desk:
         if self.images is not None and configured.transfer is not None:
             self.images.set_bandwidth(rates.transfer or configured.transfer.bandwidth)
 
-    def go_by(self, policies: Policies) -> None:
-        """Ask other policies from now on; what is planned stays as it is."""
-        self.policies = policies
-        self.planner.select_by(policies.selection)
-        self.preemption.policy = policies.preemption
-
     # Effects -------------------------------------------------------------------------------------------------
 
     def enter(self, lease: Lease, state: LeaseState) -> None:

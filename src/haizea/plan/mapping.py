@@ -25,12 +25,6 @@ class Mapper:
         self._table = table
         self.packings = table.packings
         self.order = order
-        self._quick = False
-        self.order_by(order)
-
-    def order_by(self, order: HostOrder) -> None:
-        """Go by another order from now on."""
-        self.order = order
         self._quick = order is HostOrder.MOST_FREE and len(self.packings) == 1
 
     def place(

@@ -42,15 +42,7 @@ class Planner:
         self._copying: list[Stay] = []
         self._shutdown_base = options.shutdown_time
         self._shutdown_per_vm = options.enactment_overhead
-        self._keeps_room = self._migrating = False
         self.selection = selection
-        self.select_by(selection)
-
-    def select_by(self, selection: HostSelectionPolicy) -> None:
-        """Choose hosts by another policy from now on; what is planned stays where it is."""
-        options = self.options
-        self.selection = selection
-        self.mapper.order_by(selection.order)
         # Where leases may be suspended, those that start now can use such a host until then all the same.
         self._keeps_room = selection.order is HostOrder.MOST_FREE and options.suspension is Suspension.NONE
         # Where images move, what is the best host for a lease can no longer be said of many hosts at once.

@@ -6,8 +6,8 @@ What would help is found by trying it, on copies of the schedule, in the thread 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from haizea.core.pauses import SCHEDULING
 from haizea.core.scheduler import Scheduler
-from haizea.core.scheduler_orders import SCHEDULING
 from haizea.model import orders
 from haizea.model.effects import Refused
 from haizea.model.events import Event, HostOrdered, LeaseOrdered, SchedulerOrdered, TimePassed

@@ -138,7 +138,7 @@ def test_a_refusal_comes_with_what_could_be_had(server: FakeServer, run: Run) ->
 def test_a_quota_that_is_used_up_is_a_refusal_too(server: FakeServer, run: Run) -> None:
     """Exit status 1, with what to do; being not allowed is 4."""
     server.put("POST", "/v1/leases", problem(403, "quota-exceeded", "too many VMs", "end some", "nodes"))
-    assert run("lease", "request", "-d", "1h") == (1, "", "haizea: nodes: too many VMs\nhaizea: end some\n")
+    assert run("lease", "request", "-d", "1h") == (1, "", "haizea: too many VMs\nhaizea: end some\n")
 
 
 @pytest.mark.parametrize("name", ["lease.xml", "lease.toml", "lease.json"])

@@ -70,7 +70,7 @@ def set_user(ctx: click.Context, /, name: str, groups: tuple[str, ...], no_group
         given["groups"] = [] if no_groups else list(groups)
     with client_of(ctx) as client:
         known = _known(lambda: client.user(name))
-        kept = {key: known[key] for key in ("role", "groups", "disabled", "note", "mail") if known}
+        kept = {key: known[key] for key in ("role", "groups", "disabled", "note", "mail") if key in (known or {})}
         client.put_user(name, {**kept, **{key: value for key, value in given.items() if value is not None}})
     say(f"user {name} was {'changed' if known else 'made'}")
 
