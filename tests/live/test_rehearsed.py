@@ -1,10 +1,12 @@
 """Platforms that are slow, late, forgetful and wrong, in simulated time."""
 
 import random
+from contextlib import suppress
 
 import pytest
 
 from haizea.backends.faulty import NO_FAULTS, Faults
+from haizea.backends.pretence import ACTS, Impossible
 from haizea.live.assembly import Care
 from haizea.live.breaker import Breaker, State, Waits
 from haizea.live.estimates import Rules
@@ -289,3 +291,40 @@ def test_a_breaker_waits_ever_longer_and_tries_one_thing_first() -> None:
     assert max(waits) <= 12_500
     assert breaker.succeeded()
     assert breaker.state(now) is State.CLOSED
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_when_faults_stop_what_is_agrees_with_what_should_be(seed: int) -> None:
+    """Guests, administrators and fate acted, answers were lost and wrong, the daemon was killed: all is mended."""
+    stage = Stage(care=Care(heartbeat=10 * SECOND), faults=Faults(*[60] * 10), seed=seed)
+    chance = random.Random(seed)
+    for _ in range(8):
+        for _ in range(3):
+            start = stage.clock.now() + chance.randrange(5, 180) * MINUTE if chance.randrange(2) else None
+            stage.request(vms=chance.randrange(1, 4), duration=chance.randrange(10, 90) * MINUTE, start=start)
+        lease, vm = chance.choice(sorted(stage.vms()) or [(0, 0)])
+        with suppress(Impossible):
+            stage.fate.act(lease, vm, chance.choice(sorted(ACTS.keys() - {"migrate"})), "ada")
+        if not chance.randrange(3):
+            stage.restart()
+        stage.after(HOUR)
+    stage.platform.faults = NO_FAULTS
+    stage.after(48 * HOUR)
+    left = stage.live.scheduler.desk.leases.values()
+    assert [lease for lease in left if not lease.parked] == []
+    assert stage.live.assembly.operations.all() == []
+    assert [row for row in stage.live.diff().vms if not row.agrees] == []
+
+
+def test_what_runs_too_long_after_the_clock_was_set_is_not_taken_for_slow() -> None:
+    """An operation under way when the clock jumps an hour ahead needs no hour more."""
+    stage = Stage(care=FIXED)
+    stage.fate.set_pace("suspend", "1x")
+    first, _second = stage.preempted()
+    begins = stage.lease(first).stays[0].run_end
+    stage.live.run(begins + SECOND)
+    events = handed(stage)
+    stage.clock.jump(HOUR)
+    stage.after(SECOND)
+    late = [event for event in reported(events) if event.outcome is OperationOutcome.LATE]
+    assert all(event.until is not None and event.until - event.at < 10 * MINUTE for event in late)

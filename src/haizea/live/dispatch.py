@@ -97,7 +97,13 @@ class Dispatch:
             alone = len(self._operations.of(command.lease)) == 1
             if alone and settled([command], seen):
                 self._tell(Report(command.id, command.verb, command.lease, ""))
-            elif now - operation.sent >= RESEND_AFTER:
+            elif now - operation.sent < RESEND_AFTER:
+                continue
+            elif operation.overtaken:
+                # Sent once more it would undo what was done since.
+                why = "no word of it came, and another command has been given since"
+                self._tell(Report(command.id, command.verb, command.lease, why))
+            else:
                 self._submit(command, now)
 
     def _submit(self, command: CommandRow, now: Instant) -> None:

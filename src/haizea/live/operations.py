@@ -46,10 +46,11 @@ class Patience(NamedTuple):
 class Operation:
     """A command that is under way. ``until`` is when it is expected to be over, ``late`` counts how often it was not.
 
-    ``superseded`` is one that another command has made meaningless: how it goes is nobody's business any more.
+    ``overtaken`` is one after which another command about the same VM was given, so that it must not be sent once more;
+    ``superseded`` one that the other has made meaningless: how it goes is nobody's business any more.
     """
 
-    __slots__ = ("command", "late", "moved", "sent", "superseded", "until")
+    __slots__ = ("command", "late", "moved", "overtaken", "sent", "superseded", "until")
 
     def __init__(self, command: CommandRow, until: Instant) -> None:
         self.command = command
@@ -57,6 +58,7 @@ class Operation:
         self.until = until
         self.late = 0
         self.moved: Span = 0
+        self.overtaken = False
         self.superseded = False
 
     @property
@@ -85,7 +87,7 @@ class Operations:
         while ends:
             until, command = ends[0]
             found = self._open.get(command)
-            if found is not None and found.until == until and not found.superseded:
+            if found is not None and found.until == until:
                 return until
             heappop(ends)
         return FAR_FUTURE
@@ -96,9 +98,10 @@ class Operations:
 
     def begin(self, command: CommandRow) -> None:
         """Take note of a command that is to be carried out."""
-        if command.verb == "destroy":
-            for other in self._by_lease.get(command.lease, {}).values():
-                other.superseded = True
+        for other in self._by_lease.get(command.lease, {}).values():
+            if not command.vms or not other.command.vms or not set(command.vms).isdisjoint(other.command.vms):
+                other.overtaken = True
+                other.superseded = other.superseded or command.verb == "destroy"
         planned = command.verb in PLANNED and command.until > command.at
         operation = Operation(command, command.until if planned else command.at + self._patience.unplanned)
         self._open[command.id] = operation
@@ -130,7 +133,7 @@ class Operations:
             operation.late += 1
             heappush(self._ends, (operation.until, number))
             kind = KINDS.get(command.verb)
-            if kind is None:
+            if kind is None or operation.superseded:
                 continue
             text = f"It is not over when it was to be; it is expected to take until {operation.until}."
             found += [
