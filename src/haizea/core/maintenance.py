@@ -60,11 +60,12 @@ class Maintenance:
         hosts = tuple(sorted(set(event.hosts)))
         window = Window(event.window, hosts, max(desk.now, event.start), event.end, event.by, event.reason)
         claims.windows[event.window] = window
-        known = len(desk.effects)
+        known, degraded = len(desk.effects), set(desk.degraded)
         limits = [Limit(host, window.start, window.end, Capacity()) for host in hosts]
         stuck = self._clearing.clear(limits, _reason(desk, window), force=event.force and window.start <= desk.now)
         if not event.force:
-            self._refuse_if_in_the_way(window, [*stuck, *_failed(desk, known)])
+            without = [desk.leases[number] for number in desk.degraded - degraded]
+            self._refuse_if_in_the_way(window, [*stuck, *_failed(desk, known), *without])
         for lease in stuck:
             desk.notify(
                 lease,
