@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from haizea.api.xmlrpc.reference import page as xmlrpc_reference
 from haizea.config.reference import reference
+from haizea.core.orders import table as lease_orders
 from haizea.core.reactions import REACTIONS, Desired, Reaction, Sight
 from haizea.core.states import TRANSITIONS, diagram
 from haizea.core.wishes import ON_FAILURE, ON_GUEST_SHUTDOWN
@@ -166,6 +167,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "decisions": decisions,
     "example": example,
     "layers": layers,
+    "lease-orders": lease_orders,
     "lease-states": lease_states,
     "reactions": reactions,
     "state-numbers": state_numbers,

@@ -14,11 +14,11 @@ from haizea.core.orders import Refusal, Trial, refuse
 from haizea.core.reasons import instant
 from haizea.model.effects import HostChanged, Refused
 from haizea.model.events import MaintenanceOver, MaintenancePlanned, StrangersObserved
-from haizea.model.lease import LeaseState
+from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
 from haizea.model.units import FAR_FUTURE, Instant
-from haizea.plan.lease import Lease
+from haizea.plan.lease import Lease, Phase
 
 WINDOW_HOSTS_MAX = 100_000
 
@@ -60,11 +60,12 @@ class Maintenance:
         hosts = tuple(sorted(set(event.hosts)))
         window = Window(event.window, hosts, max(desk.now, event.start), event.end, event.by, event.reason)
         claims.windows[event.window] = window
-        known = len(desk.effects)
+        known, degraded = len(desk.effects), set(desk.degraded)
         limits = [Limit(host, window.start, window.end, Capacity()) for host in hosts]
         stuck = self._clearing.clear(limits, _reason(desk, window), force=event.force and window.start <= desk.now)
         if not event.force:
-            self._refuse_if_in_the_way(window, [*stuck, *_failed(desk, known)])
+            without = [desk.leases[number] for number in desk.degraded - degraded]
+            self._refuse_if_in_the_way(window, [*stuck, *_failed(desk, known), *without])
         for lease in stuck:
             desk.notify(
                 lease,
@@ -191,9 +192,18 @@ class Maintenance:
 
 
 def _failed(desk: Desk, known: int) -> list[Lease]:
-    """Return the leases that have failed since so many effects were known."""
+    """Return the leases that have failed since so many effects were known, or are not to be given what was promised."""
     over = [effect.lease for effect in desk.effects[known:] if isinstance(effect, Retired)]
-    return [lease for lease in over if lease.state is LeaseState.FAILED]
+    lost = [lease for lease in over if lease.state is LeaseState.FAILED]
+    left = [desk.leases[number] for number in sorted(desk.touched) if number in desk.leases]
+    return lost + [lease for lease in left if lease.degraded or _late(desk, lease)]
+
+
+def _late(desk: Desk, lease: Lease) -> bool:
+    """Whether a reservation is planned for less than the time it was promised."""
+    if lease.type is not LeaseType.ADVANCE_RESERVATION or not lease.stays or lease.stays[0].phase is not Phase.PLANNED:
+        return False
+    return lease.stays[0].start > max(desk.now, lease.terms.start or 0)
 
 
 def _reason(desk: Desk, window: Window) -> Reason:
