@@ -30,6 +30,7 @@ class Daemon:
         config.write_text(f"""
 [live]
 backend = "libvirt"
+reconcile-every = "3s"
 [libvirt]
 hosts = {{ {hosts} }}
 template = "{qemu.config.template}"
