@@ -24,6 +24,8 @@ def qemu(machines: QemuWorld) -> Iterator[QemuWorld]:
     """Return two hosts on which nothing is, and see to it that nothing is left."""
     assert machines.left() == []
     machines.image = QemuWorld.image
+    for log in machines.logs.iterdir():
+        log.unlink()
     yield machines
     assert machines.left() == []
 
