@@ -139,7 +139,7 @@ class Assembly:
         self.breaker = Breaker(care.waits, random.Random(care.seed))
         self.dispatch = Dispatch(platform, self.breaker, self.operations, self.mailbox.put, warn, clock.now)
         self.estimates = Estimates(care.rules, settings.options, self.loaded.facts.get(ESTIMATES))
-        learner = Learner(self.estimates, self.scheduler, self._keep, clock.factor)
+        learner = self._learner = Learner(self.estimates, self.scheduler, self._keep, clock.factor)
         self.keeper = Keeper(
             self.scheduler, store, self.inbox, self.loaded, self.dispatch.send, self.operations, learner, gauge, warn,
             checkpoint, mending,
@@ -199,6 +199,8 @@ class Assembly:
     def _reconcile(self, now: Instant) -> None:
         try:
             self.findings.add(self.reconcile(now))
+            # Which host is the slowest depends on which are in service.
+            self.findings.add([*self._learner.news(now)])
         except Exception as problem:
             # Whatever a platform raises, nothing of what it has is known.
             if self.breaker.failed(now, str(problem)):
