@@ -187,8 +187,10 @@ class Cloud:
         if vm.state in (1, 2):
             _end(vm, 6)
         elif vm.at(3, 3) or vm.at(3, 16) or vm.at(3, 12):
-            hard = vm.here.action == ACTIONS["terminate-hard"]
-            self._go(vm, 12, 11, then=lambda: _end(vm, 6), failure=None if hard else lambda: _set(vm, 3, 3))
+            if vm.here.action == ACTIONS["terminate-hard"]:
+                self._go(vm, 11, then=lambda: _end(vm, 6))
+            else:
+                self._go(vm, 12, 11, then=lambda: _end(vm, 6), failure=lambda: _set(vm, 3, 3))
         else:
             self._go(vm, 11, then=lambda: _end(vm, 6))
 

@@ -205,10 +205,11 @@ class Oned:
         """Wait for a VM to be in a state."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self.states()[number][:2] == (state, lcm):
+            found = self.states().get(number)
+            if found is not None and found[:2] == (state, lcm):
                 return
             time.sleep(0.01)
-        raise AssertionError(f"VM {number} is {self.states()[number]}, not {(state, lcm)}")
+        raise AssertionError(f"VM {number} is {self.states().get(number)}, not {(state, lcm)}: {self.cloud.log[-20:]}")
 
 
 class _Http(ThreadingHTTPServer):
