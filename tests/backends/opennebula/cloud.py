@@ -162,7 +162,8 @@ class Cloud:
                 ACTION, f'Error performing action "{action}": This action is not available for state {vm.state}'
             )
         if vm.history and kind not in ("resume", "hold", "release"):
-            vm.here.action, vm.here.by = ACTIONS[action], by
+            # Of a termination it is the owner who is written down, whoever it was.
+            vm.here.action, vm.here.by = ACTIONS[action], vm.uid if kind == "terminate" else by
         getattr(self, f"_{kind}")(vm, by)
 
     def _hold(self, vm: VM, _by: int) -> None:
