@@ -178,7 +178,9 @@ class Oned:
         vm.template |= capacity
         return vm
 
-    def create(self, user: str, name: str, cpu: float = 1, memory: int = 128, hold: bool = False, **haizea: str) -> int:
+    def create(
+        self, user: str, name: str, cpu: float = 1, memory: int = 128, hold: bool = False, /, **haizea: str
+    ) -> int:
         """Create a VM as a user does, with a HAIZEA attribute where it is given; return its number."""
         said: dict[str, object] = {"HAIZEA": {key.upper(): value for key, value in haizea.items()}} if haizea else {}
         with self._lock:

@@ -124,7 +124,7 @@ def test_rejected_vms_go_where_that_is_configured(oned: Oned, tmp_path: Path) ->
 def test_vms_without_the_attribute(oned: Oned, tmp_path: Path) -> None:
     """Pending VMs without it are immediate, unlimited leases, or left alone, as configured; held ones always are."""
     with serving(tmp_path, oned=oned) as daemon:
-        plain, held = oned.create("ana", "plain"), oned.create("ana", "held", hold=True)
+        plain, held = oned.create("ana", "plain"), oned.create("ana", "held", 1, 128, True)
         oned.wait(plain, 3, 3)
         (lease,) = daemon.leases()
         assert (lease.type, lease.duration_s, lease.preemptible) == ("immediate", None, False)

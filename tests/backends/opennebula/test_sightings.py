@@ -287,7 +287,7 @@ def test_nobody_makes_their_vm_anothers(oned: Oned, running: Operator) -> None:
 
 def test_suspended_strangers_keep_their_capacity(oned: Oned, running: Operator) -> None:
     """OpenNebula keeps the capacity of suspended and powered-off VMs, and gives away that of stopped ones: so do we."""
-    mine = oned.create("ana", "mine", cpu=2.5, memory=512)
+    mine = oned.create("ana", "mine", 2.5, 512)
     oned.act(lambda cloud: cloud.deploy(cloud.vms[mine], 1))
     for action, state, counted in (("suspend", 5, 1), ("stop", 4, 0)):
         oned.wait(mine, *((3, 3) if action == "suspend" else (5, 0)))
