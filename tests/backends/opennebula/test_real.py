@@ -65,7 +65,9 @@ def is_in(client: Client, vm: int, state: int, lcm: int = 0) -> None:
 def test_best_effort_gives_way_on_a_real_opennebula(client: Client, tmp_path: Path) -> None:
     """Best-effort VMs are suspended in time, the reservation's VMs start on time and end, then the first resume."""
     hosts = servers(client.hosts())
-    with serving(tmp_path, ("opennebula.poll-interval=0.5", "opennebula.group-wait=3")) as daemon:
+    with serving(
+        tmp_path, ("opennebula.poll-interval=0.5", "opennebula.group-wait=3", "scheduling.suspend-rate=16")
+    ) as daemon:
         cores = hosts[0].cpu // 100
         asked = {"start": "best_effort", "duration": "01:00:00", "group": "sweep"}
         sweep = [create(client, f"sweep-{n}", cores, **asked) for n in range(len(hosts))]
