@@ -176,6 +176,8 @@ class Verifier:
             return
         self._stories.renewed(desk.site, desk.hosts.states)
         self._occupancy.renewed(desk.site)
+        if self._sendings is not None and desk.images is not None:
+            self._sendings.renewed(desk.site, desk.images)
         if isinstance(event, LeaseAdopted):
             self._live[event.lease] = Story(event.lease, event.terms, event.at, None)
         over = [effect.lease for effect in effects if isinstance(effect, Retired)]
