@@ -8,6 +8,7 @@ help:
 $(COMMANDS):
 	@./dev $@
 
-# Against a real installation, whose address and session (a file) are given: make test-opennebula ONE_XMLRPC=… ONE_AUTH=…
+# Against a real installation: make test-opennebula ONE_XMLRPC=http://frontend:2633/RPC2 ONE_AUTH=FILE [ONE_ADMIN_AUTH=FILE]
 test-opennebula:
-	@ONE_XMLRPC="$(ONE_XMLRPC)" ONE_AUTH="$(ONE_AUTH)" ./dev run pytest -ra tests/backends -k "opennebula and real"
+	@ONE_XMLRPC="$(ONE_XMLRPC)" ONE_AUTH="$(ONE_AUTH)" ONE_ADMIN_AUTH="$(ONE_ADMIN_AUTH)" \
+	  ./dev run pytest -k real tests/backends/test_contract.py tests/backends/opennebula/test_real.py

@@ -5,7 +5,6 @@ from haizea.model.events import Event, HostOrdered, LeaseOrdered, MaintenancePla
 from haizea.model.orders import HostOrder, LeaseOrder, SchedulerOrder
 from haizea.model.reason import Reason
 from haizea.model.units import MINUTE
-from haizea.plan.slottable import Reservation
 from tests.core.play import Play
 
 
@@ -43,10 +42,9 @@ class Ordering(Play):
         return reason.text
 
     def _take(self, event: Event) -> Reason | None:
-        desk = self.scheduler.desk
         effects = self.scheduler.handle(event)
-        held = [Reservation(s.start, s.end, s.placement.held) for lease in desk.leases.values() for s in lease.stays]
-        assert desk.table.check([*held, *desk.claims.reservations()]) == []
+        self.verifier.after(event, effects)
+        assert self.verifier.violations == []
         self.hosts_said = [effect.text for effect in effects if isinstance(effect, HostChanged)]
         for effect in effects:
             self._note(effect)

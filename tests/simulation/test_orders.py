@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from haizea.core.desk import Retired
 from haizea.core.memory import lease_document
 from haizea.core.scheduler import Scheduler
+from haizea.experiments.verifier import Verifier
 from haizea.model.effects import Command, Effect, Refused
 from haizea.model.events import Event, LeaseRequested, TimePassed
 from haizea.model.lease import LeaseState
@@ -33,6 +34,7 @@ class Watched:
 
     def __init__(self, world: World) -> None:
         self.scheduler = Scheduler(world.site, 0, world.options, world.policies())
+        self.verifier = Verifier(self.scheduler, full_every=1)
         self.world = world
         self.known: dict[int, Any] = {}
         self.over: dict[int, LeaseState] = {}
@@ -62,6 +64,8 @@ class Watched:
         self.known = now_known
         self._effects(effects)
         self._sound(event)
+        self.verifier.after(event, effects)
+        assert not self.verifier.violations, (self.verifier.violations[:2], event)
 
     def _documents(self) -> dict[int, str]:
         desk = self.scheduler.desk

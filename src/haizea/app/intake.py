@@ -45,7 +45,7 @@ WRITES_MAX: Final = 200
 """So many VMs are written on in one round; the others follow in the next."""
 
 _FINAL: Final = frozenset(state.label for state in FINAL_STATES)
-_BEGUN: Final = frozenset({"active", "suspending", "resuming", "migrating", "paused", "ready", "resumed-ready"})
+_BEGUN: Final = frozenset({"active", "suspending", "resuming", "migrating", "paused"})
 _LATER: Final = (PlatformUnavailable, StoreError, Unavailable, OneError, OneUnreachable)
 
 

@@ -36,6 +36,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "webhook": ("haizea.cli.live.webhook:webhook", "Add, list and remove webhooks."),
     "store": ("haizea.cli.store:store", "Back up, check, migrate, move and prune the store."),
     "pretend": ("haizea.cli.pretend:pretend", "Act behind Haizea's back on the pretended platform."),
+    "opennebula": ("haizea.cli.opennebula:opennebula", "Check an OpenNebula that Haizea is to schedule."),
     "context": ("haizea.cli.live.context:context", "Name servers, and choose among them."),
     "completion": ("haizea.cli.completion:completion", "Print a script that lets a shell complete commands."),
 }

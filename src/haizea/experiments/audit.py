@@ -32,7 +32,7 @@ class Audit:
         """Check all; ``decided`` says that the scheduler has had its say at this instant."""
         desk, at = self._desk, instant(now)
         held = [Reservation(s.start, s.end, s.placement.held) for lease in desk.leases.values() for s in lease.stays]
-        for text in desk.table.check(held):
+        for text in desk.table.check([*held, *desk.claims.reservations()]):
             self._report(f"The slot table is wrong, {text}, at {at}.")
         for number in sorted(self._live.keys() ^ desk.leases.keys()):
             self._report(f"Lease {number} is lost at {at}.")
@@ -61,7 +61,7 @@ class Audit:
         desk = self._desk
         for what, leases in (("queue", list(desk.queue)), ("reserved", list(desk.reserved))):
             for one, other in pairwise(leases):
-                if one.submitted > other.submitted:
+                if (one.rank, one.submitted) > (other.rank, other.submitted):
                     self._report(f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}.")
             if len({lease.id for lease in leases}) < len(leases):
                 self._report(f"A lease is twice in {what} at {now}.")
@@ -75,7 +75,8 @@ class Audit:
         queued = {lease.id for lease in desk.queue}
         for lease in desk.leases.values():
             waits = lease.id in queued
-            if (lease.parked or lease.degraded) and not waits and lease.state is not LeaseState.NEW:
+            aside = lease.parked or lease.degraded or lease.state in (LeaseState.HELD, LeaseState.MIGRATING)
+            if aside and not waits and lease.state is not LeaseState.NEW:
                 # Kept from being started by somebody, or without hosts for its time: neither waits nor need be planned.
                 continue
             if lease.state is not LeaseState.NEW and bool(lease.stays) is waits:
@@ -92,6 +93,8 @@ class Audit:
         While memory images are copied one may: until they have arrived, better hosts may be free for too short a time.
         """
         desk = self._desk
+        if desk.pauses:
+            return
         if any(copy.end > now for lease in desk.leases.values() for stay in lease.stays for copy in stay.copies):
             return
         for lease in list(desk.queue)[: 1 if desk.options.reservations_max == 0 else None]:

@@ -17,7 +17,7 @@ class Endings:
     """Checks leases that are over."""
 
     def __init__(self, desk: Desk, rules: Rules, stories: Stories) -> None:
-        self._table = desk.table
+        self._desk = desk
         self._options = desk.options
         self._rules = rules
         self._wrong = stories.wrong
@@ -49,7 +49,7 @@ class Endings:
 
     def rows(self, story: Story, lease: Lease, at: Instant) -> None:
         """Compare the rows of results with the story, and with each other."""
-        rows = list(operations(lease, self._table, self._options.exclusion))
+        rows = list(operations(lease, self._desk.table, self._options.exclusion))
         busy: dict[int, list[OperationRow]] = {}
         for row in rows:
             before = row.start < story.submitted and row.kind != "transfer"

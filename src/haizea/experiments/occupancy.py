@@ -35,6 +35,12 @@ class Occupancy:
         self._where: dict[int, set[int]] = {}
         self._over: set[tuple[int, Instant]] = set()
 
+    def renewed(self, site: Site) -> None:
+        """Take over a site that has become another one, of which hosts have the numbers they had."""
+        self._site = site
+        self._capacity = [tuple(host.capacity[name] for name in self._types) for host in site.hosts]
+        self._on += [{} for _ in range(len(self._on), len(site.hosts))]
+
     def replace(
         self, lease: int, stays: Sequence[tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]]
     ) -> set[int]:

@@ -28,6 +28,10 @@ class Sendings:
         self._busy: tuple[Instant, Instant, str] | None = None
         self._seen: list[tuple[Instant, Instant, int]] = []
 
+    def renewed(self, site: Site, images: Images) -> None:
+        """Take over a site that has become another one, and who knows which images are where."""
+        self._site, self._images = site, images
+
     def requested(self, story: Story) -> None:
         """Learn how large an image is; of one name with several sizes, the smallest."""
         image = story.terms.software

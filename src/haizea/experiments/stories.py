@@ -44,8 +44,9 @@ class Story:
     had run to their end; ``images`` the host of every VM's memory image, complete from ``images_at`` on;
     ``planned_on`` the hosts it was to be on when that was looked at last. ``excused`` are leases that something
     unplanned has happened to: promises about their times no longer bind. ``displaced`` are those whose VMs were seen
-    where they were not planned to be, ``ended`` the VMs of which somebody has said that they are over. ``demands`` are
-    those of its VMs in order.
+    where they were not planned to be, ``ended`` the VMs of which somebody has said that they are over. ``ordered``
+    are leases about which, or because of which others, people have ordered something: what they hold is checked like
+    that of all, what happens to them is up to those. ``demands`` are those of its VMs in order.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Story:
         "id",
         "images",
         "images_at",
+        "ordered",
         "planned_on",
         "real",
         "since",
@@ -78,7 +80,7 @@ class Story:
         self.type = terms.type
         self.submitted = submitted
         self.real = real
-        self.accepted = self.excused = self.guests_over = self.displaced = False
+        self.accepted = self.excused = self.guests_over = self.displaced = self.ordered = False
         self.ended: set[int] = set()
         self.demands = tuple(merged(terms))
         self.doing = Doing.ABSENT
@@ -169,6 +171,17 @@ class Stories:
         self._rules = rules
         self._states = states
         self._report = report
+
+    def renewed(self, site: Site, states: Sequence[HostState]) -> None:
+        """Take over a site that has become another one."""
+        self._site, self._states = site, states
+
+    def take_over(self, story: Story, lease: Lease) -> None:
+        """Take over what a lease is after people have ordered something."""
+        story.terms, story.type = lease.terms, lease.type
+        story.demands = tuple(merged(lease.terms))
+        story.excused = story.displaced = story.ordered = True
+        story.ended |= lease.over
 
     def wrong(self, story: Story, at: Instant, text: str) -> None:
         """Report something about a lease."""

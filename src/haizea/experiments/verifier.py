@@ -23,8 +23,23 @@ from haizea.experiments.endings import Endings
 from haizea.experiments.occupancy import Occupancy
 from haizea.experiments.sendings import Sendings
 from haizea.experiments.stories import Doing, Rules, Stories, Story
-from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Notice, Verb
-from haizea.model.events import Event, InstanceObserved, LeaseRequested, OperationReported, TimePassed
+from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Notice, Refused, Verb
+from haizea.model.events import (
+    Event,
+    HostOrdered,
+    InstanceObserved,
+    LeaseAdopted,
+    LeaseOrdered,
+    LeaseRequested,
+    MaintenanceOver,
+    MaintenancePlanned,
+    OperationReported,
+    SchedulerOrdered,
+    SiteChanged,
+    StrangersObserved,
+    TimePassed,
+    WishesChanged,
+)
 from haizea.model.lease import FINAL_STATES, LeaseState, LeaseType
 from haizea.model.reason import Cause
 from haizea.model.units import FAR_FUTURE, Instant, Span
@@ -35,6 +50,21 @@ VIOLATIONS_MAX: Final = 100
 FULL_EVERY: Final = 1_000
 
 _UNPLANNED: Final = frozenset({Cause.HOST_LOST, Cause.FAILED})
+
+_CLAIMS: Final = -1
+"""The number under which what others than leases hold is added up."""
+
+ORDERS: Final = (
+    LeaseOrdered,
+    HostOrdered,
+    SchedulerOrdered,
+    MaintenancePlanned,
+    MaintenanceOver,
+    SiteChanged,
+    StrangersObserved,
+    LeaseAdopted,
+    WishesChanged,
+)
 
 Signature = tuple[object, ...]
 
@@ -67,7 +97,7 @@ class Verifier:
         self._signatures: dict[int, Signature] = {}
         self._real: dict[int, Span] = {}
         self._now = desk.now
-        self._finished = self._decided = False
+        self._finished = self._decided = self._claimed = False
 
     def tell(self, lease: int, real_duration: Span) -> None:
         """Be told how long the VMs of a lease will really run."""
@@ -101,6 +131,8 @@ class Verifier:
             )
         self._now = event.at
         self._take_in(event)
+        if isinstance(event, ORDERS):
+            self._ordered(event, effects)
         for effect in effects:
             if isinstance(effect, Command):
                 self._command(effect, event, effects)
@@ -114,9 +146,12 @@ class Verifier:
             elif isinstance(effect, HostChanged):
                 survive = self._desk.options.images_survive
                 self._stories.host_is(effect.host, effect.state, list(self._live.values()), images_survive=survive)
+        claimed = self._claims()
         decided = isinstance(event, TimePassed)
         self._decided = decided
         self._check_leases(self._desk.leases.values(), decided=decided)
+        for host in claimed:
+            self._occupancy.check(host, self._now)
         if self._sendings is not None:
             self._sendings.after(self._now)
         if self.events % self._full_every == 0:
@@ -131,6 +166,41 @@ class Verifier:
                     self._sendings.requested(story)
         elif isinstance(event, InstanceObserved | OperationReported) and event.lease in self._live:
             self._stories.unplanned(self._live[event.lease], event)
+
+    def _ordered(self, event: Event, effects: Sequence[Effect | Retired]) -> None:
+        """Follow what people have ordered; what was refused must have left no trace."""
+        desk = self._desk
+        if any(isinstance(effect, Refused) for effect in effects):
+            if len(effects) > 1 or desk.touched:
+                self._violation(f"{type(event).__name__} was refused at {instant(event.at)}, and did something.")
+            return
+        self._stories.renewed(desk.site, desk.hosts.states)
+        self._occupancy.renewed(desk.site)
+        if self._sendings is not None and desk.images is not None:
+            self._sendings.renewed(desk.site, desk.images)
+        if isinstance(event, LeaseAdopted):
+            self._live[event.lease] = Story(event.lease, event.terms, event.at, None)
+        over = [effect.lease for effect in effects if isinstance(effect, Retired)]
+        for lease in [*[desk.leases[number] for number in desk.touched if number in desk.leases], *over]:
+            if lease.id in self._live:
+                self._stories.take_over(self._live[lease.id], lease)
+
+    def _claims(self) -> list[int]:
+        """Take note of what others than leases hold, and return of which hosts.
+
+        Who makes way when a window begins was ordered to.
+        """
+        desk = self._desk
+        pieces = desk.claims.pieces()
+        if not pieces and not self._claimed:
+            return []
+        self._claimed = bool(pieces)
+        held = [(piece.start, piece.end, [piece.host], [piece.amounts]) for piece in pieces]
+        touched = self._occupancy.replace(_CLAIMS, held)
+        for number in desk.touched:
+            if number in self._live and number in desk.leases:
+                self._stories.take_over(self._live[number], desk.leases[number])
+        return sorted(touched)
 
     def _command(self, command: Command, event: Event, effects: Sequence[Effect | Retired]) -> None:
         story = self._live.get(command.lease)
@@ -147,6 +217,8 @@ class Verifier:
                 self._stories.wrong(story, event.at, "is sent an image though images are not managed")
             else:
                 self._sendings.command(story, command)
+            return
+        if story.ordered:
             return
         self._stories.command(story, command, _copies(lease, event.at), event)
         if command.verb is Verb.START and self._sendings is not None and isinstance(event, TimePassed):
@@ -188,6 +260,8 @@ class Verifier:
             story.excused = True
         if state is LeaseState.FAILED and not story.excused:
             self._stories.wrong(story, at, "fails though nothing happened to it")
+        if story.ordered:
+            return
         if state is LeaseState.DONE:
             self._endings.done(story, lease, at)
         elif story.type in (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE) and state is LeaseState.CANCELLED:
@@ -277,7 +351,8 @@ class Verifier:
             if one.end > other.start or not one.suspending or not other.resuming:
                 wrong(story, now, f"has one stay until {instant(one.end)} and another from {instant(other.start)} on")
         for i, stay in enumerate(stays):
-            self._check_stay(story, stay, decided=decided, first=i == 0)
+            if not story.ordered:
+                self._check_stay(story, stay, decided=decided, first=i == 0)
         story.planned_on = {host for stay in stays for host in hosts_of(stay, self._desk.table)}
         if not story.excused:
             self._check_promise(story, lease)

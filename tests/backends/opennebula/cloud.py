@@ -162,7 +162,8 @@ class Cloud:
                 ACTION, f'Error performing action "{action}": This action is not available for state {vm.state}'
             )
         if vm.history and kind not in ("resume", "hold", "release"):
-            vm.here.action, vm.here.by = ACTIONS[action], by
+            # Of a termination it is the owner who is written down, whoever it was.
+            vm.here.action, vm.here.by = ACTIONS[action], vm.uid if kind == "terminate" else by
         getattr(self, f"_{kind}")(vm, by)
 
     def _hold(self, vm: VM, _by: int) -> None:
@@ -187,8 +188,10 @@ class Cloud:
         if vm.state in (1, 2):
             _end(vm, 6)
         elif vm.at(3, 3) or vm.at(3, 16) or vm.at(3, 12):
-            hard = vm.here.action == ACTIONS["terminate-hard"]
-            self._go(vm, 12, 11, then=lambda: _end(vm, 6), failure=None if hard else lambda: _set(vm, 3, 3))
+            if vm.here.action == ACTIONS["terminate-hard"]:
+                self._go(vm, 11, then=lambda: _end(vm, 6))
+            else:
+                self._go(vm, 12, 11, then=lambda: _end(vm, 6), failure=lambda: _set(vm, 3, 3))
         else:
             self._go(vm, 11, then=lambda: _end(vm, 6))
 

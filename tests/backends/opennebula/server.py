@@ -178,7 +178,9 @@ class Oned:
         vm.template |= capacity
         return vm
 
-    def create(self, user: str, name: str, cpu: float = 1, memory: int = 128, hold: bool = False, **haizea: str) -> int:
+    def create(
+        self, user: str, name: str, cpu: float = 1, memory: int = 128, hold: bool = False, /, **haizea: str
+    ) -> int:
         """Create a VM as a user does, with a HAIZEA attribute where it is given; return its number."""
         said: dict[str, object] = {"HAIZEA": {key.upper(): value for key, value in haizea.items()}} if haizea else {}
         with self._lock:
@@ -205,10 +207,11 @@ class Oned:
         """Wait for a VM to be in a state."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self.states()[number][:2] == (state, lcm):
+            found = self.states().get(number)
+            if found is not None and found[:2] == (state, lcm):
                 return
             time.sleep(0.01)
-        raise AssertionError(f"VM {number} is {self.states()[number]}, not {(state, lcm)}")
+        raise AssertionError(f"VM {number} is {self.states().get(number)}, not {(state, lcm)}: {self.cloud.log[-20:]}")
 
 
 class _Http(ThreadingHTTPServer):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from haizea.backends.opennebula.errands import Key
 from haizea.backends.opennebula.pools import Machine, Server
 from haizea.backends.opennebula.site import Numbers
-from haizea.backends.opennebula.states import DONE, Place, actor, host_of, look, observed
+from haizea.backends.opennebula.states import DONE, ENDED_BY_SOMEBODY, Place, actor, host_of, look, observed
 from haizea.model.events import Observed
 from haizea.model.site import HostState
 from haizea.runtime.ports import HostSeen, Said, Seen
@@ -76,7 +76,8 @@ class Sightings:
         if state is None and vm is not None and vm.state != DONE:
             return []
         by = "" if vm is None else self._by(vm, ours)
-        return [Seen(*key, Observed.DELETED if by else Observed.VANISHED, None, by)]
+        wanted = vm is not None and vm.record is not None and vm.record.action in ENDED_BY_SOMEBODY
+        return [Seen(*key, Observed.DELETED if wanted else Observed.VANISHED, None, by)]
 
     def _by(self, vm: Machine, ours: int) -> str:
         user = actor(vm, ours)

@@ -28,7 +28,12 @@ SHUTTING_DOWN: Final = 12
 BY_MONITOR: Final = 44
 """The action of a history record that the monitoring wrote, not a person: the guest did it, or the hypervisor."""
 
-RECREATED: Final = 14
+TERMINATED: Final = frozenset({27, 28})
+"""Terminate and terminate-hard. The user in such a record is the VM's owner, whoever it was that terminated it."""
+
+ENDED_BY_SOMEBODY: Final = TERMINATED | {13}
+"""What leaves nothing of a VM: somebody has wanted that."""
+
 PAUSED_BY_US: Final = "HAIZEA_PAUSED"
 
 
@@ -159,9 +164,11 @@ def observed(vm: Machine, ours: int) -> Observed | None:
 
 
 def actor(vm: Machine, ours: int) -> int | None:
-    """Return the user who brought a VM where it is, None where it was nobody, or Haizea itself."""
+    """Return the user who brought a VM where it is; None where it was nobody, or Haizea itself, or is not known."""
     record = vm.record
     if record is None or record.by < 0 or record.by == ours or record.action in (0, BY_MONITOR):
+        return None
+    if record.action in TERMINATED:
         return None
     return record.by
 
