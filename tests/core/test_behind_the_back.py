@@ -1,0 +1,276 @@
+"""What people do to VMs with the platform's own tools is followed, not fought."""
+
+from typing import Any, Final
+
+from haizea.model.events import CancelRequested, ClockJumped, InstanceObserved, LeaseRequested, Observed, TimePassed
+from haizea.model.lease import LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
+from haizea.model.reason import Cause
+from haizea.model.units import MINUTE, SECOND
+from tests.core.play import VM, Play
+
+S: Final = LeaseState
+
+
+def see(play: Play, observed: Observed, vm: int = 0, number: int = 1, host: int | None = None) -> list[str]:
+    """Report what an administrator has done to a VM; return what comes of it."""
+    play.tell(InstanceObserved(play.scheduler.desk.now, number, vm, observed, host, "root"))
+    return play.go()
+
+
+def running(hosts: int = 2, vms: int = 1, **terms: Any) -> Play:
+    """A lease that runs for an hour from 0 on; 10 minutes have passed."""
+    play = Play(hosts)
+    play.ask(1, vms=vms, **terms)
+    play.go(10)
+    return play
+
+
+# Suspended and resumed -----------------------------------------------------------------------------------------
+
+
+def test_what_somebody_suspends_gives_its_hosts_away_and_is_not_resumed() -> None:
+    """Whoever waits gets the capacity; the lease stays suspended as long as nobody says otherwise."""
+    play = running(1)
+    play.ask(2)
+    play.go()
+    see(play, Observed.SUSPENDED)
+    assert (play.state(1), play.lease(1).parked, play.state(2)) == (S.SUSPENDED_QUEUED, "root", S.ACTIVE)
+    play.go(300)
+    assert play.state(1) is S.SUSPENDED_QUEUED
+    assert play.lease(1).delivered == 10 * MINUTE
+
+
+def test_what_somebody_resumes_is_accounted_where_it_runs() -> None:
+    """The lease goes on for what is left, on the host on which it was resumed, and nothing is commanded."""
+    play = running(2)
+    see(play, Observed.SUSPENDED)
+    (home,) = play.lease(1).images or ()
+    play.go(20)
+    said = see(play, Observed.RUNNING, vm=1, host=1 - home)
+    assert not [line for line in said if line.split()[1] in ("start", "resume", "suspend", "destroy")]
+    assert play.hosts(1) == (1 - home,)
+    assert play.stays(1) == [(20, 70)]
+    play.go(70)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_what_is_resumed_where_there_is_no_room_is_suspended_again() -> None:
+    """Somebody who was promised the host keeps it; people are told."""
+    play = running(1)
+    see(play, Observed.SUSPENDED)
+    play.ask(2, start=11, preemptible=False)
+    play.go(20)
+    said = see(play, Observed.RUNNING)
+    assert "1200s suspend 1" in said
+    assert (play.state(1), play.state(2)) == (S.SUSPENDED_QUEUED, S.ACTIVE)
+
+
+def test_best_effort_gives_way_to_what_somebody_resumes() -> None:
+    """The one that the schedule had put there instead goes back to the queue."""
+    play = running(1)
+    see(play, Observed.SUSPENDED)
+    play.ask(2)
+    play.go(20)
+    see(play, Observed.RUNNING)
+    assert (play.state(1), play.state(2)) == (S.ACTIVE, S.READY)
+    assert play.stays(2) == [(70, 130)]
+
+
+def test_a_lease_of_which_some_vms_are_suspended_keeps_its_hosts() -> None:
+    """Time in which not all of its VMs run does not count; when the last one is suspended, so is the lease."""
+    play = running(2, vms=2)
+    see(play, Observed.SUSPENDED, vm=1)
+    assert play.state(1) is S.ACTIVE
+    play.go(20)
+    see(play, Observed.RUNNING, vm=1)
+    play.go(30)
+    see(play, Observed.SUSPENDED, vm=1)
+    see(play, Observed.SUSPENDED, vm=2)
+    assert play.state(1) is S.SUSPENDED_QUEUED
+    assert (play.lease(1).delivered, play.lost(1)) == (20 * MINUTE, 10)
+
+
+def test_a_reservation_that_somebody_keeps_suspended_is_over_when_its_time_is() -> None:
+    """Its memory image is removed then."""
+    play = running(1, start=0)
+    see(play, Observed.SUSPENDED)
+    said = play.go(61)
+    assert said[-2:] == ["3600s destroy 1", "3600s 1 done"]
+
+
+def test_no_memory_image_is_left_when_a_suspended_lease_ends() -> None:
+    """One that is cancelled while it is suspended has its image removed."""
+    play = running(1)
+    see(play, Observed.SUSPENDED)
+    play.tell(CancelRequested(play.scheduler.desk.now, 1))
+    assert play.go() == ["600s destroy 1", "600s 1 cancelled"]
+
+
+def test_an_image_that_is_gone_has_its_lease_start_over() -> None:
+    """What was delivered is lost, and told."""
+    play = running(1)
+    see(play, Observed.SUSPENDED)
+    see(play, Observed.VANISHED)
+    assert (play.state(1), play.lost(1), play.lease(1).images) == (S.QUEUED, 10, None)
+
+
+def test_what_is_suspended_and_then_deleted_is_cancelled() -> None:
+    """The reason names who did it."""
+    play = running(1)
+    see(play, Observed.SUSPENDED)
+    see(play, Observed.DELETED)
+    assert play.state(1) is S.CANCELLED
+    assert (play.reason(1).cause, "deleted by root" in play.reason(1).text) == (Cause.CANCELLED, True)
+
+
+# Paused, moved, stopped ----------------------------------------------------------------------------------------
+
+
+def test_what_somebody_pauses_keeps_its_capacity_and_its_time_goes_on() -> None:
+    """Back to running, the lease is active again; its end stays."""
+    play = running(1)
+    play.ask(2)
+    play.go()
+    see(play, Observed.PAUSED)
+    assert (play.state(1), play.state(2)) == (S.PAUSED, S.READY)
+    play.go(20)
+    see(play, Observed.RUNNING)
+    assert (play.state(1), play.stays(1)) == (S.ACTIVE, [(0, 60)])
+
+
+def test_what_is_paused_goes_on_to_be_suspended_when_it_must_give_way() -> None:
+    """VMs that stand still are let go before they are suspended."""
+    play = running(1)
+    play.ask(2, start=30, minutes=10)
+    play.go()
+    see(play, Observed.PAUSED)
+    said = play.go(30)
+    assert said.index("1768s unpause 1") < said.index("1768s suspend 1")
+    assert play.state(2) is S.ACTIVE
+
+
+def test_a_vm_that_somebody_moved_is_where_it_was_moved_to() -> None:
+    """The reservation that was to be there goes elsewhere."""
+    play = running(2)
+    (home,) = play.hosts(1)
+    play.ask(2, start=30, minutes=10)
+    play.go()
+    assert play.hosts(2) == (1 - home,)
+    see(play, Observed.RUNNING, vm=1, host=1 - home)
+    assert (play.hosts(1), play.hosts(2)) == ((1 - home,), (home,))
+    play.go(60)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_a_vm_moved_to_where_there_is_no_room_is_moved_back() -> None:
+    """It is told so, and the schedule stays."""
+    play = running(2)
+    (home,) = play.hosts(1)
+    play.ask(2, preemptible=False)
+    play.go()
+    said = see(play, Observed.RUNNING, vm=1, host=1 - home)
+    assert "600s migrate 1" in said
+    assert play.hosts(1) == (home,)
+
+
+def test_what_somebody_stops_is_over_and_people_are_told_who_it_was() -> None:
+    """It is as if the guest had shut itself down; the lease is done with its last VM."""
+    play = running(3, vms=2)
+    play.ask(2, vms=2)
+    play.go()
+    said = see(play, Observed.STOPPED, vm=1)
+    assert (said[0], said[-2:]) == ("600s notice 1", ["600s 2 active", "600s start 2"])
+    see(play, Observed.DELETED, vm=2)
+    assert play.state(1) is S.DONE
+
+
+def test_a_vm_that_is_not_to_be_there_is_removed() -> None:
+    """Also where it is one of a lease of which others run."""
+    play = running(2, vms=2)
+    see(play, Observed.STOPPED, vm=1)
+    said = see(play, Observed.RUNNING, vm=1, host=0)
+    assert said[-1] == "600s destroy 1"
+    assert play.state(1) is S.ACTIVE
+
+
+# Contradictions ------------------------------------------------------------------------------------------------
+
+
+def test_after_some_contradictions_a_lease_is_held_and_says_why() -> None:
+    """Three times the schedule suspends a lease, and somebody resumes it."""
+    play = Play(2)
+    play.ask(1, minutes=600)
+    for turn in range(3):
+        play.go(20 + 60 * turn)
+        play.ask(10 + turn, vms=2, start=30 + 60 * turn, minutes=5, preemptible=True)
+        play.go(32 + 60 * turn)
+        assert play.state(1) in (S.SUSPENDED_QUEUED, S.SUSPENDED_SCHEDULED)
+        play.tell(CancelRequested(play.scheduler.desk.now, 10 + turn))
+        see(play, Observed.RUNNING)
+    assert play.state(1) is S.HELD
+    assert play.reason(1).text == ("What was commanded for it was undone 3 times; at last it was resumed by root.")
+
+
+def test_undoing_ones_own_act_contradicts_nobody() -> None:
+    """Who suspends and resumes a lease undoes what was commanded only once."""
+    play = running(1)
+    for _ in range(5):
+        see(play, Observed.SUSPENDED)
+        see(play, Observed.RUNNING)
+    assert (play.state(1), play.lease(1).contradictions) == (S.ACTIVE, 1)
+
+
+# Unknown ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_vm_of_which_nothing_is_known_has_failed_after_its_grace() -> None:
+    """Until then nothing is done."""
+    play = running(2)
+    see(play, Observed.UNKNOWN)
+    play.go(10.9)
+    assert (play.state(1), play.lease(1).requeued) == (S.ACTIVE, 0)
+    play.go(11)
+    assert play.lease(1).requeued == 1
+
+
+def test_a_vm_that_is_heard_of_within_its_grace_runs_on() -> None:
+    """It was only that nobody could see it."""
+    play = running(2)
+    see(play, Observed.UNKNOWN)
+    play.go(10.5)
+    see(play, Observed.RUNNING)
+    play.go(60)
+    assert (play.state(1), play.lease(1).requeued) == (S.DONE, 0)
+
+
+def test_a_clock_that_is_set_does_not_end_a_grace() -> None:
+    """What waits for time to pass waits for as long as before; what is due is done once."""
+    play = running(2)
+    see(play, Observed.UNKNOWN)
+    now = play.scheduler.desk.now + 5 * MINUTE
+    play.tell(ClockJumped(now, 5 * MINUTE))
+    play.go(15.9)
+    assert play.lease(1).requeued == 0
+    play.go(16)
+    assert play.lease(1).requeued == 1
+
+
+def test_time_stands_still_until_a_clock_that_was_set_back_has_caught_up() -> None:
+    """Events of meanwhile are of now; nothing is done twice, and nothing raises."""
+    play = running(2)
+    scheduler, now = play.scheduler, play.scheduler.desk.now
+    scheduler.handle(ClockJumped(now - 60 * SECOND, -60 * SECOND))
+    scheduler.handle(LeaseRequested(now - 50 * SECOND, 2, LeaseTerms((NodeSet(1, VM),), MINUTE)))
+    effects = scheduler.handle(TimePassed(now - 50 * SECOND))
+    assert {effect.at for effect in effects} == {now}
+    assert scheduler.desk.leases[2].state is S.ACTIVE
+
+
+def test_a_held_lease_goes_on_when_it_is_released() -> None:
+    """A VM that was down is started again."""
+    play = running(1, reactions=Reactions(on_failure=OnFailure.HOLD))
+    see(play, Observed.CRASHED)
+    play.go(20)
+    play.scheduler._reactions.wishes.release(play.lease(1))
+    assert play.state(1) is S.ACTIVE
+    assert (play.lease(1).delivered, play.lost(1)) == (10 * MINUTE, 10)

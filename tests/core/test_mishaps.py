@@ -1,0 +1,165 @@
+"""Operations that are late, over early, or fail."""
+
+import pytest
+
+from haizea.model.events import CancelRequested, OperationOutcome, OperationReported
+from haizea.model.lease import DiskImage, LeaseState
+from haizea.model.units import MINUTE, SECOND
+from haizea.plan.options import Overdue, TransferOptions
+from tests.core.play import Play
+from tests.core.test_reactions import failed, late, suspended
+
+S = LeaseState
+
+
+def done(play: Play, kind: str, number: int = 1) -> list[str]:
+    """Report that an operation of a lease is over already."""
+    play.tell(OperationReported(play.scheduler.desk.now, number, kind, OperationOutcome.DONE))
+    return play.go()
+
+
+def test_a_suspension_that_is_over_early_frees_its_hosts() -> None:
+    """Whoever waits starts at once."""
+    play = suspended(29.5)
+    play.tell(CancelRequested(play.scheduler.desk.now, 2))
+    play.ask(3, minutes=5)
+    play.go(29.6)
+    done(play, "suspend")
+    assert play.lease(1).state is not S.SUSPENDING
+    assert play.scheduler.desk.table.free_now() < 200
+    play.go(500)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_a_resumption_that_is_over_early_starts_the_run_and_ends_it_earlier() -> None:
+    """What is left is run earlier, and no more than that."""
+    play = suspended(40.2)
+    end = play.lease(1).stays[0].end
+    done(play, "resume")
+    assert play.state(1) is S.ACTIVE
+    assert play.lease(1).stays[0].end == end - 20 * SECOND
+    play.go(500)
+    assert play.lease(1).delivered == 60 * MINUTE
+
+
+def test_a_late_boot_is_made_up_for_after_the_planned_end() -> None:
+    """Best effort runs for all it has asked for; the time until its VMs run is lost and written down."""
+    play = Play(1)
+    play.ask(1)
+    play.go()
+    late(play, "boot", 2)
+    play.go(61)
+    assert (play.state(1), play.lost(1)) == (S.ACTIVE, 2)
+    play.go(62)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_a_reservation_that_boots_late_ends_when_it_was_to() -> None:
+    """What it loses is told."""
+    play = Play(1)
+    play.ask(1, start=0)
+    play.go()
+    late(play, "boot", 2)
+    assert "0s notice 1" in play.said
+    play.go(60)
+    assert (play.state(1), play.lease(1).delivered, play.lost(1)) == (S.DONE, 58 * MINUTE, 2)
+
+
+def test_a_suspension_that_fails_is_tried_again_while_there_is_time() -> None:
+    """The reservation that it was for starts in time."""
+    play = Play(1, suspend_rate=128)
+    play.ask(1)
+    play.go(1)
+    play.ask(2, start=30, minutes=10)
+    play.go(29 + 52 / 60)
+    assert play.state(1) is S.SUSPENDING
+    failed(play, "suspend")
+    assert play.go(30)[:2] == ["1792s notice 1", "1792s suspend 1"]
+    assert (play.state(2), play.lost(1)) == (S.ACTIVE, 0)
+
+
+def test_a_lease_that_cannot_be_suspended_runs_on_where_another_can_give_way() -> None:
+    """The reservation takes the other host, and nothing is lost."""
+    play = Play(2)
+    play.ask(1)
+    play.ask(3)
+    play.go(1)
+    play.ask(2, start=30, minutes=10)
+    play.go(29.9)
+    victim = next(number for number in (1, 3) if play.state(number) is S.SUSPENDING)
+    failed(play, "suspend", number=victim)
+    play.go(30)
+    assert play.state(victim) is S.ACTIVE
+    assert play.state(2) is S.ACTIVE
+    assert play.lost(victim) == 0
+
+
+def test_a_shutdown_that_fails_ends_in_the_removal_of_the_vms() -> None:
+    """The lease is done: it had all its time."""
+    play = Play(1, shutdown_time=30 * SECOND)
+    play.ask(1, minutes=10)
+    play.go(10.2)
+    failed(play, "shutdown")
+    said = play.go()
+    assert [line.split()[1] for line in said] == ["notice", "destroy", "1"]
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 10 * MINUTE)
+
+
+def test_a_resumption_that_fails_again_and_again_starts_over() -> None:
+    """It is tried with growing delays; then the image is taken to be bad."""
+    play = suspended(40.2)
+    tries = 0
+    while play.lease(1).images is not None:
+        failed(play, "resume")
+        tries += 1
+        assert tries < 10
+        play.go(play.now + 1.5)
+        if play.state(1) is S.ACTIVE:
+            break
+    play.go(500)
+    assert play.state(1) is S.DONE
+    assert play.lease(1).delivered == 60 * MINUTE
+
+
+@pytest.mark.parametrize(("rule", "state"), [(Overdue.CANCEL, S.CANCELLED), (Overdue.FORCE, S.DONE)])
+def test_what_is_overdue_for_too_long_is_broken_off(rule: Overdue, state: LeaseState) -> None:
+    """By the site's choice the operation is taken to have failed, or the lease is cancelled."""
+    play = Play(1, shutdown_time=30 * SECOND, overdue=rule, overdue_max=5 * MINUTE)
+    play.ask(1, minutes=10)
+    play.go(10.2)
+    late(play, "shutdown", 12)
+    late(play, "shutdown", 17)
+    play.go()
+    assert play.state(1) is state
+
+
+def test_an_image_that_was_not_sent_is_sent_again() -> None:
+    """A best-effort lease starts later; after some times it has failed, with the reason."""
+    play = Play(1, transfer=TransferOptions(100))
+    play.ask(1, minutes=10, software=DiskImage("debian", 1000))
+    play.go(0.5)
+    assert play.state(1) is S.PREPARING
+    failed(play, "transfer")
+    play.go(30)
+    assert (play.state(1), play.lease(1).retries) == (S.DONE, 1)
+
+
+def test_an_image_that_cannot_be_sent_fails_its_lease() -> None:
+    """It is tried a bounded number of times."""
+    play = Play(1, transfer=TransferOptions(100))
+    play.ask(1, minutes=10, software=DiskImage("debian", 1000))
+    for turn in range(4):
+        play.go(0.5 + turn)
+        failed(play, "transfer")
+    play.go()
+    assert play.state(1) is S.FAILED
+    assert "transfer of its image failed" in play.reason(1).text
+
+
+def test_a_move_that_fails_leaves_the_vm_where_it_is() -> None:
+    """People are told."""
+    play = Play(2)
+    play.ask(1)
+    play.go(1)
+    failed(play, "migrate")
+    assert play.go() == ["60s notice 1"]
