@@ -290,7 +290,7 @@ class Verifier:
                 self._violation(f"Lease {lease.id} was never asked for, or is over, and has a plan.")
                 continue
             if not story.accepted or (known is None and decided):
-                self._in_order(story)
+                self._in_order(story, lease)
             story.accepted = True
             touched |= self._occupancy.replace(lease.id, [self._held(story, lease, stay) for stay in stays])
             if lease.over - story.ended:
@@ -319,12 +319,12 @@ class Verifier:
             ]
         )
 
-    def _in_order(self, story: Story) -> None:
-        """Without backfilling nobody is planned while one who was submitted earlier waits."""
+    def _in_order(self, story: Story, lease: Lease) -> None:
+        """Without backfilling nobody is planned while one waits who is before it in the queue."""
         desk = self._desk
-        if desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT:
+        if not story.ordered and desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT:
             for other in desk.queue:
-                if other.submitted >= story.submitted:
+                if (other.rank, other.submitted) >= (lease.rank, lease.submitted):
                     break
                 if other.type is LeaseType.BEST_EFFORT:
                     self._stories.wrong(story, self._now, f"overtakes lease {other.id}, without backfilling,")
