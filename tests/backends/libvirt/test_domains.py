@@ -79,7 +79,7 @@ def test_a_template_that_cannot_be_used_is_refused(text: str, why: str) -> None:
     st.integers(1, 2**31),
     st.integers(1, 10**5),
     st.integers(0, 2**40),
-    st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF)),
+    PATHS,
 )
 def test_a_mark_is_read_as_it_was_written(lease: int, vm: int, command: int, saved: str) -> None:
     """What is written into a domain's metadata is what is read, whatever a path has in it."""

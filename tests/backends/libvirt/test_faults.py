@@ -8,14 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from haizea.backends.libvirt.facade import Connection, Domain, load
-from haizea.backends.libvirt.platform import LibvirtPlatform
 from haizea.model.events import Observed
 from haizea.model.lease import DiskImage
 from haizea.model.site import HostState
 from haizea.runtime.ports import HostSeen
 from tests.backends.contract import Operator, operating
 from tests.backends.libvirt.machines import until
-from tests.backends.libvirt.worlds import QemuWorld
+from tests.backends.libvirt.worlds import Changed, QemuWorld
 
 
 def started(qemu: QemuWorld, operator: Operator, image: str = "counting.raw", host: int = 0) -> int:
@@ -91,7 +90,7 @@ def test_a_migration_that_fails_leaves_the_vm_where_it_was(qemu: QemuWorld) -> N
     """Where a VM cannot be moved it runs on, and nothing of it is left at the other host."""
     hosts = list(qemu.config.hosts)
     hosts[1] = hosts[1]._replace(migration="unix:/nowhere/{name}")
-    with operating(_Changed(qemu, hosts=tuple(hosts))) as operator:
+    with operating(Changed(qemu, hosts=tuple(hosts))) as operator:
         lease = started(qemu, operator)
         before = qemu.counted(lease)
         assert "host h" in operator.do("migrate", lease, (1,)).error
@@ -133,7 +132,7 @@ def test_a_guest_that_panics_and_is_preserved(qemu: QemuWorld) -> None:
     template = qemu.folder / "preserve.xml"
     assert qemu.config.template is not None
     template.write_text(qemu.config.template.read_text().replace("<on_crash>destroy", "<on_crash>preserve"))
-    with operating(_Changed(qemu, template=template)) as operator:
+    with operating(Changed(qemu, template=template)) as operator:
         lease = started(qemu, operator, "panic.raw")
         news(operator, lease, Observed.CRASHED)
         operator.well("destroy", lease, (0,))
@@ -283,7 +282,7 @@ def test_a_host_that_hangs_delays_no_other(qemu: QemuWorld, operator: Operator) 
 
 def test_events_are_not_needed(qemu: QemuWorld) -> None:
     """What no event tells is found by looking now and then."""
-    changed = _Changed(qemu, timing=qemu.config.timing._replace(rescan=500))
+    changed = Changed(qemu, timing=qemu.config.timing._replace(rescan=500))
     platform = changed.platform()
     for host in platform._hosts:
         # As if libvirt had lost them.
@@ -293,18 +292,6 @@ def test_events_are_not_needed(qemu: QemuWorld) -> None:
     news(operator, lease, Observed.GUEST_SHUTDOWN)
     operator.well("destroy", lease, (0,))
     platform.stop()
-
-
-class _Changed(QemuWorld):
-    """The same hosts, configured differently."""
-
-    def __init__(self, qemu: QemuWorld, **options: object) -> None:
-        vars(self).update(vars(qemu))
-        self.config = qemu.config._replace(**options)  # type: ignore[arg-type]  # whatever a test changes
-
-    def platform(self) -> LibvirtPlatform:
-        """Return a new platform object."""
-        return LibvirtPlatform(self.config, self.leases.get, self.folder)
 
 
 def states_of(operator: Operator, host: int) -> list[HostState]:

@@ -202,3 +202,11 @@ class QemuWorld(World):
     def close(self) -> None:
         """End everything."""
         self.machines.remove()
+
+
+class Changed(QemuWorld):
+    """The same hosts, configured differently."""
+
+    def __init__(self, qemu: QemuWorld, **options: object) -> None:
+        vars(self).update(vars(qemu))
+        self.config = qemu.config._replace(**options)  # type: ignore[arg-type]  # whatever a test changes

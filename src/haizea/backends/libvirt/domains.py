@@ -77,7 +77,10 @@ class Disk(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """What a domain is to be like. ``seed`` is a disk for cloud-init, empty for none."""
+    """What a domain is to be like. ``seed`` is a disk for cloud-init, empty for none.
+
+    ``direct`` disks are not cached by their host, so that another one on the same storage sees what was written.
+    """
 
     mark: Mark
     demand: Capacity
@@ -86,6 +89,7 @@ class Spec(NamedTuple):
     seed: str = ""
     network: str | None = None
     limit_cpu: bool = False
+    direct: bool = False
 
     @property
     def name(self) -> str:
@@ -194,6 +198,8 @@ def _add_devices(devices: Tree.Element, spec: Spec) -> None:
     """Add the VM's own disks in front of the template's, and its network."""
     if spec.disk is not None:
         element = _disk(spec.disk.path, "qcow2", "vda")
+        if spec.direct:
+            element[0].set("cache", "none")
         element.append(_backing(spec.disk))
         devices.insert(0, element)
     if spec.seed:

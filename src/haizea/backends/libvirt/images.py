@@ -101,11 +101,13 @@ class Images:
                 volumes.refresh(pool, self._api)
             found = volumes.look_up(pool, name, self._api)
             if found is None or volumes.look_up(pool, name + WHOLE, self._api) is None:
-                volumes.remove(pool, name, self._api)
+                size = f"{name}.{local.kind.capacity}{WHOLE}"
+                for old in (name, size):
+                    volumes.remove(pool, old, self._api)
                 # As raw, so that nothing is written into it but what comes.
                 found = volumes.make(pool, name, "raw", local.length)
                 volumes.upload(connection, found, local.length, counted())
-                volumes.make(pool, f"{name}.{local.kind.capacity}{WHOLE}", "raw", 1)
+                volumes.make(pool, size, "raw", 1)
                 volumes.make(pool, name + WHOLE, "raw", 1)
             return Image(found.path(), local.kind.format, local.kind.capacity, name)
 

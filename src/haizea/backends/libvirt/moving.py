@@ -13,6 +13,7 @@ from haizea.backends.libvirt.facade import (
     MIGRATE_NON_SHARED_INC,
     MIGRATE_PERSIST_DEST,
     MIGRATE_UNDEFINE_SOURCE,
+    MIGRATE_UNSAFE,
     XML_INACTIVE,
     XML_MIGRATABLE,
     XML_SECURE,
@@ -150,7 +151,10 @@ class Moving:
         if target.config.migration:
             parameters[_URI] = target.config.migration.replace("{name}", name)
         flags = MIGRATE_LIVE | MIGRATE_PERSIST_DEST | MIGRATE_UNDEFINE_SOURCE | MIGRATE_ABORT_ON_ERROR
-        if not self._config.shared:
+        if self._config.shared:
+            # libvirt knows only some kinds of shared storage; that this is one, and not cached, is known here.
+            flags |= MIGRATE_UNSAFE
+        else:
             flags |= self._prepare(source, target, vm, wanted, parameters, name)
         with source.heavy:
             try:

@@ -196,6 +196,7 @@ class Operations:
             seed or "",
             self._config.network,
             limits == "yes" or (limits == "auto" and not host.config.session),
+            self._config.shared,
         )
         xml = self._template.render(spec)
         try:

@@ -119,7 +119,8 @@ class LibvirtPlatform:
             if before is None and command.id in self._running:
                 return
             if before is None:
-                vms = self._vms(command)
+                # An image is brought to hosts, not to VMs.
+                vms = self._vms(command) if command.verb != "transfer" else []
                 running = self._running[command.id] = Running(command, [vm for vm, _host in vms])
         if before is not None:
             self._tell(before)
