@@ -25,6 +25,7 @@ from haizea.model.orders import (
     Hold,
     Label,
     Last,
+    LeaseOrder,
     MarkDown,
     Migrate,
     Overcommit,
@@ -57,6 +58,13 @@ from tests.simulation.made_up import HALF, PLAIN, World, worlds
 
 SLOT = 30 * SECOND
 PLAIN_ORDERS = [Suspend(), Resume(), Pause(), Unpause(), Hold(), Release(), Requeue(), ToTop(), ToBottom(), Terminate()]
+PAIRS: list[tuple[LeaseOrder, LeaseOrder]] = [
+    (Suspend(), Resume()),
+    (Hold(), Release()),
+    (Pause(), Unpause()),
+    (Suspend(), Hold()),
+    (Pause(), Suspend()),
+]
 
 
 @st.composite
@@ -124,7 +132,13 @@ def orders(draw: st.DrawFn, world: World) -> list[Event]:
         kind = draw(st.integers(0, 12))
         host = draw(st.integers(0, hosts - 1))
         if kind <= 6:
-            found.append(LeaseOrdered(at, draw(st.integers(1, leases)), draw(lease_orders(hosts, at)), "ann"))
+            one = world.requests[draw(st.integers(0, leases - 1))]
+            at = max(one.arrival, one.terms.start or 0) + draw(st.integers(-4, 12)) * SLOT // 2
+            first, then = draw(st.sampled_from(PAIRS))
+            if draw(st.booleans()):
+                first, then = draw(lease_orders(hosts, at)), Resume()
+            found.append(LeaseOrdered(max(0, at), one.id, first, "ann"))
+            found.append(LeaseOrdered(max(0, at) + draw(st.integers(0, 8)) * SLOT // 2, one.id, then, "ann"))
         elif kind <= 8:
             found.append(HostOrdered(at, host, draw(host_orders(at))))
         elif kind == 9:

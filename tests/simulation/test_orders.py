@@ -21,7 +21,7 @@ from haizea.plan.slottable import Reservation
 from tests.simulation.made_up import World
 from tests.simulation.ordered import ordered_worlds
 
-WORLDS: Final = int(os.environ.get("HAIZEA_WORLDS", "400"))
+WORLDS: Final = int(os.environ.get("HAIZEA_WORLDS", "200"))
 MANY = settings(
     max_examples=WORLDS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
