@@ -39,6 +39,7 @@ PREFIX: Final = re.compile(r"^(\$ +)?(\./dev run +|sudo -u \w+ +|[A-Z_]+=\S+ +)*
 RUN: Final = {
     "CONTRIBUTING.md",
     "README.md",
+    "docs/admin/administering.md",
     "docs/admin/operations.md",
     "docs/admin/store.md",
     "docs/guide/command-line.md",

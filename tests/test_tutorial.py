@@ -28,6 +28,7 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+ADMINISTERING = (ROOT / "docs" / "admin" / "administering.md").read_text(encoding="utf-8")
 STORE = (ROOT / "docs" / "admin" / "store.md").read_text(encoding="utf-8")
 
 FILE = re.compile(r"as `([\w.]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
@@ -284,6 +285,16 @@ def test_what_can_be_done_to_a_store_can_be_done_as_shown(tmp_path: Path) -> Non
     assert [(status, output) for status, output in outcomes if status != 0] == []
     assert (tmp_path / "backup").exists()
     assert "kept" in (tmp_path / "export").read_text(encoding="utf-8")
+
+
+def test_an_administrators_questions_are_answered(tmp_path: Path) -> None:
+    """Every command of the administrators' chapter, in its order, does on a real site what it is there for."""
+    commands = [line for line in commands_of(ADMINISTERING) if line.startswith("haizea ")]
+    rules = [f"--set=scheduling.{rule}" for rule in ("suspension=all", "migration=yes")]
+    with served("--time-scale", "1", *rules) as site:
+        outcomes = session(site, commands, tmp_path)
+    assert [(line, output) for line, (status, output) in zip(commands, outcomes, strict=True) if status != 0] == []
+    assert len(commands) > 60
 
 
 def test_the_commands_of_the_guide_work(tmp_path: Path) -> None:

@@ -152,8 +152,144 @@ class LeaseOrderCalls(Documents):
         return self.order_lease(lease, "restart", vm=vm, **how)
 
 
-class OrderCalls(LeaseOrderCalls):
+class HostOrderCalls(Documents):
+    """Orders about hosts, by name or number, and about their maintenance."""
+
+    def order_host(
+        self,
+        host: str | int,
+        verb: str,
+        wanted: Mapping[str, Any] | None = None,
+        *,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> shapes.Outcome:
+        """Give any order about a host: ``verb`` is the last part of its path."""
+        path = f"/v1/hosts/{part(host)}/{part(verb)}"
+        return cast("shapes.Outcome", self._document("POST", path, body=_body(wanted, reason, dry_run)))
+
+    def drain_host(self, host: str | int, *, until: str | None = None, **how: Any) -> shapes.Outcome:
+        """Let a host run empty; by an instant, if one is given."""
+        return self.order_host(host, "drain", {"until": until}, **how)
+
+    def evacuate_host(self, host: str | int, **how: Any) -> shapes.Outcome:
+        """Empty a host now; ``left`` are the leases that could not go."""
+        return self.order_host(host, "evacuate", **how)
+
+    def disable_host(self, host: str | int, **how: Any) -> shapes.Outcome:
+        """Keep a host out of all planning."""
+        return self.order_host(host, "disable", **how)
+
+    def enable_host(self, host: str | int, **how: Any) -> shapes.Outcome:
+        """Use a host again."""
+        return self.order_host(host, "enable", **how)
+
+    def mark_host_down(self, host: str | int, **how: Any) -> shapes.Outcome:
+        """Take a host to have failed."""
+        return self.order_host(host, "down", **how)
+
+    def label_host(self, host: str | int, labels: Mapping[str, str | None], **how: Any) -> shapes.Outcome:
+        """Give a host labels; None takes one away."""
+        return self.order_host(host, "label", {"labels": dict(labels)}, **how)
+
+    def overcommit_host(self, host: str | int, percent: Mapping[str, int], **how: Any) -> shapes.Outcome:
+        """Plan with so many percent of what a host has, by resource type."""
+        return self.order_host(host, "overcommit", {"percent": dict(percent)}, **how)
+
+    def add_host(
+        self,
+        name: str,
+        capacity: Mapping[str, int],
+        labels: Mapping[str, str] | None = None,
+        *,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> shapes.Outcome:
+        """Add a host."""
+        wanted = {"name": name, "capacity": dict(capacity), "labels": dict(labels or {})}
+        return cast("shapes.Outcome", self._document("POST", "/v1/hosts", body=_body(wanted, reason, dry_run)))
+
+    def remove_host(self, host: str | int, *, reason: str = "", dry_run: bool = False) -> shapes.Outcome:
+        """Remove a host; whoever is there is seen to elsewhere."""
+        return cast("shapes.Outcome", self._document("DELETE", f"/v1/hosts/{part(host)}", _how(reason, dry_run)))
+
+    def maintenance(self) -> list[shapes.Maintenance]:
+        """Return the maintenance windows that are not over."""
+        return cast("list[shapes.Maintenance]", self._items("/v1/maintenance"))
+
+    def plan_maintenance(
+        self,
+        hosts: Iterable[str],
+        start: str,
+        *,
+        end: str | None = None,
+        duration: Length | None = None,
+        window: int | None = None,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> shapes.Outcome:
+        """Plan maintenance of hosts, or change a ``window``."""
+        wanted = {"hosts": list(hosts), "start": start, "end": end, "duration": duration}
+        method, path = ("POST", "/v1/maintenance") if window is None else ("PUT", f"/v1/maintenance/{part(window)}")
+        return cast("shapes.Outcome", self._document(method, path, body=_body(wanted, reason, dry_run)))
+
+    def end_maintenance(self, window: int, *, reason: str = "", dry_run: bool = False) -> shapes.Outcome:
+        """End a maintenance window, or have it not begin."""
+        path = f"/v1/maintenance/{part(window)}"
+        return cast("shapes.Outcome", self._document("DELETE", path, _how(reason, dry_run)))
+
+
+class SchedulerOrderCalls(Documents):
+    """Orders about the scheduler, what differs, and VMs that nobody knows."""
+
+    def scheduler(self) -> shapes.Scheduler:
+        """Return what the scheduler is doing, and by which options."""
+        return cast("shapes.Scheduler", self._document("GET", "/v1/scheduler"))
+
+    def order_scheduler(self, verb: str, *, reason: str = "", dry_run: bool = False) -> shapes.Outcome:
+        """Give an order: ``scheduler/pause``, ``/resume`` or ``/replan``, ``intake/pause`` or ``/resume``."""
+        return cast("shapes.Outcome", self._document("POST", f"/v1/{verb}", body=_body(None, reason, dry_run)))
+
+    def configure_scheduler(
+        self, options: Mapping[str, str], *, reason: str = "", dry_run: bool = False
+    ) -> shapes.Outcome:
+        """Have the scheduler go by other options until the daemon is restarted."""
+        body = _body({"options": dict(options)}, reason, dry_run)
+        return cast("shapes.Outcome", self._document("PATCH", "/v1/scheduler", body=body))
+
+    def reconcile(self, *, reason: str = "", dry_run: bool = False) -> shapes.Reconciled:
+        """Compare what is desired with what is, and deal with every difference."""
+        body = _body(None, reason, dry_run)
+        return cast("shapes.Reconciled", self._document("POST", "/v1/scheduler/reconcile", body=body))
+
+    def diff(self, *, everything: bool = False) -> shapes.Diff:
+        """Return what is desired beside what is observed: what differs, or everything."""
+        return cast("shapes.Diff", self._document("GET", "/v1/diff", {"everything": everything or None}))
+
+    def what_if(self, wanted: Mapping[str, Any]) -> shapes.WhatIf:
+        """Try something on a copy of the present schedule."""
+        return cast("shapes.WhatIf", self._document("POST", "/v1/what-if", body=dict(wanted)))
+
+    def vms(self, lease: int) -> list[shapes.VM]:
+        """Return the VMs of a lease."""
+        return cast("list[shapes.VM]", self._items(f"/v1/leases/{part(lease)}/vms"))
+
+    def strays(self) -> list[shapes.Stray]:
+        """Return the VMs that are no lease's."""
+        return cast("list[shapes.Stray]", self._items("/v1/strays"))
+
+    def adopt(self, wanted: Mapping[str, Any], *, reason: str = "", dry_run: bool = False) -> shapes.Outcome:
+        """Take strays as one lease."""
+        return cast("shapes.Outcome", self._document("POST", "/v1/strays/adopt", body=_body(wanted, reason, dry_run)))
+
+
+class OrderCalls(LeaseOrderCalls, HostOrderCalls, SchedulerOrderCalls):
     """All orders."""
+
+
+def _how(reason: str, dry_run: bool) -> dict[str, Any]:
+    """Return the query of an order that has no contents."""
+    return {"reason": reason or None, "dry_run": dry_run or None}
 
 
 def _body(wanted: Mapping[str, Any] | None, reason: str, dry_run: bool) -> dict[str, Any]:
