@@ -291,9 +291,13 @@ def test_an_administrators_questions_are_answered(tmp_path: Path) -> None:
     """Every command of the administrators' chapter, in its order, does on a real site what it is there for."""
     commands = [line for line in commands_of(ADMINISTERING) if line.startswith("haizea ")]
     rules = [f"--set=scheduling.{rule}" for rule in ("suspension=all", "migration=yes")]
-    with served("--time-scale", "1", *rules) as site:
+    with served("--time-scale", "20", *rules) as site:
         outcomes = session(site, commands, tmp_path)
-    assert [(line, output) for line, (status, output) in zip(commands, outcomes, strict=True) if status != 0] == []
+    # What differs is told by the status; it may be what an order has just begun to change.
+    wrong = [
+        (line, said) for line, (status, said) in zip(commands, outcomes, strict=True) if status and "diff" not in line
+    ]
+    assert wrong == []
     assert len(commands) > 60
 
 

@@ -4,7 +4,7 @@ from haizea.core.scheduler import Scheduler
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease
 from haizea.runtime.rows import LeaseRow
-from haizea.service.errors import Conflict, NotFound
+from haizea.service.errors import Conflict, NotFound, Outdated
 from haizea.service.lease_orders import BY_VERB, Case, LeaseVerb, Wish, event_of, terms_after
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
@@ -74,9 +74,8 @@ class LeaseDesk:
     def _check_version(self, lease: int, version: int) -> None:
         present = self._live.store.lease(lease)
         if present is not None and present.version != version:
-            raise Conflict(
+            raise Outdated(
                 f"lease {lease} has changed since: its version is {present.version}, not {version}",
-                code="version",
                 remedy="Look at it again, and decide anew.",
                 facts={"version": present.version},
             )

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Header, Query
+from fastapi import APIRouter, Body
 from fastapi import Path as InPath
 
 from haizea.api import examples
 from haizea.api.facade import Manager
+from haizea.api.preconditions import IfMatch, Precondition, Version
 from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, NameInPath, router
 from haizea.service.host_orders import HOST_VERBS, HostVerb
 from haizea.service.lease_orders import LEASE_VERBS, LeaseVerb
@@ -20,11 +21,6 @@ from haizea.service.order_models import OrderIn, OutcomeOut
 from haizea.service.scheduling import SCHEDULER_VERBS, SchedulerVerb
 
 VMNumber = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The VM's number in the lease, from 1.")]
-Version = Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description="Only if the lease is still of this version.")]
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", pattern=r'^(\*|"[0-9]{1,18}")$', description="The same, as the `ETag` of the lease."),
-]
 EXAMPLE: Final[dict[str, Any]] = {
     "done": True,
     "text": "Lease 17 is extended to 2 h in all.",
@@ -45,9 +41,8 @@ def order_routes(manager: Manager, lanes: Lanes) -> APIRouter:
 
 def _of_lease(manager: Manager, verb: LeaseVerb) -> Endpoint:
     def give(asked: Any, lease: int, body: OrderIn, version: int | None, if_match: str | None, vm: int = 0) -> Any:
-        if version is None and if_match not in (None, "*"):
-            version = int(if_match.strip('"'))
-        return manager.lease_desk.order(asked.who, verb.verb, lease, body, vm=vm, version=version)
+        with Precondition(if_match, version).version(lambda: manager.leases.show(asked.who, lease)) as seen:
+            return manager.lease_desk.order(asked.who, verb.verb, lease, body, vm=vm, version=seen)
 
     more = [required("vm", VMNumber)] if verb.of_vm else []
     parameters = [
