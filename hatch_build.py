@@ -35,7 +35,9 @@ SETUP = """
 import sys
 from mypyc.build import mypycify
 from setuptools import setup
-setup(name="haizea-compiled", packages=[], ext_modules=mypycify(["--strict", *sys.argv[3:]], opt_level="3"),
+# What is only imported may need packages, or their types, that are not here; it is checked elsewhere.
+OPTIONS = ["--strict", "--follow-imports=silent"]
+setup(name="haizea-compiled", packages=[], ext_modules=mypycify([*OPTIONS, *sys.argv[3:]], opt_level="3"),
       script_args=["build_ext", "--build-lib", sys.argv[1], "--build-temp", sys.argv[2], "--parallel", "2"])
 """
 
