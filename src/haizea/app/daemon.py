@@ -120,6 +120,7 @@ class Parts(NamedTuple):
     webhooks: Webhooks
     targets: Targets
     measures: Measures
+    field: LiveField
     helpers: tuple[Helper, ...] = ()
 
 
@@ -175,7 +176,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))
     helpers = helpers_of(settings, platform, made.manager, warn)
-    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures, helpers)
+    return Parts(settings, engine, store, made.manager, made.webhooks, made.targets, measures, field, helpers)
 
 
 def helpers_of(
@@ -422,6 +423,7 @@ class Daemon:
             signals.reload.clear()
             self.settings = await reload(doors, self.settings, self._read, Adapted(policies, log, rules))
             system.identity = identity(self.settings, system.identity.started)
+            self._parts.field.settings = self.settings
 
     async def _keep_lead(self) -> None:
         """See to it that the lead is held; where another has it, end."""

@@ -32,7 +32,8 @@ class RulesOf:
     """Makes rules of settings and changes to them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        # What is configured; a daemon that reads its configuration anew puts that here.
+        self.settings = settings
 
     def rules(self, changes: Mapping[str, str], /) -> Rules:
         """Return the rules in force with changes to what is configured.
@@ -51,7 +52,7 @@ class RulesOf:
                     field="options",
                 )
         try:
-            settings = changed(self._settings, changes)
+            settings = changed(self.settings, changes)
             return Rules(to_options(settings), policies(settings), _shown(settings))
         except (ConfigError, PolicyError) as problem:
             raise Invalid(f"options: {problem}", code="bad-option", field="options") from problem
