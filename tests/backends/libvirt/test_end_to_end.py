@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.backends.libvirt.machines import until
+from tests.backends.libvirt.machines import Machines, missing, until
 from tests.backends.libvirt.worlds import QemuWorld
 
 MAIN: Final = "import sys; from haizea.cli.main import main; sys.exit(main())"
@@ -24,7 +24,6 @@ class Daemon:
     """A daemon in a process of its own, and the command line that speaks with it."""
 
     def __init__(self, qemu: QemuWorld, folder: Path) -> None:
-        self._folder = folder
         config = folder / "haizea.toml"
         hosts = ", ".join(f'{host.name} = "{host.uri}"' for host in qemu.config.hosts)
         config.write_text(f"""
@@ -49,9 +48,14 @@ listen = "none"
 xmlrpc = "none"
 socket = "{folder}/s"
 """)
+        self.start(folder, ["-c", str(config)])
+
+    def start(self, folder: Path, options: list[str]) -> None:
+        """Start it, and wait until it serves."""
+        self._folder = folder
         self._log = (folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, "serve", "-c", str(config)],
+            [sys.executable, "-c", MAIN, "serve", *options],
             stdout=self._log,
             stderr=self._log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -157,3 +161,30 @@ def _seconds(text: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(text).timestamp()
+
+
+def test_one_command_is_enough(tmp_path: Path) -> None:
+    """With --libvirt real VMs run on a host that nothing was prepared on, pool and template included."""
+    if missing():
+        pytest.skip(missing())
+    machines = Machines("plain")
+    daemon = Daemon.__new__(Daemon)
+    # Whoever runs the tests and whoever runs libvirtd are not the same where that is root.
+    pool = machines[0].root / "made"
+    options = ["--libvirt", machines[0].uri, "--store", f"sqlite:///{tmp_path}/haizea.db"]
+    changed = ("libvirt.domain-type=qemu", f"libvirt.pool-folder={pool}", "scheduling.suspension=all",
+               "live.reconcile-every=3s", "server.listen=none", "server.xmlrpc=none", f"server.socket={tmp_path}/s")  # fmt: skip
+    options += [word for option in changed for word in ("--set", option)]
+    try:
+        daemon.start(tmp_path, options)
+        daemon.haizea("lease", "request", "-c", "1", "-m", "64M", "-d", "10m", "--wait", "running")
+        until(lambda: list(machines[0].qemus()) == ["haizea-1-1"], what="QEMU runs")
+        daemon.haizea("lease", "suspend", "1", "--yes")
+        until(lambda: machines[0].qemus() == {}, what="QEMU has ended")
+        saved = pool / "haizea-1-1.saved"
+        assert saved.stat().st_size > 10_000
+        daemon.haizea("lease", "cancel", "1", "--yes")
+        until(lambda: not saved.exists(), what="its memory is deleted")
+    finally:
+        daemon.stop()
+        machines.remove()
