@@ -172,8 +172,15 @@ def test_one_command_is_enough(tmp_path: Path) -> None:
     # Whoever runs the tests and whoever runs libvirtd are not the same where that is root.
     pool = machines[0].root / "made"
     options = ["--libvirt", machines[0].uri, "--store", f"sqlite:///{tmp_path}/haizea.db"]
-    changed = ("libvirt.domain-type=qemu", f"libvirt.pool-folder={pool}", "scheduling.suspension=all",
-               "live.reconcile-every=3s", "server.listen=none", "server.xmlrpc=none", f"server.socket={tmp_path}/s")  # fmt: skip
+    changed = (
+        "libvirt.domain-type=qemu",
+        f"libvirt.pool-folder={pool}",
+        "scheduling.suspension=all",
+        "live.reconcile-every=3s",
+        "server.listen=none",
+        "server.xmlrpc=none",
+        f"server.socket={tmp_path}/s",
+    )
     options += [word for option in changed for word in ("--set", option)]
     try:
         daemon.start(tmp_path, options)
