@@ -57,7 +57,7 @@ def test_best_effort_gives_way_to_a_reservation_and_goes_on(oned: Oned, daemon: 
     ]
     for vm in sweep:
         oned.wait(vm, 3, 3)
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=9)
     asked = {"start": start.strftime("%Y-%m-%d %H:%M:%S"), "duration": "00:00:04", "group": "class"}
     course = [oned.create("bruno", f"class-{n}", WHOLE, **asked) for n in (1, 2)]
     accepted(oned, course[0])
