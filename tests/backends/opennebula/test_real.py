@@ -66,7 +66,7 @@ def test_best_effort_gives_way_on_a_real_opennebula(client: Client, tmp_path: Pa
     """Best-effort VMs are suspended in time, the reservation's VMs start on time and end, then the first resume."""
     hosts = servers(client.hosts())
     with serving(
-        tmp_path, ("opennebula.poll-interval=0.5", "opennebula.group-wait=3", "scheduling.suspend-rate=16")
+        tmp_path, ("opennebula.poll-interval=0.5", "opennebula.group-wait=3", "scheduling.suspend-rate=32")
     ) as daemon:
         cores = hosts[0].cpu // 100
         asked = {"start": "best_effort", "duration": "01:00:00", "group": "sweep"}
