@@ -260,6 +260,9 @@ class Intake:
                 continue
             if lease.state in _FINAL and self._clear_away(key, vm, lease):
                 continue
+            if self._platform.busy_with(key):
+                # Writing takes oned as long as doing, and something is to be done.
+                continue
             words = _words(lease)
             if any(vm.said.get(name, "") != said for name, said in words.items()) and written < WRITES_MAX:
                 written += 1

@@ -58,8 +58,6 @@ class Hands:
             self._make(errand, wanted)
             errand.stamped = True
             return
-        if not errand.stamped:
-            self._stamp(vm, errand)
         if call is Call.DEPLOY:
             self._client.deploy(vm.id, _host(errand))
         elif call in (Call.MIGRATE_LIVE, Call.MIGRATE_SAVED):
@@ -69,8 +67,13 @@ class Hands:
         else:
             self._client.act(vm.id, _ACTIONS[call])
 
-    def _stamp(self, vm: Machine, errand: Errand) -> None:
-        """Write on a VM which command is in hand, so that no earlier one is carried out again after a restart."""
+    def stamp(self, vm: Machine, errand: Errand) -> None:
+        """Write on a VM which command is in hand, so that no earlier one is carried out again after a restart.
+
+        Raises:
+            OneError: OpenNebula refused it.
+            OneUnreachable: whether it was written is not known.
+        """
         lease, number = errand.key
         said = {LEASE: str(lease), VM: str(number), COMMAND: str(errand.command)}
         paused = "yes" if errand.aim.goal is Goal.PAUSE else "no"

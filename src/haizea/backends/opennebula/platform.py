@@ -374,6 +374,7 @@ class OpenNebulaPlatform:
     def _work(self, snapshot: Snapshot) -> bool:
         """Do what is next for every VM of a command; return whether OpenNebula was told anything."""
         called, until = False, time.monotonic() + WORK_S
+        acted: list[tuple[Errand, Machine | None]] = []
         for errand in self._errands.at_hand():
             now = time.monotonic()
             if now > until:
@@ -393,7 +394,19 @@ class OpenNebulaPlatform:
             elif not isinstance(step, Wait):
                 called = True
                 self._call(errand, vm, step)
+                acted.append((errand, vm))
+        # What has to be in time comes first: writing takes oned as long as doing.
+        for errand, vm in acted:
+            if vm is not None and not errand.stamped and errand.aim.goal not in (Goal.END, Goal.REMOVE):
+                self._stamp(errand, vm)
         return called
+
+    def _stamp(self, errand: Errand, vm: Machine) -> None:
+        try:
+            self._hands.stamp(vm, errand)
+        except OneError as problem:
+            # It may be gone by now, or locked; the next call about it tries again.
+            self._warn(f"VM {vm.id} of OpenNebula cannot be written on: {problem.message}")
 
     def _call(self, errand: Errand, vm: Machine | None, call: Call) -> None:
         try:
