@@ -11,15 +11,15 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 
 from haizea.backends.libvirt import watching
 from haizea.backends.libvirt.book import Book, Known, Vm
 from haizea.backends.libvirt.config import LibvirtConfig
-from haizea.backends.libvirt.connection import CallFailed, Event, Host, HostUnavailable, TookTooLong
-from haizea.backends.libvirt.crew import Lanes, Workers, workers
+from haizea.backends.libvirt.connection import CallFailed, Event, Host, HostUnavailable
+from haizea.backends.libvirt.crew import Abandoned, Lanes, Workers, workers
 from haizea.backends.libvirt.domains import Template, size_of
-from haizea.backends.libvirt.facade import SHUTDOWN_BY_HOST, Api, Connection, Happened, State, load
+from haizea.backends.libvirt.facade import NO_DOMAIN, SHUTDOWN_BY_HOST, Api, Connection, Happened, State, load
 from haizea.backends.libvirt.images import Images
 from haizea.backends.libvirt.moving import Moving
 from haizea.backends.libvirt.operations import Operations, Wanted
@@ -32,6 +32,8 @@ from haizea.model.site import HostState, Site
 from haizea.model.units import SECOND, Span
 from haizea.runtime.ports import HostSeen, PlatformUnavailable, Progress, Report, Said, Seen, Stranger, Terms
 from haizea.runtime.rows import CommandRow
+
+T = TypeVar("T")
 
 WORKERS_MAX: Final = 64
 TRIES: Final = 3
@@ -137,7 +139,9 @@ class LibvirtPlatform:
     def observe(self) -> Sequence[Seen]:
         """Return all VMs of leases on all hosts."""
         found: list[Seen] = []
-        for host, standings in zip(self._hosts, self._everything(), strict=True):
+        for host, standings in zip(
+            self._hosts, self._everywhere(lambda connection: watching.everything(connection, self._api)), strict=True
+        ):
             for one in standings:
                 if one.mark is None:
                     continue
@@ -157,18 +161,21 @@ class LibvirtPlatform:
 
     def strangers(self) -> Sequence[Stranger]:
         """Return the running VMs that are no lease's, each called ``host/name``."""
+        found: list[Stranger] = []
+        for host, domains in zip(self._hosts, self._everywhere(self._domains_of_others), strict=True):
+            found += [Stranger(f"{host.name}/{name}", host.number, size_of(xml)) for name, xml in domains]
+        return found
+
+    def _domains_of_others(self, connection: Connection) -> list[tuple[str, str]]:
         found = []
-        for host in self._hosts:
-
-            def look(connection: Connection) -> list[tuple[str, str]]:
-                return [
-                    (domain.name(), domain.XMLDesc())
-                    for domain in connection.listAllDomains()
-                    if domain.isActive() and watching.stand(connection, domain, self._api).mark is None
-                ]
-
-            for name, xml in host.call(look):
-                found.append(Stranger(f"{host.name}/{name}", host.number, size_of(xml)))
+        for domain in connection.listAllDomains():
+            try:
+                if domain.isActive() and watching.stand(connection, domain, self._api).mark is None:
+                    found.append((domain.name(), domain.XMLDesc()))
+            except self._api.error as problem:
+                # It has ended meanwhile.
+                if problem.get_error_code() != NO_DOMAIN:
+                    raise
         return found
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
@@ -257,7 +264,8 @@ class LibvirtPlatform:
         if self._stopping.is_set() and error:
             # Whoever comes next sends it again.
             return
-        if running.finish(vm[1], took, error):
+        # Nothing is measured where nothing had to be done.
+        if running.finish(vm[1], took or None, error):
             self._over(running)
         self._check(vm)
 
@@ -470,21 +478,24 @@ class LibvirtPlatform:
                 # Looked at again: it may have come or gone while all were looked at.
                 self._look(host, vm)
 
-    def _everything(self) -> list[list[Standing]]:
-        """Look at all hosts, side by side.
+    def _everywhere(self, work: Callable[[Connection], T]) -> list[T]:
+        """Have something looked at on all hosts, side by side.
 
         Raises:
             PlatformUnavailable: one does not answer.
         """
-        futures: list[Future[list[Standing]]] = [
-            self._crew((host.number,)).submit(
-                lambda _none, host=host: host.call(lambda connection: watching.everything(connection, self._api))  # type: ignore[misc]
-            )
+        limit = self._config.timing.call
+        for host in self._hosts:
+            # One that was lost is not waited for.
+            if not host.wait_tried(limit):
+                raise HostUnavailable(f"host {host.name} does not answer: {host.why}")
+        futures: list[Future[T]] = [
+            self._crew((host.number,)).submit(lambda _none, host=host: host.call(work))  # type: ignore[misc]
             for host in self._hosts
         ]
         try:
-            return [future.result(2 * self._config.timing.call / SECOND) for future in futures]
-        except (CallFailed, TookTooLong, TimeoutError) as problem:
+            return [future.result(2 * limit / SECOND) for future in futures]
+        except (CallFailed, Abandoned, TimeoutError) as problem:
             raise PlatformUnavailable(f"not all hosts can be asked what they have: {problem}") from problem
 
 

@@ -51,9 +51,10 @@ class Running:
         text = ""
         failed: tuple[int, ...] = ()
         if self._errors:
-            failed = tuple(sorted(self._errors))
-            text = self._errors[failed[0]]
-            if len(failed) > 1:
-                text += f" (and {len(failed) - 1} more)"
+            text = self._errors[min(self._errors)]
+            if len(self._errors) > 1:
+                text += f" (and {len(self._errors) - 1} more)"
+            # An image that cannot be brought somewhere is missing for the lease, not for VMs.
+            failed = tuple(sorted(self._errors)) if command.verb != "transfer" else ()
         took = tuple(sorted(self._took.items()))
         return Report(command.id, command.verb, command.lease, text, failed, took)
