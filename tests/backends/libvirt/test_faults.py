@@ -297,3 +297,15 @@ def test_events_are_not_needed(qemu: QemuWorld) -> None:
 def states_of(operator: Operator, host: int) -> list[HostState]:
     """Return what was told of a host."""
     return [one.state for one in operator.said if isinstance(one, HostSeen) and one.host == host]
+
+
+def test_a_paused_vm_runs_once_it_is_resumed(qemu: QemuWorld, operator: Operator) -> None:
+    """A VM that stood still when it was suspended goes on when it is resumed: that is what resuming is for."""
+    lease = started(qemu, operator)
+    operator.well("pause", lease, (0,))
+    before = qemu.counted(lease)
+    operator.well("suspend", lease, (0,))
+    operator.well("resume", lease, (0,))
+    assert operator.states(lease) == [(1, Observed.RUNNING, 0)]
+    goes_on(qemu, lease, before)
+    operator.well("destroy", lease, (0,))

@@ -29,6 +29,7 @@ from haizea.backends.libvirt.facade import (
     NO_DOMAIN,
     NO_SUPPORT,
     OPERATION_INVALID,
+    SAVE_RUNNING,
     SHUTDOWN_ACPI,
     UNDEFINE_CHECKPOINTS,
     UNDEFINE_MANAGED_SAVE,
@@ -250,13 +251,15 @@ class Operations:
         begun = now_ms()
         with host.heavy:
             if self._config.managed_save and not host.config.pretends:
-                self._limited(host, vm, lambda domain: domain.managedSave(0))
+                self._limited(host, vm, lambda domain: domain.managedSave(SAVE_RUNNING))
                 self.mark(host, vm, command)
             else:
                 path = self.images.save_path(host, *vm) if not host.config.pretends else self._pretended_path(host, vm)
                 # Said before: whoever finds the VM off, with libvirtd restarted meanwhile, knows where to look.
                 self.mark(host, vm, command, path)
-                self._limited(host, vm, lambda domain: domain.saveFlags(path, None, 0))
+                # One that stood still, be it because libvirtd was killed over it, is to run once it is restored.
+                flags = 0 if host.config.pretends else SAVE_RUNNING
+                self._limited(host, vm, lambda domain: domain.saveFlags(path, None, flags))
         self.keep(host, vm, Observed.SUSPENDED)
         return host, now_ms() - begun
 
@@ -301,9 +304,10 @@ class Operations:
             if saved:
                 domain = self.domain(connection, vm, host)
                 xml = None if host.config.pretends else self._moved_xml(connection, domain, saved)
-                connection.restoreFlags(saved, xml, 0)
+                connection.restoreFlags(saved, xml, 0 if host.config.pretends else SAVE_RUNNING)
             else:
                 self.domain(connection, vm, host).createWithFlags(0)
+            self._go_on(self.domain(connection, vm, host))
 
         self.book.note_end(host.number, name_of(*vm), by_host=False)
         with host.heavy:
