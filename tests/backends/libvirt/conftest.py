@@ -22,6 +22,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuWorld]:
 @pytest.fixture
 def qemu(machines: QemuWorld) -> Iterator[QemuWorld]:
     """Return two hosts on which nothing is, and see to it that nothing is left."""
+    if machines.left():
+        machines.sweep()
     assert machines.left() == []
     machines.image = QemuWorld.image
     for log in machines.logs.iterdir():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from haizea.backends.libvirt.config import HostConfig, LibvirtConfig, Timing
-from haizea.backends.libvirt.facade import Api, Connection, LibvirtError, load
+from haizea.backends.libvirt.facade import UNDEFINE_MANAGED_SAVE, Api, Connection, LibvirtError, load
 from haizea.backends.libvirt.platform import LibvirtPlatform
 from haizea.model.lease import DiskImage
 from tests.backends.contract import World
@@ -198,6 +198,22 @@ class QemuWorld(World):
             found += [name for name in files(machine.pool) if not name.startswith("haizea-image-")]
             found += [name for name in machine.qemus() if name.removeprefix("1-").startswith("haizea-")]
         return found + files(self.folder / "spool")
+
+    def sweep(self) -> None:
+        """Remove what a test that failed has left, so that it does not fail the next ones."""
+        for machine in self.machines.all:
+            connection = load().open(machine.uri)
+            for domain in connection.listAllDomains():
+                if domain.name().startswith("haizea-"):
+                    if domain.isActive():
+                        domain.destroyFlags(0)
+                    domain.undefineFlags(UNDEFINE_MANAGED_SAVE)
+            for volume in connection.storagePoolLookupByName("haizea").listAllVolumes():
+                if not volume.name().startswith("haizea-image-"):
+                    volume.delete(0)
+            connection.close()
+        for path in (self.folder / "spool").iterdir():
+            path.unlink()
 
     def close(self) -> None:
         """End everything."""
