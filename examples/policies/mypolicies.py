@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from haizea.model.lease import LeaseType
-from haizea.model.units import DAY, HOUR, Instant
+from haizea.model.units import DAY, HOUR, MINUTE, Instant
 from haizea.policy.money import Money, share
 from haizea.policy.pricing import Pricing
-from haizea.policy.protocols import HostOrder, PolicyContext, PolicyError
+from haizea.policy.protocols import HostOrder, PolicyContext, PolicyError, QueueOrder
 from haizea.policy.views import HostView, LeaseView, SiteView
 
 
@@ -98,3 +98,27 @@ class PeakHours(Pricing):
         start = lease.submitted if lease.terms.start is None else lease.terms.start
         rate = self._peak_rate if 8 <= start % DAY // HOUR < 18 else self._rate
         return self.base_price(lease, rate) + self.surcharge(preempted, rate)
+
+
+class WaitedForWhatItAsks:
+    """Whoever has waited longest, measured by how long they want to run, comes first.
+
+    Setting: ``least-minutes``, what the shortest leases count as (10).
+    """
+
+    order = QueueOrder.CHANGING
+
+    def __init__(self, context: PolicyContext) -> None:
+        """Take the least."""
+        minutes = context.settings.get("least-minutes", 10)
+        if not isinstance(minutes, int) or not 1 <= minutes <= 1440:
+            raise PolicyError(f"least-minutes: expected a whole number from 1 to 1440, not {minutes!r}")
+        self._least = minutes * MINUTE
+
+    def score(self, lease: LeaseView, now: Instant, /) -> int:
+        """Return the time that a lease has waited, in thousandths of what it asks for."""
+        left = DAY if lease.remaining is None else lease.remaining
+        return (now - lease.submitted) * 1000 // max(left, self._least)
+
+    def used(self, lease: LeaseView, amount: int, start: Instant, end: Instant, /) -> None:
+        """Learn nothing: what was used before does not count here."""

@@ -31,6 +31,7 @@ OPTIONS = {
     "host-selection": "PreferLabel",
     "preemption": "LeastProgress",
     "pricing": "PeakHours",
+    "queue": "WaitedForWhatItAsks",
 }
 
 
@@ -169,6 +170,14 @@ def test_peak_hours_inherits_the_users_limit(peak_hours: PricingPolicy) -> None:
     assert answers == [True, False]
 
 
+def test_who_has_waited_long_for_little_comes_first() -> None:
+    """After half an hour one that asks for an hour comes before one that asks for a day; short ones count as 5 min."""
+    name = "mypolicies:WaitedForWhatItAsks"
+    policy = resolve("queue", name, context("queue", name))
+    waited = [policy.score(best_effort(duration=span), 30 * MINUTE) for span in (HOUR, DAY, None, MINUTE)]
+    assert waited == [500, 20, 20, 6000]
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "settings"),
     [
@@ -176,6 +185,7 @@ def test_peak_hours_inherits_the_users_limit(peak_hours: PricingPolicy) -> None:
         ("admission", "NoWeekends", {"utc-offset-hours": "one"}),
         ("preemption", "LeastProgress", {"safe-percent": 101}),
         ("pricing", "PeakHours", {}),
+        ("queue", "WaitedForWhatItAsks", {"least-minutes": 0}),
     ],
 )
 def test_wrong_settings_end_the_run_before_it_begins(kind: str, name: str, settings: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from tests.policy.fakes import SITE, best_effort, host, reservation
 
 Write = Callable[[str], str]
 CONTEXT = PolicyContext(settings={"rate": 1, "min-rate": 1, "max-rate": 2, "colour": "red"})
+OF_KIND = {"queue": PolicyContext()}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def said(kind: str, name: str) -> str:
 def test_every_built_in_policy_can_be_had_by_each_of_its_names(kind: str) -> None:
     """What is listed as available resolves, under its name and under every alias, to the same class."""
     for policy in available(kind):
-        made = {type(resolve(kind, name, CONTEXT)) for name in (policy.name, *policy.aliases)}  # type: ignore[call-overload]
+        made = {type(resolve(kind, name, OF_KIND.get(kind, CONTEXT))) for name in (policy.name, *policy.aliases)}  # type: ignore[call-overload]
         assert len(made) == 1
         assert policy.source == "built-in"
         assert policy.description.endswith(".")
@@ -85,9 +86,10 @@ def test_a_name_of_another_kind_is_recognised() -> None:
 
 
 def test_an_unknown_kind_lists_the_kinds() -> None:
-    """There are four kinds, and a fifth is refused with their names."""
+    """There are five kinds, and a sixth is refused with their names."""
     assert said("placement", "greedy") == (
-        "there is no kind of policies called 'placement'; there are admission, preemption, host-selection, pricing"
+        "there is no kind of policies called 'placement'; there are admission, preemption, host-selection, pricing, "
+        "queue"
     )
     with pytest.raises(PolicyError, match="there is no kind"):
         available("placement")

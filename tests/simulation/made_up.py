@@ -1,6 +1,6 @@
 """Workloads, sites and rules that hypothesis makes up."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from hypothesis import strategies as st
 
@@ -53,7 +53,7 @@ class World(NamedTuple):
 
     def policies(self) -> Policies:
         """The policies, by their names."""
-        return policies(**self.names, suspension=self.options.suspension.value, settings={"rate": "0.1"})
+        return policies(settings={"rate": "0.1"}, suspension=self.options.suspension.value, **cast(Any, self.names))
 
 
 def rarely(often: object, seldom: object, once_in: int = 10) -> st.SearchStrategy[Any]:
@@ -162,6 +162,7 @@ def requests(draw: st.DrawFn, number: int, hosts: int, kinds: list[str]) -> Leas
         user=draw(st.sampled_from(["", "ann", "bob"])),
         extra=draw(st.sampled_from([{}] * 12 + [{"simul_userrate": "0.1"}, {"simul_userrate": "0.01"}])),
         constraints=draw(constraints()) if draw(rarely(False, True)) else Constraints(),
+        priority=draw(st.sampled_from([0, 0, 0, 5, -5])),
     )
     real = draw(st.sampled_from([None, None, 30, 500, 1000, 1500]))
     return LeaseRequest(number, arrival, terms, None if real is None else duration * real // 1000)
@@ -177,6 +178,7 @@ def worlds(draw: st.DrawFn, leases_max: int = 15) -> World:
         ),
         "selection": draw(st.sampled_from(["greedy", "first-fit", "best-fit", "spread"])),
         "pricing": draw(rarely("free", draw(st.sampled_from(["constant", "adaptive", "maximum"])), 4)),
+        "queue": draw(rarely("fcfs", draw(st.sampled_from(["priority", "fair-share"])), 3)),
     }
     site = draw(sites())
     kinds = KINDS

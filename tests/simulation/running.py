@@ -74,6 +74,8 @@ def policies(
     admission: str = "accept-all",
     suspension: str = "all",
     settings: dict[str, object] | None = None,
+    queue: str = "fcfs",
+    shares: dict[str, object] | None = None,
 ) -> Policies:
     """Built-in policies by their names."""
     context = PolicyContext(
@@ -84,6 +86,7 @@ def policies(
         resolve("host-selection", selection, context),
         resolve("preemption", preemption, context),
         resolve("pricing", pricing, context),
+        resolve("queue", queue, PolicyContext(settings=shares or {})),
     )
 
 

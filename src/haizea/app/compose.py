@@ -55,12 +55,14 @@ def policies(settings: Settings) -> Policies:
         scheduling.policy_host_selection,
         scheduling.policy_preemption,
         scheduling.policy_pricing,
+        scheduling.policy_queue,
     )
     return Policies(
         resolve("admission", names[0], context("admission", names[0])),
         resolve("host-selection", names[1], context("host-selection", names[1])),
         resolve("preemption", names[2], context("preemption", names[2])),
         resolve("pricing", names[3], context("pricing", names[3])),
+        resolve("queue", names[4], context("queue", names[4])),
     )
 
 

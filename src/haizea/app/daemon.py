@@ -216,7 +216,12 @@ def assemble(
     ledger = Ledger(store, loop)
     server = settings.server
     accounts = Accounts(
-        ledger, clock.now, daemon_uid=os.getuid(), anonymous=anonymous_role(settings), verifiers=_verifiers(settings)
+        ledger,
+        clock.now,
+        daemon_uid=os.getuid(),
+        anonymous=anonymous_role(settings),
+        verifiers=_verifiers(settings),
+        priority_max=server.priority_max,
     )
     targets = Targets(server.webhook_networks)
     webhooks = Webhooks(ledger, clock.now, targets)

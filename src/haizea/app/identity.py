@@ -23,6 +23,7 @@ def _policies(settings: Settings) -> list[PolicyOut]:
         "host-selection": scheduling.policy_host_selection,
         "preemption": scheduling.policy_preemption,
         "pricing": scheduling.policy_pricing,
+        "queue": scheduling.policy_queue,
     }
     return [
         PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] == info.name)

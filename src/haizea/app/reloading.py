@@ -38,6 +38,7 @@ RULES: Final = (
     "scheduling.policy-host-selection",
     "scheduling.policy-preemption",
     "scheduling.policy-pricing",
+    "scheduling.policy-queue",
     "pricing.rate",
     "pricing.seed",
     "pricing.min-rate",

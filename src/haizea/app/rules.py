@@ -14,6 +14,7 @@ FIELDS: Final = {
     "host-selection": "selection",
     "preemption": "preemption",
     "pricing": "pricing",
+    "queue": "queue",
 }
 """What the kinds of policies are called among a scheduler's policies."""
 

@@ -75,6 +75,10 @@ class Lease(TypedDict):
     constraints: dict[str, Any]
     on_guest_shutdown: str
     on_failure: str
+    on_end: str
+    extend_by_s: float
+    priority: int
+    grace_s: float
     extra: dict[str, str]
     plan: list[Stay]
     suspensions: int
@@ -177,6 +181,7 @@ class QueueItem(TypedDict):
     waiting_s: float
     expected_start: str | None
     reason: Reason | None
+    priority: int
 
 
 class Queue(TypedDict):

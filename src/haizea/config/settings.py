@@ -60,6 +60,7 @@ class Scheduling(Section):
     policy_preemption: str = "no-preemption"
     policy_host_selection: str = "greedy"
     policy_pricing: str = "free"
+    policy_queue: str = "fcfs"
     wakeup_interval: Span = 60_000
     backfilling: str = "aggressive"
     backfilling_reservations: int | None = None
@@ -156,6 +157,7 @@ class Server(Section):
     tls_key: str | None = None
     hosts: tuple[str, ...] = ()
     rate: float = 500.0
+    priority_max: int = 0
     webhook_networks: tuple[str, ...] = ()
     token_verifier: str | None = None
     time_zone: str = "UTC"

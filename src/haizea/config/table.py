@@ -29,7 +29,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The kinds of values, each as the reference names it."""
 
-POLICY_KINDS: Final = ("admission", "preemption", "host-selection", "pricing")
+POLICY_KINDS: Final = ("admission", "preemption", "host-selection", "pricing", "queue")
 
 POLICIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -61,6 +61,11 @@ POLICIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "maximum": "The highest rate that the lease's user would pay.",
             "adaptive": "A rate that follows what users accept, and a surcharge for preemption.",
         },
+        "queue": {
+            "fcfs": "Leases wait in the order in which they were submitted.",
+            "priority": "Leases of higher priority come first, then those submitted earlier.",
+            "fair-share": "Whoever has used least of late, for their share, comes first.",
+        },
     }
 )
 """The built-in policies by kind, each with what it does."""
@@ -71,6 +76,7 @@ POLICY_ALIASES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "preemption": {"ar-preempts-be": "ar-preempts-besteffort"},
         "host-selection": {"no-policy": "first-fit", "pack": "best-fit"},
         "pricing": {},
+        "queue": {},
     }
 )
 """Other names of built-in policies, those of Haizea 1.x among them."""
@@ -157,6 +163,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("scheduling", "policy-host-selection", "policy", "Which hosts are preferred for a lease's VMs.",
            ("host-selection",)),
     Option("scheduling", "policy-pricing", "policy", "What a lease costs.", ("pricing",)),
+    Option("scheduling", "policy-queue", "policy", "In which order leases wait for room.", ("queue",)),
     Option("scheduling", "wakeup-interval", "span", "How often a real clock looks for work that is due.", low=0.001,
            idle="time jumps from event to event"),
     Option("scheduling", "backfilling", "choice",
@@ -303,6 +310,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("server", "tls-key", "path", "The certificate's key, in PEM, without a password.", optional=True),
     Option("server", "hosts", "words", "Names under which the server is reached, beside those of the machine."),
     Option("server", "rate", "number", "Requests a second that a user may send; 0 is no limit.", low=0, high=1e6),
+    Option("server", "priority-max", "integer", "The highest priority that users may ask for; operators may any.",
+           low=-1_000_000, high=1_000_000, idle="a workload's priorities are as they are"),
     Option("server", "webhook-networks", "words",
            "Networks such as 10.0.0.0/8 that webhooks may be sent to although they are not public."),
     Option("server", "token-verifier", "text",

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
@@ -25,7 +26,15 @@ from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
 from haizea.plan.slottable import Placement, SlotTable
 from haizea.plan.units import Units
-from haizea.policy.protocols import AdmissionPolicy, HostSelectionPolicy, PreemptionPolicy, PricingPolicy
+from haizea.policy.fcfs import FirstComeFirstServed
+from haizea.policy.protocols import (
+    AdmissionPolicy,
+    HostSelectionPolicy,
+    PreemptionPolicy,
+    PricingPolicy,
+    QueueOrder,
+    QueuePolicy,
+)
 from haizea.policy.views import SiteView
 
 EVERY_STATE: Final = frozenset(LeaseState)
@@ -33,12 +42,13 @@ _BEFORE_STARTS: Final = Phase.PLANNED + 1
 
 
 class Policies(NamedTuple):
-    """The four kinds of policy."""
+    """One policy of each kind."""
 
     admission: AdmissionPolicy
     selection: HostSelectionPolicy
     preemption: PreemptionPolicy
     pricing: PricingPolicy
+    queue: QueuePolicy = FirstComeFirstServed()
 
 
 class Retired:
@@ -54,8 +64,10 @@ class Retired:
 class Desk:
     """Leases, queue, slot table, timers and what is to be told to the world.
 
-    ``queue`` holds the best-effort leases that wait, in order of rank, then of submission; none of them is known to
-    need less of the key resource type than ``queue_least``. ``reserved`` are those that hold a reservation in the
+    ``queue`` holds the best-effort leases that wait, in order of rank, then as the policy has it (where ``ordered``),
+    then of submission; none of them is known to need less of the key resource type than ``queue_least``. With
+    ``rescore`` the policy has to be asked about all of them. ``meter`` is told what has run, and ``metered`` is up to
+    when the policy knows what was used. ``reserved`` are those that hold a reservation in the
     future. ``freed_until`` says up to when capacity was given back earlier than planned since the reservations in the
     future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
     ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are the rules as
@@ -82,6 +94,10 @@ class Desk:
         self.effects: list[Effect | Retired] = []
         self.touched: set[int] = set()
         self.due_at = now
+        self.ordered = policies.queue.order is not QueueOrder.SUBMITTED
+        self.rescore = False
+        self.metered: Instant = 0
+        self.meter: Callable[[Stay, Instant, Instant], None] | None = None
         self.lay_out(site)
 
     def lay_out(self, site: Site) -> None:
@@ -106,7 +122,7 @@ class Desk:
         self.reserved: list[Lease] = []
         self.freed_until: Instant | None = None
         self.has_deadlines = False
-        self.ranked = False
+        self.ranked = self.ordered
         self.pauses: dict[str, str] = {}
         self.alarms = Alarms()
         self.degraded: set[int] = set()
@@ -126,6 +142,10 @@ class Desk:
         self.needs.set_options(options, [lease.need for lease in self.leases.values()])
         if self.images is not None and configured.transfer is not None:
             self.images.set_bandwidth(rates.transfer or configured.transfer.bandwidth)
+
+    def order_anew(self) -> None:
+        """Have the queue be ordered anew at the end of this instant, as by another policy."""
+        self.ordered = self.rescore = self.ranked = True
 
     # Effects -------------------------------------------------------------------------------------------------
 
@@ -280,10 +300,18 @@ class Desk:
         queue = self.queue
         self._give_place(lease)
         self.queue_least = min(self.queue_least, lease.need.key)
-        if not queue or (queue[-1].submitted <= lease.submitted and not self.ranked):
+        if self.ordered:
+            lease.turn = -self.policies.queue.score(lease, self.now)
+        if (
+            not queue
+            or (queue[-1].submitted <= lease.submitted and not self.ranked)
+            or place(queue[-1]) <= place(lease)
+        ):
             queue.append(lease)
         else:
-            queue.insert(bisect_right(queue, _place(lease), key=_place), lease)
+            queue.insert(bisect_right(queue, place(lease), key=place), lease)
+            # Whoever looks at the end of the queue only, because nothing has changed, must look at all of it.
+            self.table.changes += 1
 
     def rank(self, lease: Lease, rank: int) -> None:
         """Give a lease another place in the queue: behind those of a lower rank, before those of a higher."""
@@ -294,8 +322,8 @@ class Desk:
 
     def reorder(self) -> None:
         """Bring the queue into order after what it is ordered by has changed."""
-        self.queue = deque(sorted(self.queue, key=_place))
-        self.reserved.sort(key=_place)
+        self.queue = deque(sorted(self.queue, key=place))
+        self.reserved.sort(key=place)
         # Whoever looks at the end of the queue only, because nothing has changed, must look at all of it.
         self.table.changes += 1
 
@@ -303,7 +331,7 @@ class Desk:
         """Note that a lease holds a reservation in the future."""
         lease.reserved = True
         self._give_place(lease)
-        insort(self.reserved, lease, key=_place)
+        insort(self.reserved, lease, key=place)
 
     def unreserve(self, lease: Lease) -> None:
         """Note that a lease no longer holds a reservation in the future."""
@@ -361,11 +389,14 @@ class Desk:
     def log(self, kind: str, stay: Stay, start: Instant, end: Instant, outcome: str = "done") -> None:
         """Note what happened during a stay."""
         stay.lease.log.append(Entry(kind, stay, start, end, outcome))
+        if self.ordered and kind == "run" and self.meter is not None:
+            self.meter(stay, start, end)
         self.touched.add(stay.lease.id)
 
 
-def _place(lease: Lease) -> tuple[int, Instant]:
-    return lease.rank, lease.submitted
+def place(lease: Lease) -> tuple[int, int, Instant]:
+    """Return by what a lease is ordered among those that wait."""
+    return lease.rank, lease.turn, lease.submitted
 
 
 def _same(hosts: tuple[int, ...]) -> tuple[int, ...]:

@@ -94,6 +94,7 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "reserved": lease.reserved,
         "place": lease.place,
         "rank": lease.rank,
+        "turn": lease.turn,
     }
 
 
@@ -291,6 +292,7 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.reserved = found["reserved"]
     lease.place = found["place"]
     lease.rank = found.get("rank", 0)
+    lease.turn = found.get("turn", 0)
     lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
     return lease
 
@@ -329,6 +331,7 @@ def desk_document(desk: Desk, order: int) -> Document:
         "site": site_document(desk.real) if desk.resited else None,
         "images": None if desk.images is None else desk.images.remember(),
         "learnt": learnt,
+        "metered": desk.metered,
         "rates": list(desk.rates),
         "alarms": desk.alarms.remember(),
     }
@@ -385,6 +388,10 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
             desk.set_transfer_timer(transfer)
     _recall_claims(desk, rest)
     desk.ranked = any(lease.rank for lease in present)
+    desk.metered = rest.get("metered", 0)
+    if desk.ordered or any(lease.turn for lease in present):
+        # What leases were ordered by may be another policy's.
+        desk.order_anew()
     desk.pauses = dict(rest.get("pauses", {}))
     desk.alarms.recall(rest.get("alarms", ()))
     desk.sequence = rest["sequence"]
@@ -427,5 +434,5 @@ def _order(found: Mapping[str, Any]) -> int:
     return order
 
 
-def _place(lease: Lease) -> tuple[int, int, int]:
-    return lease.rank, lease.submitted, lease.place
+def _place(lease: Lease) -> tuple[int, int, int, int]:
+    return lease.rank, lease.turn, lease.submitted, lease.place

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     # What looks ahead, remembers and carries out orders is loaded where it is asked for: a simulation never does.
     from haizea.core.administration import Administration
     from haizea.core.outlook import Prospect
+    from haizea.core.queueing import Queueing
     from haizea.core.rehearsal import Forecast, Rehearsal
 
 _POSSIBLE_MAX: Final = 100_000
@@ -103,6 +104,9 @@ class Scheduler:
         self._behind = False
         self._lateness = Lateness(desk, self._execution, repair)
         self._administration: Administration | None = None
+        self._queueing: Queueing | None = None
+        if desk.ordered:
+            self._orders_queue()
         self._arrived: list[Lease] = []
         self._order = 0
         self._on_trial = False
@@ -239,6 +243,7 @@ class Scheduler:
         desk.configured = desk.options = options
         desk.policies = policies
         self._orders().sites.renew()
+        desk.order_anew()
 
     def rehearse(self, event: Event) -> "Rehearsal":
         """Return what an event would change, without changing anything."""
@@ -329,8 +334,8 @@ class Scheduler:
             raise ValueError(f"lease {lease.id}: other VMs, times, images or constraints would need another plan")
         lease.terms = new
         self.desk.touched.add(lease.id)
-        if new.priority != old.priority:
-            self.desk.reorder()
+        if self.desk.ordered:
+            self.desk.rescore = True
 
     def _rates_measured(self, event: RatesMeasured) -> None:
         self.desk.set_rates(event.rates)
@@ -354,7 +359,19 @@ class Scheduler:
         if desk.freed_until is not None and desk.has_deadlines and SCHEDULING not in desk.pauses:
             self._deadlines.move_up()
         if SCHEDULING not in desk.pauses:
+            if desk.ordered:
+                self._orders_queue().settle()
             self._backfilling.settle()
+
+    def _orders_queue(self) -> "Queueing":
+        """Return who brings the queue into order, from the first on where the policy learns what leases use."""
+        if self._queueing is None:
+            from haizea.core.queueing import Queueing
+            from haizea.core.replanning import Replanning
+
+            replanning = Replanning(self.desk, self._booking, self._reservations, self._deadlines)
+            self._queueing = Queueing(self.desk, self._booking, replanning)
+        return self._queueing
 
     def _admit(self) -> None:
         desk = self.desk

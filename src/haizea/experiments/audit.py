@@ -61,7 +61,7 @@ class Audit:
         desk = self._desk
         for what, leases in (("queue", list(desk.queue)), ("reserved", list(desk.reserved))):
             for one, other in pairwise(leases):
-                if (one.rank, one.submitted) > (other.rank, other.submitted):
+                if _order(one) > _order(other):
                     self._report(f"Lease {one.id} is before lease {other.id} in {what}, submitted earlier, at {now}.")
             if len({lease.id for lease in leases}) < len(leases):
                 self._report(f"A lease is twice in {what} at {now}.")
@@ -117,3 +117,8 @@ class Audit:
             free = [self._occupancy.free(host, at) for at in self._occupancy.instants(host, now) if at < end]
             found += min(min(at[name] // amount for name, amount in demand.items()) for at in free)
         return found >= lease.terms.node_count
+
+
+def _order(lease: Lease) -> tuple[int, int, Instant]:
+    """Return by what leases are ordered: what was ordered, what the policy says, when they were submitted."""
+    return lease.rank, lease.turn, lease.submitted

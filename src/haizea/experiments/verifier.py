@@ -324,7 +324,7 @@ class Verifier:
         desk = self._desk
         if not story.ordered and desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT:
             for other in desk.queue:
-                if (other.rank, other.submitted) >= (lease.rank, lease.submitted):
+                if (other.rank, other.turn, other.submitted) >= (lease.rank, lease.turn, lease.submitted):
                     break
                 if other.type is LeaseType.BEST_EFFORT:
                     self._stories.wrong(story, self._now, f"overtakes lease {other.id}, without backfilling,")

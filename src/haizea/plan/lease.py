@@ -123,7 +123,8 @@ class Lease:
     in the queue, or with a reservation in the future, that were submitted at the same instant. ``restarts`` counts
     VMs started anew after a failure, ``retries`` operations tried again, ``over`` has the VMs that are over while
     others go on: they hold nothing any more. ``rank`` comes before the time of submission in the queue: leases that
-    were moved to its top or bottom have one.
+    were moved to its top or bottom have one. ``turn`` comes between the two: it is less for those whom the
+    policy for the queue puts first.
 
     What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
     what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
@@ -161,6 +162,7 @@ class Lease:
     contradictions = 0
     foreign = False
     rank = 0
+    turn = 0
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id

@@ -5,7 +5,7 @@ own tests already hold them to.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from haizea.model.lease import LeaseType
 from haizea.model.units import Instant
@@ -17,6 +17,8 @@ from haizea.policy.protocols import (
     PolicyError,
     PreemptionPolicy,
     PricingPolicy,
+    QueueOrder,
+    QueuePolicy,
     Quote,
 )
 from haizea.policy.views import HostView, LeaseView, SiteView
@@ -29,6 +31,7 @@ _ADMIT: Final = f"None to accept the request, or {_SENTENCE} that says why not"
 _HOST_SCORE: Final = "a whole number, higher for a better host"
 _VICTIM_SCORE: Final = "None where the lease may not be preempted, or a whole number"
 _VICTIM: Final = "None for a lease that was promised its time"
+_QUEUE_SCORE: Final = "a whole number, higher for a lease that comes first"
 _MONEY: Final = "a whole number of billionths, which haizea.policy.money.money() makes from any number"
 
 
@@ -182,6 +185,62 @@ class GuardedPricing(_Guard):
     def feedback(self, lease: LeaseView, accepted: bool, /) -> None:
         """Tell the policy what the user answered."""
         self._call("feedback", self._feedback, lease, accepted)
+
+
+class GuardedQueue(_Guard):
+    """A queue policy that a user wrote."""
+
+    def __init__(self, what: str, policy: QueuePolicy) -> None:
+        """Watch a policy, called ``what`` in messages."""
+        super().__init__(what)
+        self._order = policy.order
+        # A policy need only have the methods that its order asks for.
+        self._score: Callable[..., object] = getattr(policy, "score", _no_score)
+        self._used: Callable[..., object] = getattr(policy, "used", _no_score)
+
+    @property
+    def order(self) -> QueueOrder:
+        """The order that the policy named when it was made."""
+        return self._order
+
+    def score(self, lease: LeaseView, now: Instant, /) -> int:
+        """Return the policy's score.
+
+        Raises:
+            PolicyError: it is no whole number.
+        """
+        found = self._call("score", self._score, lease, now)
+        if type(found) is not int:
+            raise self._wrong("score", found, _QUEUE_SCORE)
+        return found
+
+    def used(self, lease: LeaseView, amount: int, start: Instant, end: Instant, /) -> None:
+        """Tell the policy what a lease has used."""
+        self._call("used", self._used, lease, amount, start, end)
+
+
+class LearningQueue(GuardedQueue):
+    """A queue policy that a user wrote and that has methods to remember what it has learnt."""
+
+    def __init__(self, what: str, policy: Any) -> None:
+        """Watch a policy, called ``what`` in messages."""
+        super().__init__(what, policy)
+        self._remember: Callable[..., object] = policy.remember
+        self._recall: Callable[..., object] = policy.recall
+
+    def remember(self) -> object:
+        """Return what the policy has learnt, as a tree of what JSON has."""
+        return self._call("remember", self._remember)
+
+    def recall(self, remembered: object, /) -> None:
+        """Give the policy back what it had learnt."""
+        self._call("recall", self._recall, remembered)
+
+
+def guarded_queue(what: str, policy: Any) -> GuardedQueue:
+    """Return what watches a queue policy that a user wrote."""
+    learns = callable(getattr(policy, "remember", None)) and callable(getattr(policy, "recall", None))
+    return LearningQueue(what, policy) if learns else GuardedQueue(what, policy)
 
 
 def told(error: BaseException) -> str:

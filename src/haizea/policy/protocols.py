@@ -119,3 +119,38 @@ class PricingPolicy(Protocol):
         The core calls this once for each lease whose price was decided upon, before it asks for another quote;
         not after a what-if, and not for a lease that could not be scheduled anyhow.
         """
+
+
+class QueueOrder(Enum):
+    """How the order of leases that wait for room comes about.
+
+    SUBMITTED: as they were submitted; the policy is never asked. FIXED: by score, which is asked for when a lease comes
+    to the queue and when its terms change. CHANGING: by score, which is asked for whenever the queue is looked at, and
+    what leases use is told before.
+    """
+
+    SUBMITTED = "submitted"
+    FIXED = "fixed"
+    CHANGING = "changing"
+
+
+class QueuePolicy(Protocol):
+    """Says in which order leases wait for room.
+
+    The order says who is looked at first. Who needs less than those in front still starts before them where
+    backfilling allows it. What an administrator moved to the top or bottom of the queue stays there.
+    """
+
+    @property
+    def order(self) -> QueueOrder:
+        """How the order comes about; it must not change."""
+
+    def score(self, lease: LeaseView, now: Instant, /) -> int:
+        """Return how urgent a lease is; higher comes first, and at equal scores the one submitted earlier."""
+
+    def used(self, lease: LeaseView, amount: int, start: Instant, end: Instant, /) -> None:
+        """Learn that a lease's VMs have run during ``[start, end)``. Only told where the order is CHANGING.
+
+        ``amount`` is how much of the site they took up, in millionths of the resource type of which that is most.
+        Nothing is told twice; a lease that still runs is told of up to now.
+        """

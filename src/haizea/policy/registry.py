@@ -15,6 +15,8 @@ from haizea.policy.protocols import (
     PolicyError,
     PreemptionPolicy,
     PricingPolicy,
+    QueueOrder,
+    QueuePolicy,
 )
 
 __all__ = ["KINDS", "PolicyContext", "PolicyError", "PolicyInfo", "available", "resolve", "settings_for"]
@@ -89,6 +91,13 @@ _BUILT_IN: Final[Mapping[str, Mapping[str, _BuiltIn]]] = {
             "pricing", "AdaptiveRate", "A rate that follows what users accept, and a surcharge for preemption."
         ),
     },
+    "queue": {
+        "fcfs": _BuiltIn("fcfs", "FirstComeFirstServed", "Leases wait in the order in which they were submitted."),
+        "priority": _BuiltIn(
+            "queue", "Priority", "Leases of higher priority come first, then those submitted earlier."
+        ),
+        "fair-share": _BuiltIn("queue", "FairShare", "Whoever has used least of late, for their share, comes first."),
+    },
 }
 
 _METHODS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -96,6 +105,13 @@ _METHODS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "preemption": {"score": ("preemptor", "victim", "at")},
     "host-selection": {"score": ("host", "lease", "start")},
     "pricing": {"price": ("lease", "preempted"), "quote": ("lease", "preempted"), "feedback": ("lease", "accepted")},
+    "queue": {"score": ("lease", "now"), "used": ("lease", "amount", "start", "end")},
+}
+
+_QUEUE_NEEDS: Final = {
+    QueueOrder.SUBMITTED: (),
+    QueueOrder.FIXED: ("score",),
+    QueueOrder.CHANGING: ("score", "used"),
 }
 
 KINDS: Final = tuple(_BUILT_IN)
@@ -110,6 +126,8 @@ def resolve(kind: Literal["host-selection"], name: str, context: PolicyContext) 
 def resolve(kind: Literal["preemption"], name: str, context: PolicyContext) -> PreemptionPolicy: ...
 @overload
 def resolve(kind: Literal["pricing"], name: str, context: PolicyContext) -> PricingPolicy: ...
+@overload
+def resolve(kind: Literal["queue"], name: str, context: PolicyContext) -> QueuePolicy: ...
 def resolve(kind: str, name: str, context: PolicyContext) -> object:
     """Return a policy, made with ``context``.
 
@@ -249,6 +267,7 @@ def _guarded(what: str, kind: str, policy: Any) -> object:
         "host-selection": guarded.GuardedSelection,
         "preemption": guarded.GuardedPreemption,
         "pricing": guarded.GuardedPricing,
+        "queue": guarded.guarded_queue,
     }
     return guards[kind](what, policy)
 
@@ -268,6 +287,10 @@ def _check(what: str, kind: str, policy: object) -> None:
             raise PolicyError(f"{what}: expected an attribute order, such as order = HostOrder.SCORED")
         if order is not HostOrder.SCORED:
             return
+    elif kind == "queue":
+        if not isinstance(order, QueueOrder):
+            raise PolicyError(f"{what}: expected an attribute order, such as order = QueueOrder.FIXED")
+        needed = {name: needed[name] for name in _QUEUE_NEEDS[order]}
     elif kind == "preemption" and isinstance(order, HostOrder):
         raise PolicyError(f"{what} is one of kind host-selection: it has an attribute order")
     for method, parameters in needed.items():

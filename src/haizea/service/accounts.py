@@ -13,7 +13,7 @@ from haizea.model.units import Instant
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import GroupRow, LeaseFilter, UserRow
 from haizea.service import access
-from haizea.service.errors import Conflict, Invalid, Unauthenticated
+from haizea.service.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from haizea.service.instants import iso
 from haizea.service.ledger import Ledger, Present
 from haizea.service.models import GroupIn, GroupOut, QuotaIn, QuotaOut, TokenIn, TokenOut, UserIn, UserOut
@@ -52,18 +52,21 @@ class Accounts:
         daemon_uid: int,
         anonymous: Role | None = None,
         verifiers: Sequence[TokenVerifier] = (),
+        priority_max: int = 0,
         name_of: Callable[[int], str | None] = unix_name,
     ) -> None:
         """Take the parts.
 
         ``anonymous`` is the role of who says nothing about themselves, None where that is not allowed; whether they
-        come from where it is allowed is for the front end to see to.
+        come from where it is allowed is for the front end to see to. ``priority_max`` is the highest priority that
+        users may ask for.
         """
         self._ledger = ledger
         self._store = ledger.store
         self._daemon_uid = daemon_uid
         self._anonymous = anonymous
         self._name_of = name_of
+        self._priority_max = priority_max
         self._tokens = Tokens(ledger, clock, verifiers)
         self._quotas = Quotas(ledger, clock)
 
@@ -305,6 +308,20 @@ class Accounts:
     ) -> None:
         """Return if a lease fits into the quotas; see :meth:`Quotas.check`. ``groups`` are those it is booked on."""
         self._quotas.check(user, groups, terms, now, claims)
+
+    def check_priority(self, who: Principal, priority: int) -> None:
+        """Return if ``who`` may ask for a lease of this priority: operators for any, users up to what is configured.
+
+        Raises:
+            Forbidden: they may not.
+        """
+        if priority > self._priority_max and not access.may(who, "lease.prioritise"):
+            raise Forbidden(
+                f"{who.user} may ask for priorities up to {self._priority_max}, not {priority}",
+                code="priority-too-high",
+                remedy="Ask for a lower priority, or ask an operator to raise it.",
+                field="priority",
+            )
 
     def _check_unused(self, wanted: LeaseFilter, what: str, instead: str) -> None:
         with reading():

@@ -53,6 +53,7 @@ class Leases:
         """
         live = self._live
         owner = live.accounts.for_whom(who, "lease.request", request.owner, request.group)
+        live.accounts.check_priority(who, request.priority)
         if key is not None and not 0 < len(key) <= KEY_MAX:
             raise Invalid(f"an idempotency key has 1 to {KEY_MAX} characters", field="key")
         digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()

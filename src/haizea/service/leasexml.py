@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, Final, cast
 from xml.parsers import expat
 
-from haizea.model.lease import LeaseState, LeaseType
-from haizea.model.units import DAY, Instant, Span
+from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, LeaseType
+from haizea.model.units import DAY, SECOND, Instant, Span
 from haizea.service.errors import Invalid
 from haizea.service.models import LeaseOut, LeaseRequestIn
 from haizea.workloads.errors import WorkloadError, quoted
@@ -50,7 +50,7 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U001
 _STATES: Final = {state.label: state.value for state in LeaseState}
 _LEASE: Final = Shape(
     required=("preemptible",),
-    optional=("id", "user", "owner", "name", "group", "state", "submit-time"),
+    optional=("id", "user", "owner", "name", "group", "state", "submit-time", "priority", "grace"),
     children={
         "nodes": 1, "start": 1, "duration": 1, "deadline": 1, "software": 1, "extra": 1, "constraints": 1,
         "reactions": 1,
@@ -64,6 +64,7 @@ _ATTRIBUTES: Final = frozenset(
     (
         *_LEASE.required, *_LEASE.optional, "numnodes", "type", "amount", "time", "id", "size", "name", "value",
         "require", "exclude", "spread", "together", "on-guest-shutdown", "on-failure",
+        "on-end", "extend-by",
     )
 )  # fmt: skip
 # What editors add to point at a schema; it says nothing about the lease.
@@ -108,6 +109,10 @@ def lease_to_xml(lease: LeaseOut, zone: tzinfo = UTC) -> str:
     if lease.owner.isascii() and lease.owner.isdigit():
         _set(root, user=lease.owner)
     _set(root, **{name: text for name in ("owner", "name", "group") if (text := getattr(lease, name))})
+    if lease.priority:
+        _set(root, priority=str(lease.priority))
+    if lease.grace_s:
+        _set(root, grace=format_span(round(lease.grace_s * SECOND)))
     nodes = etree.SubElement(root, "nodes")
     for each in lease.nodes:
         node_set = etree.SubElement(nodes, "node-set", {"numnodes": str(each.count)})
@@ -193,6 +198,10 @@ class _Reader(LeaseXml):
             "name": found.get("name", ""),
             "group": found.get("group", ""),
         }
+        if "priority" in found:
+            fields["priority"] = self.priority(root, found["priority"])
+        if "grace" in found:
+            fields["grace"] = self.span(root, "grace", found["grace"]) / SECOND
         if "software" in parts and (image := self.software(parts["software"])) is not None:
             fields["software"] = {"id": image.id, "size": image.size}
         if "extra" in parts:
@@ -203,6 +212,9 @@ class _Reader(LeaseXml):
             reactions = self.reactions(parts["reactions"])
             fields["on_guest_shutdown"] = reactions.on_guest_shutdown.value
             fields["on_failure"] = reactions.on_failure.value
+            fields["on_end"] = reactions.on_end.value
+            if reactions.extend_by != DEFAULT_REACTIONS.extend_by:
+                fields["extend_by"] = reactions.extend_by / SECOND
         return fields | self._times(parts)
 
     def _times(self, parts: dict[str, "_Element"]) -> dict[str, str]:
@@ -304,10 +316,12 @@ def _rest(root: "_Element", lease: LeaseOut) -> None:
     } | {name: "true" for name in ("spread", "together") if lease.constraints.get(name)}
     if constraints:
         _set(etree.SubElement(root, "constraints"), **constraints)
-    if (lease.on_guest_shutdown, lease.on_failure) != ("end", "requeue"):
+    if (lease.on_guest_shutdown, lease.on_failure, lease.on_end) != ("end", "requeue", "stop"):
         reactions = etree.SubElement(root, "reactions")
         reactions.set("on-guest-shutdown", lease.on_guest_shutdown)
         reactions.set("on-failure", lease.on_failure)
+        if lease.on_end != "stop":
+            _set(reactions, **{"on-end": lease.on_end, "extend-by": format_span(round(lease.extend_by_s * SECOND))})
 
 
 def _labels(labels: dict[str, str]) -> str:

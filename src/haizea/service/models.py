@@ -50,7 +50,10 @@ class LeaseRequestIn(Input):
 
     ``start``: absent for best effort; ``now``; an instant, or ``+HH:MM:SS`` from now. ``duration``: seconds, or
     ``[[DD:]HH:]MM:SS``, or ``unlimited``. With a ``deadline``, written like ``start``, it is a deadline lease, and
-    ``start`` the earliest one.
+    ``start`` the earliest one. ``on_end`` says what is done when its time is over, and ``extend_by`` by how much
+    ``extend`` makes it longer, and resuming one that was suspended then (an hour). More ``priority`` comes first, where
+    the site's queue goes by that. ``grace``, written like ``duration``: so long before it is preempted, once it has
+    begun, its owner is told.
     """
 
     nodes: Annotated[list[NodeSetIn], Field(min_length=1, max_length=100)]
@@ -65,6 +68,10 @@ class LeaseRequestIn(Input):
     constraints: ConstraintsIn = ConstraintsIn()
     on_guest_shutdown: Literal["end", "restart", "hold"] = "end"
     on_failure: Literal["restart", "requeue", "fail", "hold"] = "requeue"
+    on_end: Literal["stop", "suspend", "extend"] = "stop"
+    extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText = 0
     extra: Annotated[dict[Name, Text], Field(max_length=64)] = {}
 
 
@@ -140,6 +147,10 @@ class LeaseOut(Answer):
     constraints: dict[str, Any]
     on_guest_shutdown: str
     on_failure: str
+    on_end: str = "stop"
+    extend_by_s: float = 3600
+    priority: int = 0
+    grace_s: float = 0
     extra: dict[str, str]
     plan: list[StayOut]
     suspensions: int
@@ -250,6 +261,7 @@ class QueueItemOut(Answer):
     waiting_s: float
     expected_start: str | None
     reason: ReasonOut | None
+    priority: int = 0
 
 
 class QueueOut(Answer):
@@ -549,6 +561,7 @@ class LeaseChangeIn(Input):
     on_failure: Literal["restart", "requeue", "fail", "hold"] | None = None
     on_end: Literal["stop", "suspend", "extend"] | None = None
     extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
+    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText | None = None
     extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
 

@@ -73,6 +73,7 @@ class Planning:
     def dry_run(self, who: Principal, request: LeaseRequestIn) -> VerdictOut:
         """Return what would become of a request."""
         owner = self._live.accounts.for_whom(who, "lease.dry-run", request.owner, request.group)
+        self._live.accounts.check_priority(who, request.priority)
 
         def job(scheduler: Scheduler) -> VerdictOut:
             terms = self._terms(scheduler, request, owner)
@@ -84,6 +85,7 @@ class Planning:
         """Return what would become of a request and, if it would be refused, what could be had instead."""
         verb = "offer.hold" if hold else "offer.list"
         owner = self._live.accounts.for_whom(who, verb, request.owner, request.group)
+        self._live.accounts.check_priority(who, request.priority)
 
         def job(scheduler: Scheduler) -> tuple[VerdictOut, list[_Alternative], list[VerdictOut]]:
             terms = self._terms(scheduler, request, owner)
@@ -379,6 +381,7 @@ def _waiting(position: int, lease: Lease, now: Instant, start: Instant | None) -
         waiting_s=seconds(max(0, now - lease.submitted)),
         expected_start=iso_or_none(start),
         reason=reason_waiting(lease),
+        priority=terms.priority,
     )
 
 
@@ -397,6 +400,7 @@ def _request_of(lease: LeaseOut) -> LeaseRequestIn:
             "owner": lease.owner,
             "constraints": lease.constraints,
             "extra": lease.extra,
+            "priority": lease.priority,
         }
     )
 

@@ -67,6 +67,7 @@ class Recurrences:
         live = self._live
         lease = wanted.lease
         owner = live.accounts.for_whom(who, "recurrence.add", lease.owner, lease.group)
+        live.accounts.check_priority(who, lease.priority)
         document = _document(wanted, owner, live.now())
         if _upcoming(document, live.now()) == []:
             raise Invalid("all of its occurrences are in the past", code="recurrence-over", field="rule")

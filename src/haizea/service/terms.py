@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from haizea.model.lease import (
+    DEFAULT_REACTIONS,
     Constraints,
     DiskImage,
     LeaseTerms,
@@ -51,9 +52,16 @@ def terms_of(request: LeaseRequestIn, owner: str, now: Instant) -> LeaseTerms:
         constraints=Constraints(
             tuple(wishes.require.items()), tuple(wishes.exclude.items()), wishes.spread, wishes.together
         ),
-        reactions=Reactions(OnGuestShutdown(request.on_guest_shutdown), OnFailure(request.on_failure)),
+        reactions=Reactions(
+            OnGuestShutdown(request.on_guest_shutdown),
+            OnFailure(request.on_failure),
+            OnEnd(request.on_end),
+            DEFAULT_REACTIONS.extend_by if request.extend_by is None else _more(request.extend_by),
+        ),
         group=request.group,
         name=request.name,
+        priority=request.priority,
+        grace=_grace(request.grace),
     )
 
 
@@ -91,6 +99,22 @@ def span_of(given: float | str, field: str) -> Span | None:
     return span
 
 
+def _more(given: float | str) -> Span:
+    more = span_of(given, "extend_by")
+    if more is None:
+        raise Invalid("extend_by: a lease that ends cannot be extended without limit", field="extend_by")
+    return more
+
+
+def _grace(given: float | str) -> Span:
+    if given in (0, "0"):
+        return 0
+    grace = span_of(given, "grace")
+    if grace is None:
+        raise Invalid("grace: a lease that never gives way is not preemptible; say that instead", field="grace")
+    return grace
+
+
 EXTRA_MAX = 64
 
 
@@ -109,14 +133,12 @@ def changed(terms: LeaseTerms, wanted: LeaseChangeIn) -> LeaseTerms:
     if wanted.on_end is not None:
         reactions = reactions._replace(on_end=OnEnd(wanted.on_end))
     if wanted.extend_by is not None:
-        more = span_of(wanted.extend_by, "extend_by")
-        if more is None:
-            raise Invalid("extend_by: a lease that ends cannot be extended without limit", field="extend_by")
-        reactions = reactions._replace(extend_by=more)
+        reactions = reactions._replace(extend_by=_more(wanted.extend_by))
     return terms._replace(
         name=terms.name if wanted.name is None else wanted.name,
         preemptible=terms.preemptible if wanted.preemptible is None else wanted.preemptible,
         reactions=reactions,
+        grace=terms.grace if wanted.grace is None else _grace(wanted.grace),
     )
 
 

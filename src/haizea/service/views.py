@@ -9,7 +9,7 @@ from haizea.experiments.records import ranges, vms_by_host
 from haizea.model.lease import LeaseTerms
 from haizea.model.reason import Reason
 from haizea.model.resources import CPU, Capacity, describe
-from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
+from haizea.model.units import FAR_FUTURE, HOUR, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import SlotTable
@@ -61,6 +61,10 @@ def lease_out(row: LeaseRow, names: Names, *, private: bool) -> LeaseOut:
         },
         on_guest_shutdown=terms["on_guest_shutdown"],
         on_failure=terms["on_failure"],
+        on_end=terms.get("on_end", "stop"),
+        extend_by_s=seconds(terms.get("extend_by", HOUR)),
+        priority=terms.get("priority", 0),
+        grace_s=seconds(terms.get("grace", 0)),
         extra={} if private else dict(terms["extra"]),
         plan=[] if row.final else plan_of(found, names),
         suspensions=found["suspensions"],

@@ -9,6 +9,7 @@ from haizea.model.lease import (
     Constraints,
     DiskImage,
     NodeSet,
+    OnEnd,
     OnFailure,
     OnGuestShutdown,
     Reactions,
@@ -31,6 +32,9 @@ NODES_MAX: Final = 100_000
 ID_MAX: Final = (1 << 53) - 1
 """Largest id of a lease."""
 
+PRIORITY_MAX: Final = 1_000_000
+"""Largest priority of a lease; the least is as far below 0."""
+
 _TRUTH: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 _ATTRS: Final = Shape(children={"attr": 0})
@@ -46,7 +50,7 @@ _TIME: Final = Shape(required=("time",))
 _SOFTWARE: Final = Shape(children={"none": 1, "disk-image": 1})
 _IMAGE: Final = Shape(required=("id", "size"))
 _CONSTRAINTS: Final = Shape(optional=("require", "exclude", "spread", "together"))
-_REACTIONS: Final = Shape(optional=("on-guest-shutdown", "on-failure"))
+_REACTIONS: Final = Shape(optional=("on-guest-shutdown", "on-failure", "on-end", "extend-by"))
 
 
 class Start(NamedTuple):
@@ -237,19 +241,34 @@ class LeaseXml(XmlFile):
             pairs.append((label, value))
         return tuple(pairs)
 
+    def priority(self, element: "_Element", text: str) -> int:
+        """Return the ``priority`` of a lease: a whole number, which may be negative."""
+        sign = -1 if text.strip().startswith("-") else 1
+        return sign * self.whole(element, "priority", text.strip().removeprefix("-"), 0, PRIORITY_MAX)
+
+    def _positive(self, element: "_Element", name: str, text: str) -> Span:
+        span = self.span(element, name, text)
+        if span == 0:
+            raise self.error(element, f"{name}={quoted(text)} of <{element.tag!s}>", "a length of time above 0")
+        return span
+
     def reactions(self, element: "_Element") -> Reactions:
         """Read ``reactions``: what the lease wishes for when a guest shuts down or a VM fails."""
         self.children(element, EMPTY)
         found = self.attributes(element, _REACTIONS)
+        more = found.get("extend-by")
         try:
             return Reactions(
                 OnGuestShutdown(found.get("on-guest-shutdown", DEFAULT_REACTIONS.on_guest_shutdown.value)),
                 OnFailure(found.get("on-failure", DEFAULT_REACTIONS.on_failure.value)),
+                OnEnd(found.get("on-end", DEFAULT_REACTIONS.on_end.value)),
+                DEFAULT_REACTIONS.extend_by if more is None else self._positive(element, "extend-by", more),
             )
         except ValueError as error:
             allowed = f"on-guest-shutdown one of {_values(OnGuestShutdown)}; on-failure one of {_values(OnFailure)}"
+            allowed += f"; on-end one of {_values(OnEnd)}"
             raise self.error(element, f"reactions: {error}", allowed) from error
 
 
-def _values(kind: type[OnGuestShutdown] | type[OnFailure]) -> str:
+def _values(kind: type[OnGuestShutdown] | type[OnFailure] | type[OnEnd]) -> str:
     return ", ".join(str(member.value) for member in kind)

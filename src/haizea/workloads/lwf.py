@@ -1,7 +1,8 @@
 """Reading workloads in LWF, the XML format of Haizea.
 
-Beside what Haizea 1.x reads, a lease may have ``<constraints require exclude spread together/>`` and ``<reactions
-on-guest-shutdown on-failure/>``, and the hosts of a site ``<label name value/>``.
+Beside what Haizea 1.x reads, a lease may have ``<constraints require exclude spread together/>``, ``<reactions
+on-guest-shutdown on-failure on-end extend-by/>`` and the attributes ``priority`` and ``grace``, and the hosts of a site
+``<label name value/>``.
 """
 
 from operator import attrgetter
@@ -35,7 +36,7 @@ _REQUESTS: Final = Shape(children={"lease-request": 0})
 _REQUEST: Final = Shape(required=("arrival",), children={"realduration": 1, "lease": 1}, needed=("lease",))
 _LEASE: Final = Shape(
     required=("preemptible",),
-    optional=("id", "user", "state", "submit-time"),
+    optional=("id", "user", "state", "submit-time", "priority", "grace"),
     children={
         "nodes": 1, "start": 1, "duration": 1, "deadline": 1, "software": 1, "extra": 1, "constraints": 1,
         "reactions": 1,
@@ -194,6 +195,8 @@ class _Reader:
             extra=xml.attrs(parts["extra"]) if "extra" in parts else NO_EXTRA,
             constraints=xml.constraints(parts["constraints"]) if "constraints" in parts else NO_CONSTRAINTS,
             reactions=xml.reactions(parts["reactions"]) if "reactions" in parts else DEFAULT_REACTIONS,
+            priority=xml.priority(element, found["priority"]) if "priority" in found else 0,
+            grace=xml.span(element, "grace", found["grace"]) if "grace" in found else 0,
         )
         return self._id(element, found), terms
 

@@ -92,7 +92,9 @@ def _request(request: LeaseRequest, nodes: str) -> str:
         lines.append(f'      <realduration time="{format_span(request.real_duration)}"/>\n')
     user = f" user={_quote(terms.user)}" if terms.user else ""
     preemptible = "true" if terms.preemptible else "false"
-    lines.append(f'      <lease id="{request.id}" preemptible="{preemptible}"{user}>\n')
+    more = f' priority="{terms.priority}"' if terms.priority else ""
+    more += f' grace="{format_span(terms.grace)}"' if terms.grace else ""
+    lines.append(f'      <lease id="{request.id}" preemptible="{preemptible}"{user}{more}>\n')
     lines.extend(f"        {part}\n" for part in (nodes, *_terms(terms)))
     lines.append("      </lease>\n    </lease-request>\n")
     return "".join(lines)
@@ -109,8 +111,12 @@ def _terms(terms: LeaseTerms) -> Iterable[str]:
     if terms.constraints != NO_CONSTRAINTS:
         yield _constraints(terms.constraints)
     if terms.reactions != DEFAULT_REACTIONS:
-        shutdown, failure = terms.reactions.on_guest_shutdown, terms.reactions.on_failure
-        yield f'<reactions on-guest-shutdown="{shutdown.value}" on-failure="{failure.value}"/>'
+        wishes = terms.reactions
+        shutdown, failure = wishes.on_guest_shutdown, wishes.on_failure
+        end = ""
+        if wishes[2:] != DEFAULT_REACTIONS[2:]:
+            end = f' on-end="{wishes.on_end.value}" extend-by="{format_span(wishes.extend_by)}"'
+        yield f'<reactions on-guest-shutdown="{shutdown.value}" on-failure="{failure.value}"{end}/>'
 
 
 def _start(exact: Span | None, immediate: bool) -> str:

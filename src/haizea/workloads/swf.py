@@ -199,7 +199,7 @@ class SwfRequests:
             map(mul, columns.asked, unit),
             repeat(None), repeat(False), repeat(None), repeat(self._options.preemptible), repeat(None),
             columns.users, map(SwfExtra, columns.lines), repeat(NO_CONSTRAINTS), repeat(DEFAULT_REACTIONS),
-            repeat(""), repeat(""),
+            repeat(""), repeat(""), repeat(0), repeat(0),
             strict=False,
         )  # fmt: skip
         leases = map(new, repeat(LeaseTerms), terms)

@@ -132,16 +132,18 @@ def show(ctx: click.Context, number: int, view: View) -> None:
 @click.option("--on-failure", type=click.Choice(["restart", "requeue", "fail", "hold"]), help="When a VM fails.")
 @click.option("--on-end", type=click.Choice(["stop", "suspend", "extend"]), help="When its time is over.")
 @click.option("--extend-by", metavar="LENGTH", help="By how much --on-end extend makes it longer, each time.")
+@click.option("--grace", metavar="LENGTH", help="How long before it gives way to another one its owner is told.")
 @click.option("--extra", multiple=True, metavar="NAME=VALUE", help="A value to carry along; NAME= takes it away.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
 @click.pass_context
 def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: Any) -> None:
     """Change what no plan depends on, of a lease that is not over."""
     wanted = {name: value for name, value in given.items() if value not in (None, "")}
-    if "extend_by" in wanted:
-        from haizea.cli.live.present import length_option
+    for name in ("extend_by", "grace"):
+        if name in wanted:
+            from haizea.cli.live.present import length_option
 
-        wanted["extend_by"] = length_option(wanted["extend_by"], "--extend-by")
+            wanted[name] = length_option(wanted[name], f"--{name.replace('_', '-')}")
     if extra:
         pairs = [text.partition("=") for text in extra]
         if not all(equals and name for name, equals, _value in pairs):

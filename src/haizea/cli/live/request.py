@@ -65,6 +65,12 @@ _OPTIONS: Final = (
                  help="What is done when a guest shuts itself down."),
     click.option("--on-failure", type=click.Choice(["restart", "requeue", "fail", "hold"]),
                  help="What is done when a VM fails."),
+    click.option("--on-end", type=click.Choice(["stop", "suspend", "extend"]),
+                 help="What is done when its time is over."),
+    click.option("--extend-by", metavar="LENGTH", help="By how much --on-end extend makes it longer, each time."),
+    click.option("--priority", type=click.IntRange(-1_000_000, 1_000_000), metavar="N",
+                 help="More comes first, where the queue goes by priorities. [default: 0]"),
+    click.option("--grace", metavar="LENGTH", help="How long before it gives way to another one you must be told."),
     click.option("--extra", multiple=True, metavar="KEY=VALUE", help="Kept with the lease. May be repeated."),
 )  # fmt: skip
 
@@ -203,9 +209,12 @@ def request_document(client: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     _nodes(document, given)
     _times(client, document, given)
     _software(document, given)
-    for name in ("preemptible", "name", "group", "owner", "on_guest_shutdown", "on_failure"):
+    for name in ("preemptible", "name", "group", "owner", "on_guest_shutdown", "on_failure", "on_end", "priority"):
         if given[name] is not None:
             document[name] = given[name]
+    for name in ("extend_by", "grace"):
+        if given[name] is not None:
+            document[name] = length_option(given[name], f"--{name.replace('_', '-')}")
     if given["extra"]:
         document["extra"] = {**_table(document, "extra"), **_pairs(given["extra"], "--extra")}
     _constraints(document, given)
