@@ -71,7 +71,7 @@ class LeaseRequestIn(Input):
     on_end: Literal["stop", "suspend", "extend"] = "stop"
     extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
-    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText = 0
+    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText = 0.0
     extra: Annotated[dict[Name, Text], Field(max_length=64)] = {}
 
 
