@@ -32,8 +32,9 @@ class Faults(NamedTuple):
 
     What is said by the platform is *lost*, *repeated*, or *delayed* by up to ``delay_most``, which reorders it too.
     Commands are *refused* with an error although they are not carried out, *timed out* although they are,
-    *swallowed* without a word, or *failed* at once. Questions are *unanswered*. Observations are *stale*, as they were
-    some time ago, or *lie*: one VM is missing from them or shown in another state.
+    *swallowed* without a word, *feigned* (reported done though nothing was), or *failed* at once. Questions are
+    *unanswered*. Observations are *stale*, as they were some time ago, or *lie*: one VM is missing from them or shown
+    in another state.
     """
 
     lost: int = 0
@@ -47,6 +48,7 @@ class Faults(NamedTuple):
     stale: int = 0
     lie: int = 0
     delay_most: Span = 30 * SECOND
+    feigned: int = 0
 
 
 NO_FAULTS = Faults()
@@ -88,6 +90,9 @@ class FaultyPlatform:
         if self._happens("refused", faults.refused):
             raise PlatformUnavailable("the connection was refused")
         if self._happens("swallowed", faults.swallowed):
+            return
+        if self._happens("feigned", faults.feigned):
+            self._hear(Report(command.id, command.verb, command.lease, ""))
             return
         if self._happens("failed", faults.failed):
             self._hear(Report(command.id, command.verb, command.lease, "the driver failed"))

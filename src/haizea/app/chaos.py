@@ -1,0 +1,101 @@
+"""Runs of the whole stack with everything going wrong: how a seed is run, repeated, and made small."""
+
+import random
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from haizea.app.compose import policies
+from haizea.config.options import to_options
+from haizea.config.settings import Settings
+from haizea.experiments.chaos.plan import Plan, make
+from haizea.experiments.chaos.runner import MakeStore, Outcome, run
+from haizea.experiments.chaos.shrinking import shrink
+from haizea.live.assembly import Care
+from haizea.live.assembly import Settings as LiveSettings
+from haizea.live.estimates import Rules
+from haizea.model.units import SECOND
+from haizea.workloads.oneline import parse_site
+
+HOURS: Final = 6.0
+FAULTS_PER_HOUR: Final = 60
+_SITES: Final = ("4 CPU:400 Memory:8192", "3 CPU:400 Memory:4096", "6 CPU:200 Memory:4096", "5 CPU:400 Memory:8192")
+
+
+class ChaosRequest(NamedTuple):
+    """A run: ``faults`` are those that are planned. ``only`` these acts, by number; None for all."""
+
+    seed: int
+    hours: float = HOURS
+    faults: int = 0
+    database: str = "memory"
+    only: tuple[int, ...] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """Everything that is to happen."""
+        return make(self.seed, self.hours, self.faults or round(self.hours * FAULTS_PER_HOUR))
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it."""
+        faults = f" --faults {self.faults}" if self.faults else ""
+        database = f" --database {self.database}" if self.database != "memory" else ""
+        only = "" if self.only is None else f" --only {','.join(map(str, self.only))}"
+        return f"haizea chaos --seed {self.seed} --hours {self.hours:g}{faults}{database}{only}"
+
+
+def settings_of(seed: int) -> LiveSettings:
+    """Return the site and the rules of a seed."""
+    chance = random.Random(seed ^ 0x5EED)
+    scheduling = {
+        "suspension": chance.choice(["all", "all", "all", "serial-only", "none"]),
+        "migration": chance.choice(["no", "yes", "yes-notransfer"]),
+        "policy_preemption": chance.choice(["ar-preempts-everything", "ar-preempts-besteffort", "no-preemption"]),
+        "backfilling": chance.choice(["aggressive", "conservative", "off"]),
+        "shutdown_time": chance.choice([0, 5 * SECOND]),
+    }
+    chosen = Settings({"scheduling": scheduling})
+    options = to_options(chosen)._replace(images_survive=chance.random() < 0.3)
+    care = Care(heartbeat=30 * SECOND, reconcile_every=60 * SECOND, rules=Rules(learn=chance.random() < 0.5), seed=seed)
+    return LiveSettings(parse_site(chance.choice(_SITES)), options, policies(chosen), care)
+
+
+def run_chaos(request: ChaosRequest) -> Outcome:
+    """Run a seed."""
+    with stores(request.database) as make_store:
+        return run(request.plan, settings_of(request.seed), make_store, request.only)
+
+
+def smallest(request: ChaosRequest, outcome: Outcome, tell: Callable[[int], None] = lambda _left: None) -> ChaosRequest:
+    """Return the run with as few acts as are found that goes wrong in the same way."""
+    found = outcome.found
+    if found is None:
+        return request
+    plan = request.plan
+    numbers = [act.number for act in plan.acts if act.number <= found.act]
+    numbers = [number for number in numbers if request.only is None or number in request.only]
+
+    def fails(only: Collection[int]) -> bool:
+        again = run_chaos(request._replace(only=tuple(only), database="memory"))
+        same = again.found is not None and again.found.kind == found.kind
+        if same:
+            tell(len(only))
+        return same
+
+    kept = shrink(numbers, fails)
+    return request._replace(only=tuple(kept))
+
+
+@contextmanager
+def stores(database: str) -> Iterator[MakeStore]:
+    """Give a way to make stores of a kind, and clean up afterwards."""
+    from haizea.stores import open_store
+
+    if database == "memory":
+        yield lambda: open_store("memory:")
+        return
+    with tempfile.TemporaryDirectory(prefix="haizea-chaos-") as folder:
+        yield lambda: open_store(f"sqlite:///{Path(folder) / 'store.sqlite'}")

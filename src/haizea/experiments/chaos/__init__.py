@@ -1,0 +1,1 @@
+"""Deterministic fault simulation: the whole stack in simulated time, with everything going wrong that can."""

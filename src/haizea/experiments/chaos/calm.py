@@ -1,0 +1,160 @@
+"""What must come about when nothing goes wrong any more: everything is as it should be, and everybody gets done."""
+
+from typing import Final
+
+from haizea.core.reasons import instant
+from haizea.experiments.chaos.acts import calm
+from haizea.experiments.chaos.checks import Checks
+from haizea.experiments.chaos.world import START, Violation, World
+from haizea.live.reconcile import Diff
+from haizea.model.lease import LeaseState
+from haizea.model.resources import CPU
+from haizea.model.units import HOUR, MINUTE, Instant, Span
+from haizea.runtime.ports import PlatformUnavailable
+from haizea.runtime.rows import LeaseFilter, LeaseRow
+
+CONVERGED_WITHIN: Final[Span] = 30 * MINUTE
+LOOK_EVERY: Final[Span] = MINUTE
+DONE_WITHIN: Final[Span] = 72 * HOUR
+DONE_EVERY: Final[Span] = 30 * MINUTE
+
+
+def converge(world: World, checks: Checks) -> Span:
+    """Have all faults end; return how long it took until what is was what should be.
+
+    Raises:
+        Violation: that took too long.
+    """
+    calm(world)
+    begun, wrong = world.now, ["nothing was looked at"]
+    while world.now < begun + CONVERGED_WITHIN:
+        world.run(world.now + LOOK_EVERY)
+        wrong = _wrong(world)
+        if not wrong:
+            checks.remembered()
+            return world.now - begun
+    raise Violation("no-convergence", f"{instant(world.now)}: " + "; ".join(wrong[:5]))
+
+
+def _wrong(world: World) -> list[str]:
+    """Return what is not as it should be."""
+    try:
+        diff = world.live.diff()
+    except PlatformUnavailable as problem:
+        return [f"the platform does not answer: {problem}"]
+    found = [*_differences(diff)]
+    if world.live.keeper.writing.trouble:
+        found.append(f"the store is not written: {world.live.keeper.writing.trouble}")
+    if world.live.assembly.dispatch.waiting:
+        found.append("commands wait to be sent")
+    found += [
+        f"{operation.command.verb} of lease {operation.command.lease} is not over"
+        for operation in world.live.assembly.operations.all()
+        if operation.late
+    ]
+    return found
+
+
+def _differences(diff: Diff) -> list[str]:
+    found = [
+        f"VM {row.lease}.{row.vm} is to be {row.desired} on {row.desired_host}, and is {row.observed} on "
+        f"{row.observed_host}{'' if row.known else ', and no lease has it'}"
+        for row in diff.vms
+        if not row.agrees and not row.under_way
+    ]
+    found += [
+        f"host {row.name} is planned with as {row.desired} with {row.capacity}, and is {row.observed} with "
+        f"{row.observed_capacity}"
+        for row in diff.hosts
+        if not row.agrees
+    ]
+    return found
+
+
+def finish(world: World, checks: Checks) -> None:
+    """Wait until every lease is over, or held back by somebody.
+
+    Raises:
+        Violation: there are some that are neither.
+    """
+    begun = world.now
+    while world.now < begun + DONE_WITHIN:
+        world.run(world.now + DONE_EVERY)
+        if not _unfinished(world):
+            break
+    left = _unfinished(world)
+    if left:
+        raise Violation("unfinished", "; ".join(left[:5]))
+    wrong = _wrong(world)
+    if wrong:
+        raise Violation("no-convergence", "At the end, " + "; ".join(wrong[:5]))
+    checks.remembered()
+    _account(world)
+
+
+def _unfinished(world: World) -> list[str]:
+    return [
+        f"lease {lease.id} ({lease.type.value}) is {lease.state.label} at {instant(world.now)}"
+        for lease in world.live.scheduler.desk.leases.values()
+        if not (lease.state in (LeaseState.HELD, LeaseState.PAUSED) or lease.parked)
+    ]
+
+
+# The books ---------------------------------------------------------------------------------------------------
+
+
+def _account(world: World) -> None:
+    """Check that nothing that was acknowledged is lost, and that delivered, lost and idle time come to what there was.
+
+    Raises:
+        Violation: they do not.
+    """
+    rows = world.store.leases(LeaseFilter(), limit=100_000)
+    known = {row.id for row in rows}
+    for number in world.acknowledged:
+        if number not in known:
+            raise Violation("acknowledged", f"Lease {number} was acknowledged, and there is none.")
+    if len(set(world.keys.values())) != len(world.keys):
+        raise Violation("key", "Two keys led to one lease.")
+    alive = world.live.scheduler.desk.leases
+    for row in rows:
+        if row.final is (row.id in alive):
+            raise Violation("undead", f"Lease {row.id} is kept as {row.state}.")
+        _account_lease(row)
+    _account_site(world)
+
+
+def _account_lease(row: LeaseRow) -> None:
+    """A lease's runs do not overlap, what it was credited with it has run, and an end that is no success has a reason."""
+    runs = sorted([entry[1:4] for entry in row.document["log"] if entry[0] == "run"])
+    last: Instant = 0
+    for start, end, _outcome in runs:
+        if start < last or end < start:
+            raise Violation("accounts", f"Lease {row.id} runs twice at {instant(start)}: {runs}.")
+        last = end
+    delivered: Span = row.document["delivered"]
+    ran = sum([end - start for start, end, outcome in runs if outcome != "lost"])
+    if delivered > ran:
+        raise Violation("accounts", f"Lease {row.id} is credited with {delivered} ms of {ran}: {runs}.")
+    if row.state in ("failed", "cancelled", "rejected") and row.document["reason"] is None:
+        raise Violation("no-reason", f"Lease {row.id} is {row.state} without a reason.")
+
+
+def _account_site(world: World) -> None:
+    """Delivered, lost and idle time of processors come to the capacity that there could be at most."""
+    most = sum([host.capacity[CPU] for host in world.settings.site.hosts]) * 9 // 4
+    changes: list[tuple[Instant, int]] = []
+    used = {"done": 0, "lost": 0}
+    for row in world.store.usage(START, world.now):
+        changes += [(row.start, row.cpu), (row.end, -row.cpu)]
+        used[row.outcome] = used.get(row.outcome, 0) + row.cpu * (row.end - row.start)
+    present = 0
+    for at, change in sorted(changes):
+        present += change
+        if present > most:
+            raise Violation("accounts", f"At {instant(at)} {present} percent of processors were used, of {most}.")
+    whole = most * (world.now - START)
+    world.counts["cpu-delivered"] = used["done"] // (100 * HOUR)
+    world.counts["cpu-lost"] = used["lost"] // (100 * HOUR)
+    if whole - sum(used.values()) < 0:
+        raise Violation("accounts", f"Of {whole} there was, {used} was used.")

@@ -1,0 +1,232 @@
+"""What must hold in a run after every step, whatever goes wrong; added up anew, with none of the planner's arithmetic.
+
+Some things may be wrong for a while, because the platform brought them about or keeps Haizea from knowing: those must
+be over within a bound. It is counted in *quiet* time, in which the daemon runs, its store can be written, the platform
+answers, and nobody sets the clock.
+"""
+
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final
+
+from haizea.core.desk import Desk
+from haizea.core.memory import lease_document
+from haizea.core.reasons import instant
+from haizea.experiments.chaos.world import Violation, World
+from haizea.experiments.occupancy import Occupancy
+from haizea.live.assembly import restored
+from haizea.model.events import Observed
+from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.resources import Capacity
+from haizea.model.units import MINUTE, SECOND, Instant, Span
+from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.operations import hosts_of
+from haizea.plan.slottable import Reservation
+from haizea.runtime.ports import Seen
+from haizea.runtime.rows import Entry
+
+BOUND: Final[Span] = 45 * MINUTE
+"""For so long, of quiet time, things may be wrong on the platform."""
+
+LATE: Final[Span] = 5 * MINUTE
+"""So long after its start, of quiet time, it must have been told why a reservation does not run."""
+
+STILL_MAX: Final = 400
+"""So many steps may be taken at one instant."""
+
+_WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
+_ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
+
+
+class Checks:
+    """Looks on after every step. What is wrong is raised as a :class:`Violation`, the first thing only."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._since: dict[Hashable, Span] = {}
+        self._told: set[int] = set()
+        self._still = 0
+        self._at: Instant = 0
+        self.steps = 0
+
+    @property
+    def _desk(self) -> Desk:
+        return self._world.live.scheduler.desk
+
+    def step(self) -> None:
+        """Check everything that must hold after a step."""
+        self.steps += 1
+        world = self._world
+        self._moves()
+        self._slots()
+        self._leases()
+        self._platform(world.fate.vms())
+        self._promises()
+
+    def _moves(self) -> None:
+        """Time must move on."""
+        now = self._desk.now
+        self._still = self._still + 1 if now == self._at else 0
+        self._at = now
+        if self._still > STILL_MAX:
+            raise Violation("no-rest", f"The scheduler does not come to rest at {instant(now)}.")
+
+    # The core ------------------------------------------------------------------------------------------------
+
+    def _slots(self) -> None:
+        """No host is planned beyond its capacity at any time."""
+        desk = self._desk
+        found: list[str] = []
+        occupancy = Occupancy(desk.site, found.append)
+        touched: set[int] = set()
+        for lease in desk.leases.values():
+            touched |= occupancy.replace(lease.id, [self._held(lease, stay) for stay in lease.stays])
+        for host in sorted(touched):
+            occupancy.check(host, desk.now)
+        if found:
+            raise Violation("over-planned", found[0])
+
+    def _held(self, lease: Lease, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]:
+        demands = _demands(stay)
+        hosts = hosts_of(stay, self._desk.table)
+        there = [vm for vm in range(len(hosts)) if vm + 1 not in lease.over]
+        return stay.start, stay.end, [hosts[vm] for vm in there], [demands[vm] for vm in there]
+
+    def _leases(self) -> None:
+        """Every lease that is not over waits, is planned, or is held back by somebody."""
+        desk = self._desk
+        queued = {lease.id for lease in desk.queue}
+        if len(queued) != len(desk.queue):
+            raise Violation("queue", "A lease is in the queue twice.")
+        for lease in desk.leases.values():
+            kept = bool(lease.parked) or lease.degraded or lease.state is LeaseState.HELD
+            if lease.state.final:
+                raise Violation("undead", f"Lease {lease.id} is {lease.state.label}, and not let go of.")
+            if lease.stays and lease.id in queued:
+                raise Violation("queue", f"Lease {lease.id} is in the queue and planned.")
+            if not lease.stays and lease.id not in queued and not kept and lease.state is not LeaseState.NEW:
+                raise Violation("forgotten", f"Lease {lease.id} is {lease.state.label}, not planned and not waiting.")
+            for stay in lease.stays:
+                if stay.end <= desk.now:
+                    text = f"Lease {lease.id} is {lease.state.label} and was to be over at {instant(stay.end)}."
+                    raise Violation("overdue", text)
+                if stay.phase is Phase.PLANNED and stay.start < desk.now:
+                    text = f"Lease {lease.id} is {lease.state.label} and was to begin at {instant(stay.start)}."
+                    raise Violation("overdue", text)
+
+    # The platform --------------------------------------------------------------------------------------------
+
+    def _platform(self, seen: Sequence[Seen]) -> None:
+        world, desk = self._world, self._desk
+        if world.ledger.wrong:
+            raise Violation(*world.ledger.wrong[0])
+        keys: set[Hashable] = set(self._overloaded(seen))
+        keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
+        for key in self._since.keys() - keys:
+            if isinstance(key, tuple) and key[0] in ("stray", "overload"):
+                del self._since[key]
+        for key in keys:
+            if self._age(key) > BOUND:
+                raise Violation(str(key[0] if isinstance(key, tuple) else key), f"For too long, {_said(key)}.")
+
+    def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+        """Yield hosts with more on them than they have, and what."""
+        world, desk = self._world, self._desk
+        used: dict[int, Capacity] = {}
+        on: dict[int, list[tuple[int, int]]] = {}
+        for one in seen:
+            lease = desk.leases.get(one.lease)
+            if one.host is None or one.observed not in _ON or lease is None or one.vm > lease.need.vms:
+                continue
+            demand = _demands_of(lease)[one.vm - 1]
+            used[one.host] = used.get(one.host, Capacity()).plus(demand)
+            on.setdefault(one.host, []).append((one.lease, one.vm))
+        for stranger in world.fate.strangers():
+            used[stranger.host] = used.get(stranger.host, Capacity()).plus(stranger.demand)
+        for host, amounts in used.items():
+            has = desk.site.hosts[host].capacity
+            if on.get(host) and any(amount > has[name] for name, amount in amounts.items()):
+                yield "overload", host, tuple(on[host])
+
+    def _age(self, key: Hashable) -> Span:
+        """Return for how much quiet time something has been so."""
+        quiet = self._world.quiet
+        return quiet - self._since.setdefault(key, quiet)
+
+    # Promises ------------------------------------------------------------------------------------------------
+
+    def _promises(self) -> None:
+        """Nobody's reservation is late without a word."""
+        desk = self._desk
+        for lease in desk.leases.values():
+            start = lease.terms.start
+            if lease.type is not LeaseType.ADVANCE_RESERVATION or start is None:
+                continue
+            if lease.started is not None or start + 5 * SECOND >= desk.now or lease.id in self._told:
+                continue
+            if self._age(("late", lease.id, start)) <= LATE:
+                continue
+            if not self._was_told(lease.id):
+                raise Violation("late", f"Lease {lease.id} was to start at {instant(start)}, and nobody was told.")
+            self._told.add(lease.id)
+
+    def _was_told(self, lease: int) -> bool:
+        entries = self._world.store.entries(0, limit=10_000, lease=lease)
+        return any(entry.kind in ("notice", "lease-changed") and _explains(entry) for entry in entries)
+
+    # Now and then --------------------------------------------------------------------------------------------
+
+    def remembered(self) -> None:
+        """Check that a scheduler made of what the store has is the one that there is."""
+        world = self._world
+        writing = world.live.keeper.writing
+        if writing.trouble or writing.unwritten or world.now < world.store.away_until:
+            return
+        scheduler = world.live.scheduler
+        again = restored(world.settings, world.store.load(), scheduler.desk.now)
+        one, other = _known(scheduler.desk), _known(again.desk)
+        for key in [*one, *(other.keys() - one.keys())]:
+            if one.get(key) != other.get(key):
+                raise Violation("memory", f"Of {key} is known {one.get(key)}, but remembered {other.get(key)}.")
+        rest, anew = _text(scheduler.remember()), _text(again.remember())
+        if rest != anew:
+            raise Violation("memory", f"What is known is {rest}, what is remembered {anew}.")
+        self._table()
+
+    def _table(self) -> None:
+        """Check the slot table from zero."""
+        desk = self._desk
+        held = [Reservation(s.start, s.end, s.placement.held) for lease in desk.leases.values() for s in lease.stays]
+        wrong = desk.table.check([*held, *desk.claims.reservations()])
+        if wrong:
+            raise Violation("slot-table", f"The slot table is wrong: {wrong[0]}.")
+
+
+def _demands(stay: Stay) -> list[Capacity]:
+    need = stay.need
+    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
+
+
+def _demands_of(lease: Lease) -> list[Capacity]:
+    need = lease.need
+    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
+
+
+def _explains(entry: Entry) -> bool:
+    return entry.kind == "notice" or "cause" in entry.data
+
+
+def _known(desk: Desk) -> dict[str, str]:
+    return {
+        f"lease {number}": _text({**lease_document(lease, desk), "wait": None}) for number, lease in desk.leases.items()
+    }
+
+
+def _text(tree: object) -> str:
+    return json.dumps(tree, sort_keys=True)
+
+
+def _said(key: Hashable) -> str:
+    if isinstance(key, tuple) and key[0] == "overload":
+        return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
+    return f"there is a VM {key[1]}.{key[2]} that no lease has" if isinstance(key, tuple) else str(key)

@@ -1,0 +1,323 @@
+"""What a run stands on: the live stack in simulated time, a platform that can be acted upon, a store that can be away.
+
+Whoever is killed is started again a while later, of what the store has. Clients whose requests were not answered ask
+again under the same key.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple
+
+from haizea.backends.faulty import NO_FAULTS, Faults, FaultyPlatform
+from haizea.backends.pretence import Pretence
+from haizea.backends.pretended import PretendedPlatform
+from haizea.live.assembly import Settings
+from haizea.live.rehearsed import Rehearsed, RehearsedClock
+from haizea.model.events import Event, LeaseRequested, Observed
+from haizea.model.lease import LeaseTerms
+from haizea.model.reason import Reason
+from haizea.model.units import MINUTE, Instant, Span
+from haizea.runtime.changes import WITHDRAWN, Change
+from haizea.runtime.rows import CommandRow, KeyRow
+from haizea.runtime.store import Store, StoreUnavailable, Transaction
+
+START: Final[Instant] = 1_000_000_000_000
+OWNER: Final = "chaos"
+_STARTS_MAX: Final = 200
+
+
+class Killed(BaseException):
+    """The daemon is gone."""
+
+
+class Violation(Exception):
+    """Something is not as it must be; ``kind`` is short and the same for the same fault of Haizea's."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class Window(NamedTuple):
+    """Until when the platform misbehaves in a way, in thousandths of the times that it could."""
+
+    until: Instant
+    kind: str
+    permille: int
+
+
+class AwayStore:
+    """Stands before a store that cannot be written, or used at all, until ``away_until``."""
+
+    def __init__(self, store: Store, now: Callable[[], Instant]) -> None:
+        self._store = store
+        self._now = now
+        self.away_until: Instant = 0
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction.
+
+        Raises:
+            StoreUnavailable: it is away.
+        """
+        self._here()
+        return self._store.write()
+
+    def load(self) -> Any:
+        """Return what a daemon starts from.
+
+        Raises:
+            StoreUnavailable: it is away.
+        """
+        self._here()
+        return self._store.load()
+
+    def _here(self) -> None:
+        if self._now() < self.away_until:
+            raise StoreUnavailable("the connection to the store is broken")
+
+    def __getattr__(self, name: str) -> Any:
+        """Reading goes on."""
+        return getattr(self._store, name)
+
+
+class Ledger(PretendedPlatform):
+    """A pretended platform that notes what must never be asked of it."""
+
+    def __init__(self, hosts: list[str], now: Callable[[], Instant]) -> None:
+        super().__init__(":memory:", hosts, now, threaded=False)
+        self.commands: dict[int, CommandRow] = {}
+        self.wrong: list[tuple[str, str]] = []
+        self.doubted: set[int] = set()
+
+    @property
+    def fate(self) -> Pretence:
+        """What happens to it without Haizea's knowing."""
+        return self._pretence
+
+    def submit(self, command: CommandRow, /) -> None:
+        """Take a command, which must be the same one where it comes again."""
+        known = self.commands.setdefault(command.id, command)
+        if known[:6] != command[:6] or known.vms != command.vms:
+            self.wrong.append(("command-reused", f"Command {command.id} was {known}, and comes again as {command}."))
+        super().submit(command)
+
+    def _bring(self, command: CommandRow, vm: int) -> str:
+        before = self._pretence.vm(command.lease, vm)
+        host = command.hosts[vm - 1]
+        if (
+            command.verb == "start"
+            and before is not None
+            and before.observed in (Observed.RUNNING, Observed.PAUSED)
+            and before.host != host
+            and command.lease not in self.doubted
+        ):
+            text = f"VM {command.lease}.{vm} is started on host {host} while it runs on host {before.host}."
+            self.wrong.append(("two-places", text))
+        return super()._bring(command, vm)
+
+
+class World:
+    """The stack and what it stands on.
+
+    ``counts`` is what happened, by class; ``acknowledged`` the terms of every lease that a client was told of, by
+    number; ``quiet`` for how long, in all, nothing kept the daemon from knowing or doing what it wanted.
+    """
+
+    def __init__(self, settings: Settings, store: Store, seed: int) -> None:
+        self.settings = settings
+        self.clock = RehearsedClock(START)
+        self.store = AwayStore(store, self.clock.now)
+        self.ledger = Ledger([host.name for host in settings.site.hosts], self.clock.now)
+        self.fate = self.ledger.fate
+        self.platform = FaultyPlatform(self.ledger, NO_FAULTS, random.Random(seed), self.clock.now)
+        self.counts: Counter[str] = Counter()
+        self.orders: Counter[str] = Counter()
+        self.acknowledged: dict[int, LeaseTerms] = {}
+        self.keys: dict[str, int] = {}
+        self.windows: list[Window] = []
+        self.disturbed_until: Instant = START
+        self.quiet: Span = 0
+        self.on_event: Callable[[Event], None] = lambda _event: None
+        self.on_decided: Callable[[], None] = lambda: None
+        self.on_restart: Callable[[], None] = lambda: None
+        self._unanswered: dict[str, LeaseTerms] = {}
+        self._armed: tuple[str, int, Span] | None = None
+        self._downtime: Span = 0
+        self._quiet_at: Instant = START
+        self.live: Rehearsed
+        self._start()
+
+    @property
+    def now(self) -> Instant:
+        """What time it is."""
+        return self.clock.now()
+
+    # Life ----------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        for _ in range(_STARTS_MAX):
+            try:
+                live = Rehearsed(
+                    self.settings, self.store, self.platform, self.clock, checkpoint=self._checkpoint
+                )  # a store like any other, though it does not say so
+            except StoreUnavailable:
+                self._pass(MINUTE)
+            except Killed:
+                self._pass(self._downtime)
+            else:
+                break
+        else:
+            raise Violation("no-start", "The daemon cannot be started.")
+        self.live = live
+        plain = live.keeper.hand_over
+
+        def hand_over(event: Event, taken: Callable[[], None] | None = None) -> Reason | None:
+            self.on_event(event)
+            return plain(event, taken)
+
+        live.keeper.hand_over = hand_over  # type: ignore[method-assign] # to look on
+        self.on_restart()
+
+    def _pass(self, span: Span) -> None:
+        """Let time pass while there is no daemon."""
+        self.clock.wait_until(self.now + span)
+        self.platform.advance(self.now)
+        self.disturb(0)
+
+    def restart(self, downtime: Span) -> None:
+        """Kill the daemon, and start another one a while later."""
+        self._armed = None
+        self._pass(downtime)
+        self._start()
+        self.disturb(MINUTE)
+
+    def arm(self, label: str, skip: int, downtime: Span) -> None:
+        """Have the daemon killed when it has passed a point of a step for so many times."""
+        self._armed = (label, skip, downtime)
+
+    def disarm(self) -> None:
+        """Have nobody killed."""
+        self._armed = None
+
+    def _checkpoint(self, label: str) -> None:
+        if self._armed is not None and self._armed[0] == label:
+            _label, skip, downtime = self._armed
+            self._armed = (label, skip - 1, downtime) if skip else None
+            if not skip:
+                self._downtime = downtime
+                self.counts[f"killed-at-{label}"] += 1
+                raise Killed
+        if label == "decided":
+            self._count_quiet()
+            self.on_decided()
+
+    def _count_quiet(self) -> None:
+        self.quiet += max(0, self.now - max(self._quiet_at, self.disturbed_until))
+        self._quiet_at = max(self._quiet_at, self.now)
+
+    def disturb(self, span: Span) -> None:
+        """Nothing can be expected of the daemon for so long."""
+        self._count_quiet()
+        self.disturbed_until = max(self.disturbed_until, self.now + span)
+        self._quiet_at = max(self._quiet_at, self.now)
+
+    # Time ----------------------------------------------------------------------------------------------------
+
+    def run(self, until: Instant) -> None:
+        """Live through everything up to an instant, kills too."""
+        while True:
+            self._set_faults()
+            soonest = min([until, *[window.until for window in self.windows]])
+            try:
+                self.live.run(max(soonest, self.now))
+                self._ask_again()
+            except Killed:
+                self.restart(self._downtime)
+            if self.now >= until:
+                return
+
+    def _set_faults(self) -> None:
+        self.windows = [window for window in self.windows if window.until > self.now]
+        chosen: dict[str, int] = {}
+        for _until, kind, permille in self.windows:
+            for each in ("refused", "unanswered") if kind == "away" else (kind,):
+                chosen[each] = max(permille, chosen.get(each, 0))
+        self.platform.faults = Faults(**chosen) if chosen else NO_FAULTS
+
+    def misbehave(self, kind: str, permille: int, span: Span) -> None:
+        """Have the platform misbehave for a while."""
+        self.windows.append(Window(self.now + span, kind, permille))
+        self.disturb(span)
+        self._set_faults()
+
+    def advance(self) -> None:
+        """Have the platform tell what has just been done to it."""
+        self.platform.advance(self.now)
+
+    # Clients -------------------------------------------------------------------------------------------------
+
+    def request(self, key: str, terms: LeaseTerms) -> None:
+        """Request a lease, as often as it takes to be answered."""
+        self._unanswered[key] = terms
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        for key, terms in list(self._unanswered.items()):
+            try:
+                number = self.change(lambda change, key=key, terms=terms: _requested(self.store, change, key, terms))
+            except StoreUnavailable:
+                return
+            if number is None:
+                return
+            before = self.keys.setdefault(key, number)
+            if before != number:
+                raise Violation("key", f"The key {key} led to lease {before}, and now to lease {number}.")
+            self.acknowledged[number] = terms
+            del self._unanswered[key]
+
+    def change(self, job: Callable[[Change], Any]) -> Any:
+        """Have a job done; None where the daemon was killed over it.
+
+        Raises:
+            StoreUnavailable: it could not be kept.
+        """
+        try:
+            return self.live.change(job)
+        except Killed:
+            self.restart(self._downtime)
+            return None
+
+    def order(self, kind: str, make: Callable[[Change], Event]) -> bool:
+        """Order something; return whether that was taken."""
+        refused = object()
+
+        def job(change: Change) -> Any:
+            return change.hand_over(make(change)) or refused
+
+        try:
+            answer = self.change(job)
+        except StoreUnavailable:
+            self.orders[f"{kind}: not kept"] += 1
+            return False
+        if answer is None:
+            return False
+        self.orders[f"{kind}: {'taken' if answer is refused else 'refused'}"] += 1
+        return answer is refused
+
+
+def _requested(store: Any, change: Change, key: str, terms: LeaseTerms) -> int:
+    """Request a lease, once for each key, as the service does."""
+    known = store.key(OWNER, key)
+    if known is not None:
+        row = change.row(known.lease)
+        reason = None if row is None else row.document.get("reason")
+        if row is not None and not (reason and WITHDRAWN in str(reason)):
+            number: int = known.lease
+            return number
+    lease = change.new_lease()
+    change.transaction.put_key(KeyRow(OWNER, key, "", lease, change.now))
+    change.hand_over(LeaseRequested(change.now, lease, terms))
+    return lease
