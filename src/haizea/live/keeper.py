@@ -66,6 +66,7 @@ class Keeper:
         self._next_lease = loaded.next_lease
         self._finish: Callable[[], Any] | None = None
         self._requested: list[int] = []
+        self._news = False
 
     # The Change that jobs see --------------------------------------------------------------------------------
 
@@ -96,6 +97,8 @@ class Keeper:
             self._requested.append(event.lease)
         elif isinstance(event, SiteChanged):
             self.writing.unwritten.facts[SITE] = site_document(event.site)
+        # What the scheduler knows may be different without anybody's being told.
+        self._news |= not isinstance(event, TimePassed) or self.scheduler.desk.alarms.next_at <= event.at
         effects = self.scheduler.handle(event)
         if taken is not None and not any(isinstance(effect, Refused) for effect in effects):
             taken()
@@ -235,8 +238,9 @@ class Keeper:
     def _complete(self) -> None:
         """Complete what is to be kept, the scheduler having decided."""
         self._entries.give_versions(self.now)
-        if self.writing.unwritten:
+        if self.writing.unwritten or self._news:
             self.writing.unwritten.rest = self.scheduler.remember()
+            self._news = False
 
     def _take_note(self, effects: Sequence[Effect | Retired]) -> Reason | None:
         """Have what the scheduler wants kept and done; return why it refused an order, where it did."""
