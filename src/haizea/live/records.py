@@ -62,13 +62,15 @@ def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
 def usage_rows(row: LeaseRow) -> Iterator[UsageRow]:
     """Yield what a lease's VMs have used, one row for each time that they ran."""
     document = row.document
-    nodes: list[Any] = document["terms"]["nodes"]
-    cpu = sum(count * demand.get(CPU, 0) for count, demand in nodes)
-    memory = sum(count * demand.get(MEMORY, 0) for count, demand in nodes)
     runs = [entry for entry in document["log"] if entry[0] == "run"]
-    for index, (_kind, start, end, outcome, _hosts, _copies) in enumerate(runs):
+    for index, (_kind, start, end, outcome, _hosts, _copies, *sized) in enumerate(runs):
+        # A lease that was resized since had other VMs then.
+        nodes: list[Any] = sized[0] if sized else document["terms"]["nodes"]
+        vms = sum([count for count, _demand in nodes])
+        cpu = sum([count * demand.get(CPU, 0) for count, demand in nodes])
+        memory = sum([count * demand.get(MEMORY, 0) for count, demand in nodes])
         yield UsageRow(
-            row.id, index, row.owner, row.group, row.type, row.vms, cpu, memory, start, end,
+            row.id, index, row.owner, row.group, row.type, vms, cpu, memory, start, end,
             "lost" if outcome == "lost" else "done",
         )  # fmt: skip
 

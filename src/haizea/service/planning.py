@@ -408,7 +408,7 @@ def _request_of(lease: LeaseOut) -> LeaseRequestIn:
 def _bars(row: LeaseRow, begin: Instant, until: Instant) -> Iterator[BarOut]:
     document: dict[str, Any] = dict(row.document)
     spans: list[tuple[str, Instant, Instant, Any]] = [
-        (kind, start, end, runs) for kind, start, end, _outcome, runs, _copies in document["log"]
+        (kind, start, end, runs) for kind, start, end, _outcome, runs, _copies, *_sized in document["log"]
     ]
     for stay in [] if row.final else document["stays"]:
         phase = stay["phase"]

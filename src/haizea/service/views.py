@@ -182,7 +182,7 @@ def past_of(found: Mapping[str, Any], names: Names) -> list[ActivityOut]:
         )
         for host, vms, start, end in found["transfers"]
     ]
-    for kind, start, end, outcome, runs, copies in found["log"]:
+    for kind, start, end, outcome, runs, copies, *_sized in found["log"]:
         hosts = where(runs, names)
         if kind == "migrate":
             hosts = {named(names, b): ranges(sorted(vms)) for _a, b, vms, _start, _end in copies}

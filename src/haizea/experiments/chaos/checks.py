@@ -7,6 +7,7 @@ answers, and nobody sets the clock.
 
 import json
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from haizea.core.desk import Desk
@@ -99,6 +100,7 @@ class Checks:
         if len(queued) != len(desk.queue):
             raise Violation("queue", "A lease is in the queue twice.")
         for lease in desk.leases.values():
+            _runs(lease)
             kept = bool(lease.parked) or lease.degraded or lease.state is LeaseState.HELD
             if lease.state.final:
                 raise Violation("undead", f"Lease {lease.id} is {lease.state.label}, and not let go of.")
@@ -202,6 +204,14 @@ class Checks:
         wrong = desk.table.check([*held, *desk.claims.reservations()])
         if wrong:
             raise Violation("slot-table", f"The slot table is wrong: {wrong[0]}.")
+
+
+def _runs(lease: Lease) -> None:
+    """What a lease is said to have run is said of each moment once."""
+    runs = sorted([(entry.start, entry.end) for entry in lease.log if entry.kind == "run"])
+    for (start, end), (following, _end) in pairwise(runs):
+        if end < start or following < end:
+            raise Violation("accounts", f"Lease {lease.id} runs twice at {instant(following)}: {runs}.")
 
 
 def _demands(stay: Stay) -> list[Capacity]:
