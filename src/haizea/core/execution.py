@@ -136,6 +136,9 @@ class Execution:
     def account(self, stay: Stay, until: Instant) -> None:
         """Credit a lease with the time its VMs have run in a stay; where one of them did not, it is lost."""
         lease = stay.lease
+        if until < stay.run_start:
+            self._cut(lease, until)
+            return
         if lease.down:
             if until > stay.run_start:
                 self._desk.log("run", stay, stay.run_start, until, "lost")
@@ -145,6 +148,13 @@ class Execution:
         if lease.left < FAR_FUTURE:
             lease.left = max(0, lease.left - ran)
         self._desk.log("run", stay, stay.run_start, until)
+
+    def _cut(self, lease: Lease, until: Instant) -> None:
+        """VMs that were to start late do not start at all: what was noted as lost ahead of time is lost until now."""
+        for entry in lease.log:
+            if entry.kind == "run" and entry.end > until:
+                entry.end = max(entry.start, until)
+                self._desk.touched.add(lease.id)
 
     def split(self, stay: Stay) -> None:
         """Account for what has run until now: from here on something is different."""
@@ -173,6 +183,7 @@ class Execution:
             if stay.phase is Phase.RUNNING:
                 if desk.now > stay.run_start:
                     desk.log("run", stay, stay.run_start, desk.now, outcome)
+                self._cut(lease, desk.now)
                 desk.command(Verb.DESTROY, stay, desk.now)
             elif stay.phase is Phase.RESUMING:
                 desk.log("resume", stay, stay.start, desk.now, "cancelled")
@@ -218,6 +229,7 @@ class Execution:
         desk = self._desk
         if desk.now > stay.run_start:
             desk.log("run", stay, stay.run_start, desk.now, "lost")
+        self._cut(stay.lease, desk.now)
         desk.command(Verb.DESTROY, stay, desk.now)
         desk.drop(stay)
         self.start_over(stay.lease)

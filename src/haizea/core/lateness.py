@@ -24,6 +24,12 @@ class Lateness:
         self._execution = execution
         self._repair = repair
 
+    def catch_up(self) -> None:
+        """Have whoever is still on its hosts though its end was missed hold them, before others are put there."""
+        at = self._desk.next_instant()
+        if at is not None and self._desk.now - at > self._desk.options.lateness_max:
+            self._let_run_on()
+
     def run_due(self) -> None:
         """Do everything that is due by now, ends before starts."""
         desk, execution = self._desk, self._execution

@@ -133,7 +133,10 @@ class Scheduler:
         """
         if isinstance(event, ClockJumped) and event.by < 0:
             self._behind = True
+        gap = event.at - self.desk.now
         effects = self._effects_at(event.at)
+        if gap > self.desk.options.lateness_max:
+            self._lateness.catch_up()
         self._handlers[type(event)](event)
         return effects
 
@@ -348,6 +351,7 @@ class Scheduler:
         desk = self.desk
         if desk.alarms.next_at <= desk.now:
             # Whom they are about is not to be started, on a host that is given up now.
+            self._lateness.catch_up()
             self._reactions.ring()
         self._lateness.run_due()
         if desk.alarms.next_at <= desk.now:

@@ -112,7 +112,8 @@ class Checks:
                 if stay.end <= desk.now:
                     text = f"Lease {lease.id} is {lease.state.label} and was to be over at {instant(stay.end)}."
                     raise Violation("overdue", text)
-                if stay.phase is Phase.PLANNED and stay.start < desk.now:
+                held = lease.state is LeaseState.HELD
+                if stay.phase is Phase.PLANNED and stay.start < desk.now and not held:
                     text = f"Lease {lease.id} is {lease.state.label} and was to begin at {instant(stay.start)}."
                     raise Violation("overdue", text)
 

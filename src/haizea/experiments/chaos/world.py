@@ -25,6 +25,9 @@ from haizea.runtime.store import Store, StoreUnavailable, Transaction
 
 START: Final[Instant] = 1_000_000_000_000
 OWNER: Final = "chaos"
+LEARNT_WITHIN: Final[Span] = 5 * MINUTE
+"""So long after the platform has misbehaved, something may still be wrong because of it."""
+
 _STARTS_MAX: Final = 200
 
 
@@ -90,7 +93,7 @@ class Ledger(PretendedPlatform):
         super().__init__(":memory:", hosts, now, threaded=False)
         self.commands: dict[int, CommandRow] = {}
         self.wrong: list[tuple[str, str]] = []
-        self.doubted: set[int] = set()
+        self.in_doubt: Callable[[], bool] = lambda: False
 
     @property
     def fate(self) -> Pretence:
@@ -112,7 +115,7 @@ class Ledger(PretendedPlatform):
             and before is not None
             and before.observed in (Observed.RUNNING, Observed.PAUSED)
             and before.host != host
-            and command.lease not in self.doubted
+            and not self.in_doubt()
         ):
             text = f"VM {command.lease}.{vm} is started on host {host} while it runs on host {before.host}."
             self.wrong.append(("two-places", text))
@@ -132,6 +135,7 @@ class World:
         self.store = AwayStore(store, self.clock.now)
         self.ledger = Ledger([host.name for host in settings.site.hosts], self.clock.now)
         self.fate = self.ledger.fate
+        self.ledger.in_doubt = lambda: self.clock.now() <= self.disturbed_until + LEARNT_WITHIN
         self.platform = FaultyPlatform(self.ledger, NO_FAULTS, random.Random(seed), self.clock.now)
         self.counts: Counter[str] = Counter()
         self.orders: Counter[str] = Counter()
