@@ -34,14 +34,19 @@ class Adoption:
         self._relocation = relocation
         self._wishes = wishes
 
-    def suspended(self, lease: Lease, vms: tuple[int, ...], host: int | None, by: str) -> None:
-        """Somebody suspended VMs that run. When all of them are, the lease is, and gives its hosts away."""
+    def suspended(
+        self, lease: Lease, vms: tuple[int, ...], host: int | None, by: str, *, again: bool = False
+    ) -> None:
+        """Somebody suspended VMs that run. When all of them are, the lease is, and gives its hosts away.
+
+        Nobody is told ``again`` of what is only seen once more.
+        """
         desk = self._desk
         if not self._all_seen(lease, Observed.SUSPENDED):
             self._wishes.down(lease, vms)
-            desk.notify(
-                lease, f"{named(lease, vms)} was suspended by {someone(by)}. The lease keeps its hosts for the others."
-            )
+            if not again:
+                text = f"{named(lease, vms)} was suspended by {someone(by)}. The lease keeps its hosts for the others."
+                desk.notify(lease, text)
             return
         stay = lease.stays[0]
         desk.notify(lease, f"Lease {lease.id} was suspended by {someone(by)}. It is not resumed until that is ordered.")
@@ -63,10 +68,11 @@ class Adoption:
         self._repair.promises.watch(lease)
         self._contradicted(lease, by, "suspended")
 
-    def paused(self, lease: Lease, vms: tuple[int, ...], by: str) -> None:
+    def paused(self, lease: Lease, vms: tuple[int, ...], by: str, *, again: bool = False) -> None:
         """Somebody paused VMs: they keep their capacity, and time goes on. When all of them are, the lease is."""
         desk = self._desk
-        desk.notify(lease, f"{named(lease, vms)} was paused by {someone(by)}.")
+        if not again:
+            desk.notify(lease, f"{named(lease, vms)} was paused by {someone(by)}.")
         if lease.state is LeaseState.ACTIVE and self._all_seen(lease, Observed.PAUSED):
             desk.enter(lease, LeaseState.PAUSED)
             self._contradicted(lease, by, "paused")

@@ -12,6 +12,7 @@ from haizea.core.execution import Execution
 from haizea.core.promises import window_end
 from haizea.core.reasons import span
 from haizea.core.repair import Repair
+from haizea.core.states import TRANSITIONS
 from haizea.core.wishes import Wishes
 from haizea.model.effects import HostChanged
 from haizea.model.events import HostObserved
@@ -100,7 +101,7 @@ class Outages:
         given = lease.started is not None and lease.type is LeaseType.ADVANCE_RESERVATION
         degraded, parked, told = lease.degraded, lease.parked, lease.reason
         self._execution.stop(lease, "lost", keep=True)
-        if given and not degraded:
+        if given and not degraded and LeaseState.DONE in TRANSITIONS[lease.state]:
             desk.notify(lease, f"The time of lease {lease.id} is over; it was kept from running by {parked}.")
             desk.retire(lease, LeaseState.DONE)
             return

@@ -202,8 +202,9 @@ class Reactions:
         vms = (event.vm,) if event.vm else self._alive(lease)
         wanted = desired(lease, event.vm)
         reaction = REACTIONS[wanted, self._sight(lease, event, wanted)]
+        again = bool(lease.seen) and all(lease.seen.get(vm) is event.observed for vm in vms)
         self._note(lease, vms, event.observed, reaction, wanted)
-        self._react(reaction, lease, vms, event)
+        self._react(reaction, lease, vms, event, again=again)
 
     def _alive(self, lease: Lease) -> tuple[int, ...]:
         return tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
@@ -237,7 +238,9 @@ class Reactions:
             lease.seen = {**lease.seen, **dict.fromkeys(vms, observed)}
         self._desk.touched.add(lease.id)
 
-    def _react(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
+    def _react(
+        self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved, *, again: bool
+    ) -> None:
         if reaction is Reaction.AGREES:
             if lease.down and event.observed is Observed.RUNNING:
                 self.wishes.up(lease, vms)
@@ -254,14 +257,16 @@ class Reactions:
         elif reaction is Reaction.LOST:
             self._repair.lose_images(lease, _seen_as(lease, vms, event))
         else:
-            self._adopt(reaction, lease, vms, event)
+            self._adopt(reaction, lease, vms, event, again=again)
 
-    def _adopt(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
+    def _adopt(
+        self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved, *, again: bool
+    ) -> None:
         adoption, host, by = self.adoption, event.host, event.by
         if reaction is Reaction.SUSPEND:
-            adoption.suspended(lease, vms, host, by)
+            adoption.suspended(lease, vms, host, by, again=again)
         elif reaction is Reaction.PAUSE:
-            adoption.paused(lease, vms, by)
+            adoption.paused(lease, vms, by, again=again)
         elif reaction is Reaction.UNPAUSE:
             adoption.unpaused(lease, vms, by)
         elif reaction is Reaction.RESUME:

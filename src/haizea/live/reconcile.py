@@ -227,7 +227,8 @@ class Reconciler:
 
     def _site(self, now: Instant, hosts: Sequence[HostSeen]) -> list[SiteChanged]:
         """Return the site as it is, if hosts came or have other capacity."""
-        site = self._scheduler.desk.site
+        # Whatever was ordered to be planned with, a host has what it has.
+        site = self._scheduler.desk.real
         changed = list(site.hosts)
         for one in sorted(hosts, key=lambda one: one.host):
             if one.capacity is None or not one.capacity:
@@ -286,7 +287,7 @@ class Reconciler:
         states = self._scheduler.desk.hosts.states
         seen = {one.host: one for one in hosts}
         rows = []
-        for number, host in enumerate(self._scheduler.desk.site.hosts):
+        for number, host in enumerate(self._scheduler.desk.real.hosts):
             one = seen.get(number)
             names = tuple([stranger.name for stranger in strangers if stranger.host == number])
             capacity = None if one is None else one.capacity
