@@ -117,8 +117,7 @@ def _platform(world: World, what: str, draws: Sequence[int]) -> bool:
 def _clock(world: World, what: str, draws: Sequence[int]) -> bool:
     """The clock is set."""
     by = (1 + draws[0] % _JUMP_MOST) * SECOND
-    world.clock.jump(by if what == "forward" else -by)
-    world.disturb(MINUTE)
+    world.jump(by if what == "forward" else -by)
     return True
 
 

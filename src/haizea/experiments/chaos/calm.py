@@ -1,5 +1,6 @@
 """What must come about when nothing goes wrong any more: everything is as it should be, and everybody gets done."""
 
+from collections.abc import Collection
 from typing import Final
 
 from haizea.core.reasons import instant
@@ -7,12 +8,14 @@ from haizea.experiments.chaos.acts import calm
 from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.world import START, Violation, World
 from haizea.live.reconcile import Diff
+from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
 from haizea.model.resources import CPU
 from haizea.model.units import HOUR, MINUTE, Instant, Span
 from haizea.runtime.ports import PlatformUnavailable
 from haizea.runtime.rows import LeaseFilter, LeaseRow
 
+_ENDED: Final = (Observed.GUEST_SHUTDOWN, Observed.CRASHED)
 CONVERGED_WITHIN: Final[Span] = 30 * MINUTE
 LOOK_EVERY: Final[Span] = MINUTE
 DONE_WITHIN: Final[Span] = 72 * HOUR
@@ -42,7 +45,8 @@ def _wrong(world: World) -> list[str]:
         diff = world.live.diff()
     except PlatformUnavailable as problem:
         return [f"the platform does not answer: {problem}"]
-    found = [*_differences(diff)]
+    held = {lease.id for lease in world.live.scheduler.desk.leases.values() if lease.state is LeaseState.HELD}
+    found = [*_differences(diff, held)]
     if world.live.keeper.writing.trouble:
         found.append(f"the store is not written: {world.live.keeper.writing.trouble}")
     if world.live.assembly.dispatch.waiting:
@@ -55,12 +59,17 @@ def _wrong(world: World) -> list[str]:
     return found
 
 
-def _differences(diff: Diff) -> list[str]:
+def _differences(diff: Diff, held: Collection[int]) -> list[str]:
+    """Return what is not as it should be; of leases that are held nobody knows what they should be.
+
+    What became of a VM that ended while it was being suspended shows when it is to be resumed, and not before.
+    """
     found = [
         f"VM {row.lease}.{row.vm} is to be {row.desired} on {row.desired_host}, and is {row.observed} on "
         f"{row.observed_host}{'' if row.known else ', and no lease has it'}"
         for row in diff.vms
-        if not row.agrees and not row.under_way
+        if not row.agrees and not row.under_way and row.lease not in held
+        if not (row.desired == Observed.SUSPENDED and row.observed in _ENDED)
     ]
     found += [
         f"host {row.name} is planned with as {row.desired} with {row.capacity}, and is {row.observed} with "

@@ -187,9 +187,10 @@ class World:
 
     def _pass(self, span: Span) -> None:
         """Let time pass while there is no daemon."""
+        self._count_quiet()
         self.clock.wait_until(self.now + span)
         self.platform.advance(self.now)
-        self.disturb(0)
+        self._quiet_at = self.now
 
     def restart(self, downtime: Span) -> None:
         """Kill the daemon, and start another one a while later."""
@@ -250,6 +251,13 @@ class World:
             for each in ("refused", "unanswered") if kind == "away" else (kind,):
                 chosen[each] = max(permille, chosen.get(each, 0))
         self.platform.faults = Faults(**chosen) if chosen else NO_FAULTS
+
+    def jump(self, by: Span) -> None:
+        """Set the clock."""
+        self._count_quiet()
+        self.clock.jump(by)
+        self._quiet_at = self.now
+        self.disturb(MINUTE)
 
     def misbehave(self, kind: str, permille: int, span: Span) -> None:
         """Have the platform misbehave for a while."""
