@@ -2,15 +2,20 @@
 
 import random
 import tempfile
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import count, islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from haizea.app.compose import policies
 from haizea.config.options import to_options
 from haizea.config.settings import Settings
-from haizea.experiments.chaos.plan import Plan, make
+from haizea.experiments.chaos.coverage import possible
+from haizea.experiments.chaos.plan import FAULTS, Plan, make
 from haizea.experiments.chaos.runner import MakeStore, Outcome, run
 from haizea.experiments.chaos.shrinking import shrink
 from haizea.live.assembly import Care
@@ -69,24 +74,92 @@ def run_chaos(request: ChaosRequest) -> Outcome:
         return run(request.plan, settings_of(request.seed), make_store, request.only)
 
 
-def smallest(request: ChaosRequest, outcome: Outcome, tell: Callable[[int], None] = lambda _left: None) -> ChaosRequest:
-    """Return the run with as few acts as are found that goes wrong in the same way."""
+class Totals:
+    """What has come of many runs."""
+
+    def __init__(self) -> None:
+        self.seeds = self.wrong = self.leases = self.steps = self.slowest = 0
+        self.faults: Counter[str] = Counter()
+        self.orders: Counter[str] = Counter()
+        self.reactions: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        self.states: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a run."""
+        self.seeds += 1
+        self.wrong += outcome.found is not None
+        self.leases += outcome.leases
+        self.steps += outcome.steps
+        self.slowest = max(self.slowest, outcome.slowest)
+        self.faults += outcome.faults
+        self.orders += outcome.orders
+        self.reactions += outcome.reactions
+        self.events += outcome.events
+        self.states += outcome.states
+
+    def faults_never(self) -> list[str]:
+        """Return the classes of faults that never came."""
+        return [name for name in FAULTS if not self.faults[name]]
+
+    def reactions_never(self) -> list[str]:
+        """Return the entries of the table of reactions that were never come to."""
+        return [name for name in possible() if not self.reactions[name]]
+
+
+def run_all(
+    first: ChaosRequest, seeds: int, until: int | None = None, jobs: int = 1
+) -> Iterator[tuple[ChaosRequest, Outcome]]:
+    """Run so many seeds, and further ones until there were so many faults in all; yield each in order of seeds."""
+    requests = (first._replace(seed=seed) for seed in count(first.seed))
+    faults = done = 0
+    with _pool(jobs) as several:
+        for request, outcome in several(islice(requests, seeds if until is None else None)):
+            yield request, outcome
+            faults, done = faults + outcome.went_wrong, done + 1
+            if until is not None and faults >= until and done >= seeds:
+                return
+
+
+Several = Callable[[Iterator[ChaosRequest]], Iterator[tuple[ChaosRequest, Outcome]]]
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Several]:
+    """Give a way to run several, so many at a time."""
+    if jobs == 1:
+        yield lambda requests: ((request, run_chaos(request)) for request in requests)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+
+        def several(requests: Iterator[ChaosRequest]) -> Iterator[tuple[ChaosRequest, Outcome]]:
+            waiting = deque([(each, pool.submit(run_chaos, each)) for each in islice(requests, 2 * jobs)])
+            while waiting:
+                request, future = waiting.popleft()
+                yield request, future.result()
+                waiting.extend([(each, pool.submit(run_chaos, each)) for each in islice(requests, 1)])
+
+        try:
+            yield several
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def smallest(request: ChaosRequest, outcome: Outcome) -> tuple[ChaosRequest, Outcome]:
+    """Return the run with as few acts as are found that goes wrong in the same way, and what comes of it."""
     found = outcome.found
     if found is None:
-        return request
+        return request, outcome
     plan = request.plan
     numbers = [act.number for act in plan.acts if act.number <= found.act]
     numbers = [number for number in numbers if request.only is None or number in request.only]
 
     def fails(only: Collection[int]) -> bool:
         again = run_chaos(request._replace(only=tuple(only), database="memory"))
-        same = again.found is not None and again.found.kind == found.kind
-        if same:
-            tell(len(only))
-        return same
+        return again.found is not None and again.found.kind == found.kind
 
-    kept = shrink(numbers, fails)
-    return request._replace(only=tuple(kept))
+    small = request._replace(only=tuple(shrink(numbers, fails)))
+    return small, run_chaos(small)
 
 
 @contextmanager

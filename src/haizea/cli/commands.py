@@ -42,6 +42,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "recurrence": ("haizea.cli.live.recurrence:recurrence", "Reservations that recur, daily or weekly."),
     "webhook": ("haizea.cli.live.webhook:webhook", "Add, list and remove webhooks."),
     "store": ("haizea.cli.store:store", "Back up, check, migrate, move and prune the store."),
+    "chaos": ("haizea.cli.chaos:chaos", "Run the lease manager with everything going wrong."),
     "pretend": ("haizea.cli.pretend:pretend", "Act behind Haizea's back on the pretended platform."),
     "opennebula": ("haizea.cli.opennebula:opennebula", "Check an OpenNebula that Haizea is to schedule."),
     "context": ("haizea.cli.live.context:context", "Name servers, and choose among them."),

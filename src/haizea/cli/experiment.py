@@ -16,7 +16,8 @@ FAILED = 1
 JOBS_MAX = 1024
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors there are to be used."""
     return min(JOBS_MAX, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -43,7 +44,7 @@ def experiment(ctx: click.Context, /, output_format: str, quiet: bool, jobs: int
 
     Exit status: 0 done, 1 a run failed (the others went on), 2 wrong input, 3 the verification of --verify failed.
     """
-    made = Experiment(ExperimentRequest(jobs=_processors() if jobs is None else jobs, **values))
+    made = Experiment(ExperimentRequest(jobs=processors() if jobs is None else jobs, **values))
     # The default would end this process and leave those of the runs behind.
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:

@@ -34,9 +34,7 @@ class Adoption:
         self._relocation = relocation
         self._wishes = wishes
 
-    def suspended(
-        self, lease: Lease, vms: tuple[int, ...], host: int | None, by: str, *, again: bool = False
-    ) -> None:
+    def suspended(self, lease: Lease, vms: tuple[int, ...], host: int | None, by: str, *, again: bool = False) -> None:
         """Somebody suspended VMs that run. When all of them are, the lease is, and gives its hosts away.
 
         Nobody is told ``again`` of what is only seen once more.

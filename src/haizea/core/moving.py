@@ -133,7 +133,7 @@ class Moving:
         until = desk.now + self._time(lease, moved)
         copies = tuple([Copy(old[vm], new[vm], (vm + 1,), desk.now, until) for vm in moved])
         ends = self._run_end(lease, new), stay.end
-        if desk.now > stay.run_start:
+        if desk.now != stay.run_start:
             self._execution.account(stay, desk.now)
         desk.free_early(stay.end)
         desk.drop(stay)

@@ -234,6 +234,8 @@ class Reactions:
             if not lease.seen:
                 return
             lease.seen = {vm: seen for vm, seen in lease.seen.items() if vm not in vms}
+        elif all(lease.seen.get(vm) is observed for vm in vms):
+            return
         else:
             lease.seen = {**lease.seen, **dict.fromkeys(vms, observed)}
         self._desk.touched.add(lease.id)

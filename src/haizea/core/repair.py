@@ -173,7 +173,8 @@ class Repair:
         begun, stay.run_start = stay.run_start, until
         desk.log("run", stay, begun, until, "lost")
         desk.touched.add(lease.id)
-        if lease.type is LeaseType.BEST_EFFORT and not stay.suspending and stay.end < FAR_FUTURE:
+        longer = lease.type is LeaseType.BEST_EFFORT and not stay.suspending and stay.end < FAR_FUTURE
+        if longer and self.can_run_on(stay, stay.end + until - begun):
             shift = until - begun
             self.hold_longer(stay, stay.end + shift, reason)
             stay.run_end += shift
@@ -230,8 +231,18 @@ class Repair:
         desk = self._desk
         if not desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
             self._clear(stay, stay.end, until, moved)
+        if desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
+            desk.table.hold(stay.end, until, stay.placement.held)
+            stay.end = until
+            return
+        # Those who are not leases cannot be planned anew: what is left of their hosts is theirs.
+        claimed = sorted(set(hosts_of(stay, desk.table)).intersection(desk.claims.hosts()))
+        for host in claimed:
+            desk.claims.let_go(host)
         desk.table.hold(stay.end, until, stay.placement.held)
         stay.end = until
+        for host in claimed:
+            desk.claims.take(host)
 
     # Out of the way ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from haizea.experiments.chaos.world import World
 from haizea.model.events import Observed
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import MINUTE, SECOND
-from haizea.runtime.ports import Seen
 
 LABELS: Final = ("begin", "begun", "jobs", "decided", "written", "committed", "answered", "sent", "reserved", "resent")
 """Points at which the daemon is killed."""
@@ -38,7 +37,9 @@ def perform(world: World, act: Act) -> None:
 def _vm(world: World, what: str, draws: Sequence[int]) -> bool:
     """Something happens to a VM, or to all of a lease."""
     act = ACTS[what]
-    can = [one for one in world.fate.vms() if one.observed in act.when and one.lease in world.live.scheduler.desk.leases]
+    can = [
+        one for one in world.fate.vms() if one.observed in act.when and one.lease in world.live.scheduler.desk.leases
+    ]
     if not can:
         return False
     one = can[draws[0] % len(can)]
@@ -180,8 +181,3 @@ def calm(world: World) -> None:
         ORDERERS[what](world, ())
     for window in list(world.live.scheduler.desk.claims.windows):
         ORDERERS["maintenance-over"](world, (window, 1))
-
-
-def running(seen: Sequence[Seen]) -> list[Seen]:
-    """Return the VMs that use their hosts."""
-    return [one for one in seen if one.observed in (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)]

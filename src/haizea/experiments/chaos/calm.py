@@ -1,24 +1,26 @@
 """What must come about when nothing goes wrong any more: everything is as it should be, and everybody gets done."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 
 from haizea.core.reasons import instant
 from haizea.experiments.chaos.acts import calm
 from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.world import START, Violation, World
-from haizea.live.reconcile import Diff
+from haizea.live.reconcile import Diff, VMDiff
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
 from haizea.model.resources import CPU
 from haizea.model.units import HOUR, MINUTE, Instant, Span
+from haizea.plan.lease import Lease
 from haizea.runtime.ports import PlatformUnavailable
 from haizea.runtime.rows import LeaseFilter, LeaseRow
 
+_INTENDED: Final = (Observed.SUSPENDED, Observed.PAUSED)
 _ENDED: Final = (Observed.GUEST_SHUTDOWN, Observed.CRASHED)
 CONVERGED_WITHIN: Final[Span] = 30 * MINUTE
 LOOK_EVERY: Final[Span] = MINUTE
-DONE_WITHIN: Final[Span] = 72 * HOUR
+DONE_WITHIN: Final[Span] = 36 * HOUR
 DONE_EVERY: Final[Span] = 30 * MINUTE
 
 
@@ -45,8 +47,7 @@ def _wrong(world: World) -> list[str]:
         diff = world.live.diff()
     except PlatformUnavailable as problem:
         return [f"the platform does not answer: {problem}"]
-    held = {lease.id for lease in world.live.scheduler.desk.leases.values() if lease.state is LeaseState.HELD}
-    found = [*_differences(diff, held)]
+    found = [*_differences(diff, world.live.scheduler.desk.leases)]
     if world.live.keeper.writing.trouble:
         found.append(f"the store is not written: {world.live.keeper.writing.trouble}")
     if world.live.assembly.dispatch.waiting:
@@ -59,17 +60,13 @@ def _wrong(world: World) -> list[str]:
     return found
 
 
-def _differences(diff: Diff, held: Collection[int]) -> list[str]:
-    """Return what is not as it should be; of leases that are held nobody knows what they should be.
-
-    What became of a VM that ended while it was being suspended shows when it is to be resumed, and not before.
-    """
+def _differences(diff: Diff, leases: Mapping[int, Lease]) -> list[str]:
+    """Return what is not as it should be."""
     found = [
         f"VM {row.lease}.{row.vm} is to be {row.desired} on {row.desired_host}, and is {row.observed} on "
         f"{row.observed_host}{'' if row.known else ', and no lease has it'}"
         for row in diff.vms
-        if not row.agrees and not row.under_way and row.lease not in held
-        if not (row.desired == Observed.SUSPENDED and row.observed in _ENDED)
+        if not row.agrees and not row.under_way and not _accepted(row, leases.get(row.lease))
     ]
     found += [
         f"host {row.name} is planned with as {row.desired} with {row.capacity}, and is {row.observed} with "
@@ -78,6 +75,21 @@ def _differences(diff: Diff, held: Collection[int]) -> list[str]:
         if not row.agrees
     ]
     return found
+
+
+def _accepted(row: VMDiff, lease: Lease | None) -> bool:
+    """Whether a VM may stay other than it should be.
+
+    Of leases that are held nobody knows what they should be. Where an administrator has suspended or paused some of a
+    lease's VMs, they stay so. What became of a VM that ended while it was being suspended shows when it is to be
+    resumed, and not before.
+    """
+    if lease is None:
+        return False
+    if lease.state is LeaseState.HELD or (row.desired == Observed.SUSPENDED and row.observed in _ENDED):
+        return True
+    seen = lease.seen.get(row.vm)
+    return seen is not None and seen in _INTENDED and row.observed == seen.value
 
 
 def finish(world: World, checks: Checks) -> None:
@@ -134,7 +146,7 @@ def _account(world: World) -> None:
 
 
 def _account_lease(row: LeaseRow) -> None:
-    """A lease's runs do not overlap, what it was credited with it has run, and an end that is no success has a reason."""
+    """A lease runs once at a time, is credited with what it has run, and fails with a reason."""
     runs = sorted([entry[1:4] for entry in row.document["log"] if entry[0] == "run"])
     last: Instant = 0
     for start, end, _outcome in runs:

@@ -229,5 +229,3 @@ ORDERERS: Final[dict[str, Orderer]] = {
     "rates": _rates,
 }
 """Who orders what, by the names of :data:`haizea.experiments.chaos.plan.ORDERS`."""
-
-

@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
     states: Counter[str]
 
     @property
-    def count(self) -> int:
+    def went_wrong(self) -> int:
         """How many faults there were in all."""
         return sum(self.faults.values())
 

@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from haizea.backends.faulty import NO_FAULTS, Faults, FaultyPlatform
@@ -279,7 +280,7 @@ class World:
     def _ask_again(self) -> None:
         for key, terms in list(self._unanswered.items()):
             try:
-                number = self.change(lambda change, key=key, terms=terms: _requested(self.store, change, key, terms))
+                number = self.change(partial(_requested, self.store, key, terms))
             except StoreUnavailable:
                 return
             if number is None:
@@ -320,7 +321,7 @@ class World:
         return answer is refused
 
 
-def _requested(store: Any, change: Change, key: str, terms: LeaseTerms) -> int:
+def _requested(store: Any, key: str, terms: LeaseTerms, change: Change) -> int:
     """Request a lease, once for each key, as the service does."""
     known = store.key(OWNER, key)
     if known is not None:
