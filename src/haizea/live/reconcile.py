@@ -86,6 +86,7 @@ class Diff(NamedTuple):
 _R, _S, _P = Observed.RUNNING, Observed.SUSPENDED, Observed.PAUSED
 _PROMISED = (LeaseType.ADVANCE_RESERVATION, LeaseType.IMMEDIATE)
 _OVER = (Observed.GUEST_SHUTDOWN, Observed.STOPPED)
+_ENDED = (*_OVER, Observed.CRASHED, Observed.DELETED, Observed.VANISHED)
 
 
 def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
@@ -94,7 +95,10 @@ def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
     if stay is None or stay.phase is Phase.PLANNED:
         if lease.images is None:
             return [Wanted(())] * lease.need.vms
-        return [Wanted((_S,), host, "suspended") for host in lease.images]
+        return [
+            Wanted(()) if number in lease.over else Wanted((_S,), host, "suspended")
+            for number, host in enumerate(lease.images, 1)
+        ]
     hosts = hosts_of(stay, scheduler.desk.table)
     if stay.phase is Phase.RESUMING:
         return [Wanted((_R, _S, _P), host, "resuming") for host in hosts]
@@ -128,7 +132,8 @@ class Reconciler:
         self._order = order
         self._strays = strays
         self._hosts: dict[int, HostState] = {}
-        self._used: dict[int, Capacity] = {}
+        # What was there before a restart may be gone since.
+        self._used: dict[int, Capacity] = dict(scheduler.desk.claims.strangers)
         self._told: frozenset[tuple[int, int]] = frozenset()
         self.seen: Sequence[Seen] = ()
 
@@ -306,7 +311,7 @@ def agrees(want: Wanted, one: Seen | None) -> bool:
         return not want.states or want.states is _OVER
     if one.observed not in want.states:
         # What has ended by itself needs not be anywhere.
-        return not want.states and one.observed in (*_OVER, Observed.DELETED, Observed.VANISHED)
+        return not want.states and one.observed in _ENDED
     moving = len(want.states) > 1
     return moving or want.host is None or one.host in (None, want.host)
 
