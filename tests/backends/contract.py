@@ -15,7 +15,7 @@ from haizea.model.lease import DiskImage, LeaseTerms, NodeSet
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR
-from haizea.runtime.ports import HostSeen, Platform, Report, Said, Seen
+from haizea.runtime.ports import HostSeen, Platform, PlatformUnavailable, Report, Said, Seen
 from haizea.runtime.rows import CommandRow
 
 WITHIN_S = 60.0
@@ -116,7 +116,17 @@ class Operator:
 
     def seen(self, lease: int) -> list[Seen]:
         """Return a lease's VMs as the platform shows them."""
-        return [one for one in self.platform.observe() if one.lease == lease]
+        return [one for one in self.observed() if one.lease == lease]
+
+    def observed(self) -> list[Seen]:
+        """Return all VMs of leases; where the platform cannot be asked just now, ask again."""
+        end = time.monotonic() + WITHIN_S
+        while True:
+            try:
+                return list(self.platform.observe())
+            except PlatformUnavailable:
+                assert time.monotonic() < end, "the platform cannot be asked"
+                time.sleep(0.1)
 
     def told(self, lease: int) -> list[Seen]:
         """Return what was told of a lease's VMs unasked."""

@@ -34,7 +34,7 @@ def test_nothing_is_left_behind(qemu: QemuWorld, operator: Operator) -> None:
         for lease in leases:
             operator.well("destroy", lease, ())
         assert qemu.left() == [], f"seed {seed}"
-        assert operator.platform.observe() == [], f"seed {seed}"
+        assert operator.observed() == [], f"seed {seed}"
 
 
 def _go_wrong(draw: random.Random, qemu: QemuWorld) -> None:
