@@ -266,3 +266,19 @@ def test_figures_are_those_of_the_daemon(tmp_path: Path) -> None:
         assert "haizea_store_transaction_seconds_count" in page
 
     scenario(play, tmp_path)
+
+
+def test_what_is_only_tried_changes_nothing(tmp_path: Path) -> None:
+    """A change and a cancellation that are tried tell how the lease would be, which stays as it is."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        lease = (await client.post("/v1/leases", json={**ONE, "start": "+02:00:00", "name": "class"})).json()
+        tried = await client.patch("/v1/leases/1", json={"name": "other", "dry_run": True})
+        assert tried.json()["name"] == "other"
+        tried = await client.delete("/v1/leases/1", params={"dry_run": True})
+        assert tried.json()["state"] == "cancelled"
+        assert (await client.get("/v1/leases/1")).json() == lease
+        refused = await client.patch("/v1/leases/1", json={"name": "x", "dry_run": True}, params={"version": 0})
+        assert refused.status_code == 409
+
+    scenario(play, tmp_path)

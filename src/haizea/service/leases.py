@@ -2,11 +2,15 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 
-from haizea.model.events import CancelRequested, InstanceObserved, LeaseRequested, Observed, WishesChanged
+from haizea.core.scheduler import Scheduler
+from haizea.live.records import lease_row
+from haizea.model.events import CancelRequested, Event, InstanceObserved, LeaseRequested, Observed, WishesChanged
 from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.units import Instant
+from haizea.plan.lease import Lease
 from haizea.runtime.changes import WITHDRAWN, Change
 from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
 from haizea.service import access
@@ -16,6 +20,7 @@ from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
 from haizea.service.models import ExplainOut, LeaseChangeIn, LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.pictures import rehearse
 from haizea.service.planning import Planning
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
@@ -181,7 +186,7 @@ class Leases:
         if row.final:
             raise Conflict(f"lease {lease} is over: it is {row.state}", code="lease-over", facts={"state": row.state})
         if dry_run:
-            return self._lookup.shown(who, row)
+            return self._tried(who, lease, lambda _, now: CancelRequested(now, lease, who.user))
 
         def job(change: Change) -> LeaseRow | None:
             if lease not in change.scheduler.desk.leases:
@@ -198,6 +203,9 @@ class Leases:
     def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
         """Change what a lease wishes for; with ``version``, only if it has not changed since it was seen."""
         row = self._lookup.find(who, "lease.change", lease)
+        if wanted.dry_run:
+            _unchanged(row, version)
+            return self._tried(who, lease, lambda of, now: WishesChanged(now, lease, changed(of.terms, wanted)))
 
         def job(change: Change) -> LeaseRow | None:
             present = change.scheduler.desk.leases.get(lease)
@@ -213,6 +221,19 @@ class Leases:
             return None
 
         return self._lookup.shown(who, self._live.change(job) or row)
+
+    def _tried(self, who: Principal, lease: int, event: Callable[[Lease, Instant], Event]) -> LeaseOut:
+        """Return how a lease would be after an event, which is tried on a copy of the schedule."""
+
+        def job(scheduler: Scheduler) -> LeaseRow:
+            present = scheduler.desk.leases.get(lease)
+            if present is None:
+                raise Conflict(f"lease {lease} is over", code="lease-over")
+            found = rehearse(scheduler, [event(present, scheduler.desk.now)])
+            other = found.scheduler.desk
+            return lease_row(found.retired.get(lease) or other.leases[lease], other, 0)
+
+        return self._lookup.shown(who, self._live.look(job))
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""

@@ -553,7 +553,10 @@ class PolicyOut(Answer):
 
 
 class LeaseChangeIn(Input):
-    """What is to be different about a lease that is not over; absent stays. In ``extra``, null takes a name away."""
+    """What is to be different about a lease that is not over; absent stays. In ``extra``, null takes a name away.
+
+    With ``dry_run`` the answer is how the lease would be then, and nothing is changed.
+    """
 
     name: Name | None = None
     preemptible: bool | None = None
@@ -564,6 +567,7 @@ class LeaseChangeIn(Input):
     grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText | None = None
     extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
+    dry_run: bool = False
 
 
 class SoonerOut(Answer):

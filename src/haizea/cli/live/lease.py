@@ -135,10 +135,11 @@ def show(ctx: click.Context, number: int, view: View) -> None:
 @click.option("--grace", metavar="LENGTH", help="How long before it gives way to another one its owner is told.")
 @click.option("--extra", multiple=True, metavar="NAME=VALUE", help="A value to carry along; NAME= takes it away.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
+@click.option("--dry-run", is_flag=True, help="Only say how it would be.")
 @click.pass_context
 def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: Any) -> None:
     """Change what no plan depends on, of a lease that is not over."""
-    wanted = {name: value for name, value in given.items() if value not in (None, "")}
+    wanted = {name: value for name, value in given.items() if value not in (None, "") and (value or name != "dry_run")}
     for name in ("extend_by", "grace"):
         if name in wanted:
             from haizea.cli.live.present import length_option
@@ -149,7 +150,7 @@ def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: 
         if not all(equals and name for name, equals, _value in pairs):
             raise click.UsageError("--extra: expected NAME=VALUE, or NAME= to take it away")
         wanted["extra"] = {name: value or None for name, _equals, value in pairs}
-    if not wanted.keys() - {"reason"}:
+    if not wanted.keys() - {"reason", "dry_run"}:
         raise click.UsageError("say what is to be different, such as --name NAME")
     with client_of(ctx) as client:
         write(clean(sentence(client.change_lease(number, wanted))) + "\n")
