@@ -43,6 +43,7 @@ RUN: Final = {
     "docs/admin/operations.md",
     "docs/admin/store.md",
     "docs/guide/command-line.md",
+    "docs/guide/first-questions.md",
     "docs/tutorial.md",
 }
 # Methods of XML-RPC are called haizea.….
