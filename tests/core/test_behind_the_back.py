@@ -2,10 +2,22 @@
 
 from typing import Any, Final
 
-from haizea.model.events import CancelRequested, ClockJumped, InstanceObserved, LeaseRequested, Observed, TimePassed
+from haizea.model.events import (
+    CancelRequested,
+    ClockJumped,
+    HostObserved,
+    InstanceObserved,
+    LeaseOrdered,
+    LeaseRequested,
+    Observed,
+    TimePassed,
+)
 from haizea.model.lease import LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
-from haizea.model.reason import Cause
+from haizea.model.orders import Release, Resume, Suspend
+from haizea.model.reason import Cause, Reason
+from haizea.model.site import HostState
 from haizea.model.units import MINUTE, SECOND
+from tests.core.ordering import Ordering
 from tests.core.play import VM, Play
 
 S: Final = LeaseState
@@ -17,9 +29,9 @@ def see(play: Play, observed: Observed, vm: int = 0, number: int = 1, host: int 
     return play.go()
 
 
-def running(hosts: int = 2, vms: int = 1, **terms: Any) -> Play:
+def running(hosts: int = 2, vms: int = 1, **terms: Any) -> Ordering:
     """A lease that runs for an hour from 0 on; 10 minutes have passed."""
-    play = Play(hosts)
+    play = Ordering(hosts)
     play.ask(1, vms=vms, **terms)
     play.go(10)
     return play
@@ -111,7 +123,10 @@ def test_an_image_that_is_gone_has_its_lease_start_over() -> None:
     play = running(1)
     see(play, Observed.SUSPENDED)
     see(play, Observed.VANISHED)
-    assert (play.state(1), play.lost(1), play.lease(1).images) == (S.QUEUED, 10, None)
+    assert (play.state(1), play.lost(1), play.lease(1).images) == (S.HELD, 10, None)
+    play.tell(LeaseOrdered(play.scheduler.desk.now, 1, Resume()))
+    play.go()
+    assert play.state(1) is S.ACTIVE
 
 
 def test_what_is_suspended_and_then_deleted_is_cancelled() -> None:
@@ -271,6 +286,53 @@ def test_a_held_lease_goes_on_when_it_is_released() -> None:
     play = running(1, reactions=Reactions(on_failure=OnFailure.HOLD))
     see(play, Observed.CRASHED)
     play.go(20)
-    play.scheduler._reactions.wishes.release(play.lease(1))
+    play.tell(LeaseOrdered(play.scheduler.desk.now, 1, Release()))
     assert play.state(1) is S.ACTIVE
     assert (play.lease(1).delivered, play.lost(1)) == (10 * MINUTE, 10)
+
+
+def test_a_held_lease_that_loses_its_images_stays_held_and_starts_over_when_it_is_released() -> None:
+    """The loss is told, and nobody starts it meanwhile."""
+    play = running(2)
+    see(play, Observed.SUSPENDED)
+    lease = play.lease(1)
+    play.scheduler._reactions.wishes.hold(lease, Reason(Cause.HELD, "What was commanded for it was undone."), "root")
+    (host,) = set(lease.images or ())
+    play.tell(HostObserved(play.scheduler.desk.now, host, HostState.DOWN))
+    assert "600s notice 1" in play.go(20)
+    assert (play.state(1), lease.images, lease.parked) == (S.HELD, None, "root")
+    assert play.order(1, Release()) is None
+    play.go()
+    assert play.state(1) is S.ACTIVE
+
+
+def test_a_reservation_that_lost_its_images_while_it_was_suspended_gets_what_is_left_of_its_time() -> None:
+    """It starts over on hosts that are free, and ends when it was to."""
+    play = running(2, start=0, minutes=60)
+    assert play.order(1, Suspend()) is None
+    play.go(12)
+    see(play, Observed.VANISHED)
+    assert play.state(1) is S.HELD
+    play.go(20)
+    assert play.order(1, Resume()) is None
+    play.go()
+    assert (play.state(1), play.stays(1)) == (S.ACTIVE, [(20, 60)])
+
+
+def test_a_reservation_for_which_there_is_no_room_any_more_is_not_resumed() -> None:
+    """It is told why, stays suspended, and can be resumed when there is room."""
+    play = running(1, start=0, minutes=60)
+    assert play.order(1, Suspend()) is None
+    early = play.order(1, Resume())
+    assert early is not None
+    assert early.retry_at == 632 * SECOND
+    play.go(12)
+    play.ask(2, start=13, minutes=60)
+    play.go(14)
+    refused = play.order(1, Resume())
+    assert refused is not None
+    assert (refused.cause, play.state(1), bool(play.lease(1).parked)) == (Cause.RESERVED, S.SUSPENDED_QUEUED, True)
+    play.tell(CancelRequested(play.scheduler.desk.now, 2))
+    assert play.order(1, Resume()) is None
+    play.go(16)
+    assert play.state(1) is S.ACTIVE

@@ -124,7 +124,7 @@ BECOMES: Final[dict[Reaction, set[LeaseState]]] = {
     Reaction.ENDED: {LeaseState.DONE},
     Reaction.REMOVED: {LeaseState.CANCELLED},
     Reaction.FAILURE: {LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED},
-    Reaction.LOST: {LeaseState.QUEUED},
+    Reaction.LOST: {LeaseState.QUEUED, LeaseState.HELD},
     Reaction.SUSPEND: {LeaseState.SUSPENDED_QUEUED},
     Reaction.PAUSE: {LeaseState.PAUSED},
     Reaction.UNPAUSE: {LeaseState.ACTIVE},

@@ -57,7 +57,7 @@ class Administration:
         """``renewed`` is called when the slot table was made anew, ``new_lease`` makes a lease of adopted VMs."""
         desk, reactions = parts.desk, parts.reactions
         replanning = Replanning(desk, parts.booking, parts.reservations, parts.deadlines)
-        orders = LeaseOrders(desk, parts.execution, parts.booking, reactions, replanning, trial)
+        orders = LeaseOrders(desk, parts.execution, parts.booking, parts.repair, reactions, replanning, trial)
         clearing = Clearing(desk, parts.execution, parts.booking, parts.repair, replanning, orders.moving)
         maintenance = Maintenance(desk, clearing, trial)
         self.sites = Sites(desk, clearing, maintenance, reactions, renewed)

@@ -195,7 +195,8 @@ class Desk:
         if lease.degraded:
             lease.degraded = False
             self.degraded.discard(lease.id)
-        self.remove_images(lease)
+        if lease.images is not None:
+            self.remove_images(lease)
         lease.ended = self.now
         self.enter(lease, state)
         del self.leases[lease.id]
@@ -270,7 +271,7 @@ class Desk:
             if isinstance(thing, Stay):
                 if thing.timer == timer and thing.phase is not Phase.OVER:
                     return thing
-            elif thing.state is not TransferState.OVER:
+            elif thing.timer == timer and thing.state is not TransferState.OVER:
                 return thing
         return None
 
@@ -281,9 +282,9 @@ class Desk:
             at, _phase, timer, thing = timers[0]
             if isinstance(thing, Stay):
                 if (timer < 0 or thing.timer == timer) and thing.phase is not Phase.OVER:
-                    return min(at, alarm)
-            elif thing.state is not TransferState.OVER:
-                return min(at, alarm)
+                    return at if at < alarm else alarm
+            elif thing.timer == timer and thing.state is not TransferState.OVER:
+                return at if at < alarm else alarm
             heappop(timers)
         return None if alarm == FAR_FUTURE else alarm
 

@@ -205,7 +205,7 @@ class Execution:
             desk.images.cancel(lease)
 
     def requeue(self, lease: Lease) -> None:
-        """Take a lease off the hosts and put it back in the queue.
+        """Take a lease off the hosts and put it back in the queue; one that is held stays so.
 
         What ran is lost, and the lease starts over; but one that is suspended keeps its images, and one whose
         resumption had not ended too.
@@ -215,13 +215,12 @@ class Execution:
         images = lease.images
         self.stop(lease, "lost", keep=not running)
         lease.requeued += 1
-        if images and not running:
-            if lease.state is not LeaseState.SUSPENDED_QUEUED:
-                desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
-        else:
+        state = LeaseState.SUSPENDED_QUEUED
+        if not images or running:
             self.start_over(lease)
-            if lease.state is not LeaseState.QUEUED:
-                desk.enter(lease, LeaseState.QUEUED)
+            state = LeaseState.HELD if lease.parked else LeaseState.QUEUED
+        if lease.state is not state and not (lease.parked and lease.state is LeaseState.HELD):
+            desk.enter(lease, state)
         desk.enqueue(lease)
 
     def abandon(self, stay: Stay) -> None:
@@ -241,8 +240,11 @@ class Execution:
             self.requeue(lease)
             return
         self.start_over(lease)
-        if lease.state is not LeaseState.HELD:
-            self._desk.enter(lease, LeaseState.QUEUED)
+        state = LeaseState.HELD if lease.parked else LeaseState.QUEUED
+        if lease.state not in (state, LeaseState.HELD):
+            self._desk.enter(lease, state)
+        if lease not in self._desk.queue:
+            self._desk.enqueue(lease)
 
     def start_over(self, lease: Lease) -> None:
         """Forget what a lease has been given: all of it is left to deliver."""

@@ -15,6 +15,7 @@ from haizea.core.lease_times import Times
 from haizea.core.moving import Moving
 from haizea.core.orders import Refusal, Trial, check_state, has_vms, refuse, running
 from haizea.core.reactions import Reactions
+from haizea.core.repair import Repair
 from haizea.core.replanning import Replanning
 from haizea.core.suspending import Suspending
 from haizea.model.effects import Refused, Verb
@@ -57,6 +58,7 @@ class LeaseOrders:
         desk: Desk,
         execution: Execution,
         booking: Booking,
+        repair: Repair,
         reactions: Reactions,
         replanning: Replanning,
         trial: Trial,
@@ -67,7 +69,7 @@ class LeaseOrders:
         self._replanning = replanning
         times = Times(desk, booking, replanning, trial)
         sizes = Sizes(desk, execution, replanning, trial)
-        suspending = Suspending(desk, execution, booking, replanning, trial)
+        suspending = Suspending(desk, execution, repair, reactions.wishes, replanning, trial)
         self.moving = Moving(desk, execution)
         self.suspending = suspending
         self._handlers: dict[type, Handler] = {

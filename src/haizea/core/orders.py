@@ -97,10 +97,10 @@ RULES: Final[dict[type[LeaseOrder], Rule]] = {
         " on.",
     ),
     Resume: Rule(
-        frozenset({S.SUSPENDED_QUEUED, S.SUSPENDING, S.QUEUED}),
+        frozenset({S.SUSPENDED_QUEUED, S.SUSPENDING, S.HELD}),
         "resumed",
         "Best effort goes back to the queue. What is left of a reservation, or of a deadline lease, is booked at the"
-        " earliest.",
+        " earliest. One that is held is released.",
     ),
     Pause: Rule(frozenset({S.ACTIVE}), "paused", "Its VMs stand still where they are, and its time goes on."),
     Unpause: Rule(frozenset({S.PAUSED}), "unpaused", "Its VMs go on."),
@@ -114,7 +114,7 @@ RULES: Final[dict[type[LeaseOrder], Rule]] = {
         frozenset({S.HELD}),
         "released",
         "It goes back to the queue; a reservation starts at its time, or at once for what is left of it; a deadline"
-        " lease is booked again.",
+        " lease is booked again. VMs that are down are started.",
     ),
     Requeue: Rule(
         _ALIVE - {S.QUEUED, S.SUSPENDED_QUEUED, S.MIGRATING},

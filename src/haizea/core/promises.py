@@ -59,6 +59,7 @@ class Promises:
         """Yield when it may be worth trying: at the start, then whenever something ends."""
         yield start
         ends = {stay.end for lease in self._desk.leases.values() for stay in lease.stays}
+        ends |= {piece.end for piece in self._desk.claims.pieces()}
         yield from sorted(at for at in ends if start < at < end)[:STARTS_MAX]
 
     def _from(self, lease: Lease, at: Instant, end: Instant) -> Stay | None:

@@ -20,7 +20,7 @@ from haizea.core.relocation import Relocation
 from haizea.core.repair import Repair
 from haizea.core.wishes import Wishes, named
 from haizea.model.events import CancelRequested, ClockJumped, InstanceObserved, Observed
-from haizea.model.lease import LeaseState
+from haizea.model.lease import LeaseState, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
@@ -68,7 +68,9 @@ class Reaction(Enum):
     OVER = "it is over, sooner than planned; with its last VM the lease is"
     ENDED = "somebody ended it: it is over, people are told by whom; with its last VM the lease is done"
     REMOVED = "somebody removed what was suspended: it is over; with its last VM the lease is cancelled"
-    LOST = "its memory image is lost: the lease starts over"
+    LOST = (
+        "its memory image is lost: the lease starts over; one that somebody had suspended is held until it is released"
+    )
     SUSPEND = (
         "somebody suspended it: with its last VM the lease is suspended, gives its hosts away, and is not resumed "
         "until that is ordered or done"
@@ -196,6 +198,10 @@ class Reactions:
         desk = self._desk
         lease = desk.leases.get(event.lease)
         if lease is None or not 0 <= event.vm <= lease.need.vms:
+            return
+        if event.observed is Observed.GUEST_SHUTDOWN and not event.vm and _just_ends(lease):
+            # What simulations see of every lease; the long way comes to the same.
+            self._execution.end_early(lease)
             return
         if event.host is not None and not 0 <= event.host < len(desk.site.hosts):
             return
@@ -373,6 +379,15 @@ class Reactions:
         self._desk.free_early(FAR_FUTURE)
         by = f" by {event.by}" if event.by else ""
         self._desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
+
+
+def _just_ends(lease: Lease) -> bool:
+    """Whether a lease is done when its guests shut themselves down, with nothing else to be thought of."""
+    return (
+        lease.state is LeaseState.ACTIVE
+        and lease.stays[0].phase is Phase.RUNNING
+        and lease.terms.reactions.on_guest_shutdown is OnGuestShutdown.END
+    )
 
 
 def _seen_as(lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> Reason:

@@ -35,13 +35,16 @@ def instant(at: Instant) -> str:
 
 def span(length: Span) -> str:
     """Write a length of time as people say it: ``10 h``, ``1 d 30 min``, ``2.5 s``."""
-    minutes, rest = divmod(max(0, length), MINUTE)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
-    if rest or not parts:
-        parts.append(f"{rest / SECOND:g} s")
-    return " ".join(parts)
+    # Whole simulations are told in these, so it calls as little as it can.
+    rest = length % MINUTE if length > 0 else 0
+    minutes = length // MINUTE if length > 0 else 0
+    text = f"{minutes // 1440} d" if minutes >= 1440 else ""
+    for number, unit in ((minutes // 60 % 24, "h"), (minutes % 60, "min")):
+        if number:
+            text = f"{text} {number} {unit}" if text else f"{number} {unit}"
+    if rest or not text:
+        text = f"{text} {rest / SECOND:g} s" if text else f"{rest / SECOND:g} s"
+    return text
 
 
 def _date(days: int) -> tuple[int, int, int]:

@@ -67,6 +67,15 @@ class Repair:
 
     def regain(self, lease: Lease) -> bool:
         """Find a lease without hosts a place in what is left of its promised time; return whether there is one."""
+        if not self.go_on(lease):
+            text = f"No hosts are free for what is left of the time of lease {lease.id}."
+            self._give_up(lease, lease.reason or Reason(Cause.RESERVED, text))
+            return False
+        self._desk.notify(lease, f"Lease {lease.id} goes on.")
+        return True
+
+    def go_on(self, lease: Lease) -> bool:
+        """Have a lease without hosts go on in what is left of its promised time, if there are hosts for that."""
         desk = self._desk
         if lease.type is LeaseType.DEADLINE:
             moved = self._again(lease)
@@ -76,11 +85,8 @@ class Repair:
             moved = self.promises.elsewhere(lease, max(desk.now, lease.terms.start or 0), end)
         if moved is None or not self._booking.prepare(moved):
             self._booking.unprepare(lease)
-            text = f"No hosts are free for what is left of the time of lease {lease.id}."
-            self._give_up(lease, lease.reason or Reason(Cause.RESERVED, text))
             return False
         self.promises.restored(lease)
-        desk.notify(lease, f"Lease {lease.id} goes on.")
         self._go_on(lease, moved)
         return True
 
@@ -422,7 +428,8 @@ class Repair:
     def lose_images(self, lease: Lease, reason: Reason) -> None:
         """Have a lease whose memory images are gone start over."""
         desk = self._desk
-        desk.notify(lease, f"The memory images of lease {lease.id} are lost: it starts over. {reason.text}")
+        when = " when it is released" if lease.parked else ""
+        desk.notify(lease, f"The memory images of lease {lease.id} are lost: it starts over{when}. {reason.text}")
         if lease.type in PROMISED and lease.stays:
             desk.remove_images(lease)
             self.replace(lease, reason)

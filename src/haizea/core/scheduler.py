@@ -131,7 +131,7 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
-        if isinstance(event, ClockJumped) and event.by < 0:
+        if event.at < self.desk.now and isinstance(event, ClockJumped) and event.by < 0:
             self._behind = True
         gap = event.at - self.desk.now
         effects = self._effects_at(event.at)
@@ -188,6 +188,8 @@ class Scheduler:
     def _clock_jumped(self, event: ClockJumped) -> None:
         if event.by > 0:
             self._reactions.clock_jumped(event)
+        elif event.by < 0:
+            self._behind = True
 
     def next_instant(self) -> Instant | None:
         """Return when the scheduler next has something to do by itself; None where it has nothing."""

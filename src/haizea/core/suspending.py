@@ -7,21 +7,22 @@ resumed. The time of a reservation goes on meanwhile; an alarm ends it when it i
 from typing import Final
 
 from haizea.core.alarms import Bell
-from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.orders import Trial, has_vms, refuse
+from haizea.core.promises import window_end
 from haizea.core.reasons import instant
+from haizea.core.repair import Repair
 from haizea.core.replanning import Replanning
+from haizea.core.wishes import Wishes
 from haizea.model.events import LeaseOrdered
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.orders import Hold, Release, Resume, Suspend
 from haizea.model.reason import Cause
-from haizea.model.units import FAR_FUTURE, Instant, Span
+from haizea.model.units import FAR_FUTURE, Span
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.options import Suspension
 
-_STARTS_MAX: Final = 200
 _PROMISED: Final = (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE)
 
 
@@ -34,11 +35,12 @@ class Suspending:
     """Suspends, resumes, holds back and releases leases."""
 
     def __init__(
-        self, desk: Desk, execution: Execution, booking: Booking, replanning: Replanning, trial: Trial
+        self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes, replanning: Replanning, trial: Trial
     ) -> None:
         self._desk = desk
         self._execution = execution
-        self._booking = booking
+        self._repair = repair
+        self._wishes = wishes
         self._replanning = replanning
         self._trial = trial
 
@@ -107,8 +109,10 @@ class Suspending:
     # Resumption ----------------------------------------------------------------------------------------------
 
     def resume(self, lease: Lease, _order: Resume, event: LeaseOrdered) -> None:
-        """Resume a lease as soon as there is room."""
-        desk = self._desk
+        """Resume a lease as soon as there is room; one that has lost its images meanwhile starts over."""
+        if lease.state is LeaseState.HELD:
+            self.release(lease, Release(), event)
+            return
         if not lease.parked:
             raise refuse(f"Lease {lease.id} was not suspended by an order, and will be resumed as planned.")
         if lease.state is LeaseState.SUSPENDING:
@@ -116,22 +120,40 @@ class Suspending:
                 until = lease.stays[0].end
                 text = f"Lease {lease.id} is being suspended until {instant(until)}; it can be resumed then."
                 raise refuse(text, retry_at=until)
-            lease.parked = ""
-            desk.touched.add(lease.id)
-            return
-        if lease.type not in _PROMISED:
-            lease.parked = ""
-            desk.enqueue(lease)
-        elif lease.type is LeaseType.DEADLINE:
-            self._again(lease, event)
+            self._unpark(lease)
         else:
-            self._resume_reservation(lease)
+            self._schedule(lease, event)
+
+    def _unpark(self, lease: Lease) -> None:
+        """Nobody keeps a lease from being scheduled any more; what was before does not count."""
+        lease.parked, lease.contradictions, lease.restarts = "", 0, 0
+        if not lease.degraded:
+            lease.reason = None
+        self._desk.touched.add(lease.id)
+
+    def _schedule(self, lease: Lease, event: LeaseOrdered) -> None:
+        """Have a lease without hosts be scheduled again."""
+        desk = self._desk
+        if lease.type is LeaseType.DEADLINE:
+            self._again(lease, event)
+            return
+        if lease.type is LeaseType.ADVANCE_RESERVATION:
+            self._trial(event)
+        self._unpark(lease)
+        if lease.state is LeaseState.HELD:
+            desk.enter(lease, LeaseState.SUSPENDED_QUEUED if lease.images else LeaseState.QUEUED)
+        if lease.type is not LeaseType.ADVANCE_RESERVATION:
+            desk.enqueue(lease)
+        elif not self._repair.go_on(lease):
+            over = window_end(lease)
+            until = "" if over >= FAR_FUTURE else f" before its time is over at {instant(over)}"
+            text = f"There is no room for lease {lease.id} any more{until}. Others have what it had."
+            raise refuse(text, Cause.RESERVED)
 
     def _again(self, lease: Lease, event: LeaseOrdered) -> None:
         """Book what is left of a deadline lease."""
         self._trial(event)
-        lease.parked = ""
-        self._desk.touched.add(lease.id)
+        self._unpark(lease)
         refusal = self._replanning.book(lease)
         if refusal is not None:
             raise refuse(
@@ -140,48 +162,6 @@ class Suspending:
                 refusal.cause,
                 refusal.retry_at,
             )
-
-    def _resume_reservation(self, lease: Lease) -> None:
-        desk = self._desk
-        over = desk.alarms.get(Bell.WINDOW, lease.id) or FAR_FUTURE
-        stay = self._rest(lease, over)
-        if stay is None:
-            until = "" if over >= FAR_FUTURE else f" before its time is over at {instant(over)}"
-            raise refuse(
-                f"There is no room for lease {lease.id} any more{until}. Others have what it had.", Cause.RESERVED
-            )
-        desk.alarms.cancel(Bell.WINDOW, lease.id)
-        lease.parked = ""
-        lease.left = stay.runs if over < FAR_FUTURE else FAR_FUTURE
-        desk.touched.add(lease.id)
-        if not self._booking.confirm(stay):
-            raise AssertionError(f"lease {lease.id} is resumed and needs no disk image; this is a bug in Haizea")
-
-    def _rest(self, lease: Lease, over: Instant) -> Stay | None:
-        """Return the earliest stay that takes what is left of a reservation's time."""
-        desk, planner = self._desk, self._desk.planner
-        first = self._booking.points(lease)[0].at
-        end = min(FAR_FUTURE, over + planner.shutdown(lease))
-        ends = {stay.end for other in desk.leases.values() for stay in other.stays if first < stay.end < over}
-        usable = desk.hosts.usable(lease.terms.constraints)
-        before = lease.left
-        for at in [first, *sorted(ends)[:_STARTS_MAX]]:
-            placement = planner.find(lease, at, end, usable)
-            if placement is None:
-                continue
-            lease.left = FAR_FUTURE
-            stay = planner.stay(lease, placement, at, FAR_FUTURE)
-            lease.left = before
-            if stay is None or stay.run_start >= over:
-                return None
-            stay.run_end, stay.end = over, end
-            stay.vm_hosts = self._nearest(lease, stay)
-            return stay
-        return None
-
-    def _nearest(self, lease: Lease, stay: Stay) -> tuple[int, ...]:
-        from_where = lease.images or ()
-        return self._desk.planner.seats(lease, stay.placement, from_where)
 
     # Holding back --------------------------------------------------------------------------------------------
 
@@ -200,26 +180,23 @@ class Suspending:
         """Release a lease that is held back, or was put on hold with its VMs."""
         desk = self._desk
         if has_vms(lease):
+            stay = lease.stays[0]
             states = {Phase.RUNNING: LeaseState.ACTIVE, Phase.RESUMING: LeaseState.RESUMING}
-            lease.parked = ""
-            desk.enter(lease, states.get(lease.stays[0].phase, LeaseState.SUSPENDING))
+            self._unpark(lease)
+            desk.enter(lease, states.get(stay.phase, LeaseState.SUSPENDING))
+            if stay.phase is Phase.RUNNING and lease.down:
+                self._wishes.start(stay, tuple(sorted(lease.down)))
         elif lease.stays:
             self._release_reservation(lease)
-        elif lease.type is LeaseType.DEADLINE:
-            self._again(lease, event)
-        elif lease.type is LeaseType.ADVANCE_RESERVATION:
-            self._release_without_hosts(lease, event)
         else:
-            lease.parked = ""
-            desk.enter(lease, LeaseState.SUSPENDED_QUEUED if lease.images else LeaseState.QUEUED)
-            desk.enqueue(lease)
+            self._schedule(lease, event)
 
     def _release_reservation(self, lease: Lease) -> None:
         desk, stay = self._desk, lease.stays[0]
         if stay.run_end <= desk.now:
             raise refuse(f"The time of lease {lease.id} was over at {instant(stay.run_end)}.", Cause.PAST)
         preparing = desk.images is not None and lease.terms.software is not None and desk.images.pending(lease)
-        lease.parked = ""
+        self._unpark(lease)
         if stay.resuming:
             desk.enter(lease, LeaseState.SUSPENDED_SCHEDULED)
         else:
@@ -230,17 +207,3 @@ class Suspending:
         resuming = stay.run_start - stay.start
         stay.start, stay.run_start = desk.now, min(stay.run_end, desk.now + resuming)
         self._execution.begin(stay)
-
-    def _release_without_hosts(self, lease: Lease, event: LeaseOrdered) -> None:
-        """A reservation that has lost its hosts while it was held back, or its images, is booked again."""
-        start = lease.terms.start
-        if lease.images:
-            self._resume_reservation(lease)
-            return
-        if start is None or start <= self._desk.now:
-            raise refuse(f"Lease {lease.id} has lost its hosts, and its start is past; it can be moved.", Cause.PAST)
-        self._trial(event)
-        lease.parked = ""
-        refusal = self._replanning.book(lease)
-        if refusal is not None:
-            raise refuse(refusal.text, refusal.cause, refusal.retry_at)

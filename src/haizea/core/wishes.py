@@ -1,6 +1,6 @@
 """What leases wish for when a guest shuts itself down or a VM fails, done for the VMs that it is about.
 
-Also what orders and reactions share: ending single VMs of a lease, putting a lease on hold and releasing it.
+Also what orders and reactions share: ending single VMs of a lease, starting them again, putting a lease on hold.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ from haizea.core.reasons import span
 from haizea.core.relocation import Relocation
 from haizea.core.repair import Repair
 from haizea.model.effects import Verb
-from haizea.model.lease import LeaseState, LeaseType, OnFailure, OnGuestShutdown
+from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE, SECOND, Span
@@ -197,7 +197,7 @@ class Wishes:
         lease.restarts += 1
         self.down(lease, vms)
         desk.notify(lease, f"{named(lease, vms)} failed and is started on another host. {reason.text}")
-        self._start(stay, vms)
+        self.start(stay, vms)
         return True
 
     def _start_again(self, lease: Lease, vms: tuple[int, ...], text: str, *, clean: bool = False) -> bool:
@@ -212,7 +212,7 @@ class Wishes:
             desk.command(Verb.DESTROY, stay, desk.now, vms)
         desk.notify(lease, text)
         if not wait:
-            self._start(stay, vms)
+            self.start(stay, vms)
             return True
         for vm in vms:
             desk.alarms.set(Bell.RESTART, lease.id, desk.now + wait, vm)
@@ -224,9 +224,10 @@ class Wishes:
         if stay is None or stay.phase is not Phase.RUNNING or vm not in lease.down or lease.state is LeaseState.HELD:
             return
         if self._hosts_up(stay) and self._desk.now < stay.run_end:
-            self._start(stay, (vm,))
+            self.start(stay, (vm,))
 
-    def _start(self, stay: Stay, vms: tuple[int, ...]) -> None:
+    def start(self, stay: Stay, vms: tuple[int, ...]) -> None:
+        """Start VMs of a stay that do not run."""
         self.up(stay.lease, vms)
         self._desk.command(Verb.START, stay, self._desk.now, vms)
 
@@ -283,26 +284,6 @@ class Wishes:
         if lease.state is not LeaseState.HELD:
             desk.enter(lease, LeaseState.HELD)
         desk.notify(lease, f"Lease {lease.id} is on hold. {reason.text}")
-
-    def release(self, lease: Lease) -> None:
-        """Have a lease that is held, or parked, be scheduled again; VMs that are down are started."""
-        desk = self._desk
-        lease.parked, lease.reason, lease.contradictions, lease.restarts = "", None, 0, 0
-        desk.touched.add(lease.id)
-        stay = lease.stays[0] if lease.stays else None
-        if stay is not None:
-            if lease.state is LeaseState.HELD and stay.phase is Phase.RUNNING:
-                desk.enter(lease, LeaseState.ACTIVE)
-                if lease.down:
-                    self._start(stay, tuple(sorted(lease.down)))
-            return
-        if lease.state is LeaseState.HELD:
-            desk.enter(lease, LeaseState.SUSPENDED_QUEUED if lease.images else LeaseState.QUEUED)
-        if lease.type in (LeaseType.BEST_EFFORT, LeaseType.IMMEDIATE):
-            desk.enqueue(lease)
-        else:
-            self._repair.regain(lease)
-        desk.free_early(FAR_FUTURE)
 
 
 def named(lease: Lease, vms: tuple[int, ...]) -> str:
