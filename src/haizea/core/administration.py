@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from haizea.core.alarms import Bell
 from haizea.core.booking import Booking
+from haizea.core.claiming import reclaim
 from haizea.core.clearing import Clearing
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import Desk
@@ -19,6 +20,7 @@ from haizea.core.replanning import Replanning
 from haizea.core.reservations import Reservations
 from haizea.core.scheduler_orders import Adoption, SchedulerOrders
 from haizea.core.sites import Sites
+from haizea.core.transit import Transit
 from haizea.model.events import (
     HostOrdered,
     LeaseAdopted,
@@ -59,14 +61,15 @@ class Administration:
         replanning = Replanning(desk, parts.booking, parts.reservations, parts.deadlines)
         orders = LeaseOrders(desk, parts.execution, parts.booking, parts.repair, reactions, replanning, trial)
         clearing = Clearing(desk, parts.execution, parts.booking, parts.repair, replanning, orders.moving)
+        self.transit = Transit(desk, parts.repair, reactions.relocation, reactions.wishes, orders.moving, clearing)
         maintenance = Maintenance(desk, clearing, trial)
-        self.sites = Sites(desk, clearing, maintenance, reactions, renewed)
+        self.sites = Sites(desk, clearing, reactions, renewed)
         hosts = HostOrders(desk, reactions, clearing, self.sites)
         self.bells: dict[Bell, Callable[[int], None]] = {
             Bell.WINDOW: reactions.outages.window_over,
             Bell.MOVED: orders.moving.moved,
             Bell.HOST_DRAIN: hosts.drained,
-            Bell.HOST_CLAIM: lambda host: maintenance.reclaim([host]),
+            Bell.HOST_CLAIM: lambda host: reclaim(desk, [host]),
             Bell.MAINTENANCE: maintenance.begun,
             Bell.MAINTENANCE_OVER: maintenance.ended,
         }
@@ -78,5 +81,5 @@ class Administration:
             MaintenanceOver: maintenance.over,
             StrangersObserved: maintenance.strangers_observed,
             SiteChanged: self.sites.changed,
-            LeaseAdopted: Adoption(desk, clearing, maintenance, new_lease).adopted,
+            LeaseAdopted: Adoption(desk, clearing, new_lease).adopted,
         }

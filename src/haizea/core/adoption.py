@@ -149,6 +149,7 @@ class Adoption:
     def moved(self, lease: Lease, vms: tuple[int, ...], host: int, by: str) -> None:
         """Somebody moved VMs to another host: they are there from now on, and whoever is in the way is planned anew."""
         desk, stay = self._desk, lease.stays[0]
+        lease.moving = tuple([move for move in lease.moving if move.vm not in vms])
         before = hosts_of(stay, desk.table)
         hosts = tuple([host if vm in vms else old for vm, old in enumerate(before, 1)])
         name = desk.site.hosts[host].name

@@ -122,7 +122,7 @@ class Clearing:
         if stay.phase is Phase.RUNNING:
             new = self._moving.could_leave(lease, limit.host)
             if new is not None:
-                self._moving.move(lease, new)
+                self._moving.move(lease, new, must=True)
                 desk.notify(lease, f"Lease {lease.id} moves to other hosts. {reason.text}")
                 return True
         if not at_once and self.may_give_way(lease) and self._suspend(stay, limit, reason):
@@ -162,6 +162,23 @@ class Clearing:
         desk.free_early(stay.end)
         self._booking.suspend_by(stay, at)
         return True
+
+    def cannot_move(self, lease: Lease, host: int, reason: Reason) -> None:
+        """Have a lease leave a host that it could not be moved away from: suspended, or as if its VMs had failed.
+
+        It stays until a window begins, and where it was promised its time or is not to give way.
+        """
+        desk, stay = self._desk, lease.stays[0]
+        windows = [window for window in desk.claims.windows.values() if host in window.hosts]
+        start = min([max(desk.now, window.start) for window in windows], default=desk.now)
+        gives_way = self.may_give_way(lease)
+        if gives_way and self._suspend(stay, Limit(host, start, FAR_FUTURE, Capacity()), reason):
+            return
+        if start <= desk.now and (windows or gives_way):
+            with self._closed([host]):
+                self._repair.replace(lease, reason)
+        else:
+            desk.notify(lease, f"Lease {lease.id} cannot go to another host, and stays. {reason.text}")
 
     def empty_now(self, host: int, reason: Reason) -> list[Lease]:
         """Have everybody whose VMs are on a host leave it now; return who cannot."""

@@ -256,7 +256,7 @@ class Execution:
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
         lease.over, lease.down, lease.seen, lease.foreign = frozenset(), frozenset(), NOTHING_SEEN, False
         self._desk.remove_images(lease)
-        lease.rested = None
+        lease.rested, lease.moving = None, ()
 
     def move_transfer(self, transfer: Transfer) -> None:
         """Begin a transfer, or end it."""

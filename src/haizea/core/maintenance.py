@@ -7,6 +7,7 @@ who runs until its start, and was promised nothing, starts over then at the late
 from collections.abc import Sequence
 
 from haizea.core.alarms import Bell
+from haizea.core.claiming import reclaim
 from haizea.core.claims import NOTHING, Window, least
 from haizea.core.clearing import Clearing, Limit
 from haizea.core.desk import Desk, Retired
@@ -17,7 +18,7 @@ from haizea.model.events import MaintenanceOver, MaintenancePlanned, StrangersOb
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
-from haizea.model.units import FAR_FUTURE, Instant
+from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase
 
 WINDOW_HOSTS_MAX = 100_000
@@ -71,7 +72,7 @@ class Maintenance:
                 lease,
                 f"Lease {lease.id} has to leave its hosts at {instant(window.start)}. {_reason(desk, window).text}",
             )
-        self.reclaim(sorted({*hosts, *(old.hosts if old else ())}))
+        reclaim(self._desk, sorted({*hosts, *(old.hosts if old else ())}))
         if old is not None:
             desk.free_early(old.end)
         if window.start > desk.now:
@@ -96,7 +97,7 @@ class Maintenance:
             return
         limits = [Limit(host, window.start, window.end, Capacity()) for host in window.hosts]
         self._clearing.clear(limits, _reason(self._desk, window), force=True)
-        self.reclaim(window.hosts)
+        reclaim(self._desk, window.hosts)
         self._say(window, f"is under maintenance until {instant(window.end)}")
 
     def ended(self, number: int) -> None:
@@ -104,7 +105,7 @@ class Maintenance:
         window = self._desk.claims.windows.pop(number, None)
         if window is None:
             return
-        self.reclaim(window.hosts)
+        reclaim(self._desk, window.hosts)
         self._desk.free_early(FAR_FUTURE)
         self._say(window, "is no longer under maintenance")
 
@@ -143,7 +144,7 @@ class Maintenance:
         name = desk.site.hosts[event.host].name
         reason = Reason(Cause.RESERVED, f"VMs that nobody knows use {used} of host {name}.")
         self._clearing.clear(self._limits(event.host), reason)
-        self.reclaim([event.host])
+        reclaim(self._desk, [event.host])
         desk.free_early(FAR_FUTURE)
 
     def _limits(self, host: int) -> list[Limit]:
@@ -153,42 +154,6 @@ class Maintenance:
         used = least(desk.claims.strangers.get(host, NOTHING), capacity)
         room = Capacity([(name, amount - used[name]) for name, amount in capacity.items()])
         return [Limit(host, desk.now, FAR_FUTURE, room)]
-
-    # Holding -------------------------------------------------------------------------------------------------
-
-    def reclaim(self, hosts: Sequence[int]) -> None:
-        """Hold what is to be held of hosts now, as far as it is free; look again when more of it is."""
-        desk, claims = self._desk, self._desk.claims
-        claims.forget_past()
-        demands = [amounts for host in hosts for amounts in claims.amounts(host) if amounts != NOTHING]
-        if demands:
-            desk.units.suit(demands, desk.needs)
-        for host in hosts:
-            claims.let_go(host)
-            claims.take(host)
-            again = self._again_at(host)
-            desk.alarms.cancel(Bell.HOST_CLAIM, host)
-            if again is not None:
-                desk.alarms.set(Bell.HOST_CLAIM, host, again)
-
-    def _again_at(self, host: int) -> Instant | None:
-        """Return when more may be free of a host of which not all could be held that was to be."""
-        claims = self._desk.claims
-        held = {(p.start, p.end): p.amounts for p in claims.pieces() if p.host == host}
-        missing = [p for p in claims.wanted(host) if held.get((p.start, p.end)) != p.amounts]
-        if not missing:
-            return None
-        block, number = divmod(host, self._desk.table.block_hosts)
-        timeline = self._desk.table.timelines[block]
-        packing = timeline.packing
-        now = self._desk.now
-        before = packing.free(timeline.state(now), number)
-        for at in timeline.instants():
-            free = packing.free(timeline.state(at), number)
-            if at > now and not free.fits_in(before):
-                return at
-            before = free
-        return None
 
 
 def _failed(desk: Desk, known: int) -> list[Lease]:

@@ -29,7 +29,7 @@ from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
-from haizea.plan.lease import Copy, Entry, Lease, Phase, Stay, Wait
+from haizea.plan.lease import Copy, Entry, Lease, Move, Phase, Stay, Wait
 from haizea.plan.need import Need
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Placement
@@ -95,6 +95,7 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "place": lease.place,
         "rank": lease.rank,
         "turn": lease.turn,
+        "moving": [list(move) for move in lease.moving],
     }
 
 
@@ -308,6 +309,8 @@ def _recall_unexpected(lease: Lease, found: Mapping[str, Any]) -> None:
     lease.degraded = found.get("degraded", False)
     lease.contradictions = found.get("contradictions", 0)
     lease.foreign = found.get("foreign", False)
+    if found.get("moving"):
+        lease.moving = tuple([Move(*move) for move in found["moving"]])
 
 
 # The rest ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ hosts for longer, and whoever is in the way is planned anew; what is late for to
 gives back what it held. What has failed is tried again some times; then the next best thing is done.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
@@ -20,24 +21,37 @@ from haizea.plan.images import Transfer, TransferState
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.options import Migration, Overdue
 
+if TYPE_CHECKING:
+    # Loaded with what carries out orders: a simulation without any does not need it.
+    from haizea.core.transit import Transit
+
 _NAMES: Final = {"start": "boot", "shut-down": "shutdown", "run": "boot"}
 
 
 class Mishaps:
     """Deals with operations that do not go as planned."""
 
-    def __init__(self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes) -> None:
+    def __init__(
+        self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes, transit: "Callable[[], Transit]"
+    ) -> None:
+        """``transit`` returns who knows what is on its way between hosts."""
         self._desk = desk
         self._execution = execution
         self._repair = repair
         self._wishes = wishes
+        self._transit_of = transit
 
     def operation_reported(self, event: OperationReported) -> None:
         """React to an operation that is late, over early, or has failed."""
         lease = self._desk.leases.get(event.lease)
-        if lease is None or not lease.stays:
+        if lease is None:
             return
-        kind, stay = _NAMES.get(event.kind, event.kind), lease.stays[0]
+        kind = _NAMES.get(event.kind, event.kind)
+        if kind == "migrate" and lease.moving and self._transit_of().reported(lease, event):
+            return
+        if not lease.stays:
+            return
+        stay = lease.stays[0]
         if kind == "transfer":
             self._transfer(lease, event)
         elif not _concerns(kind, stay):

@@ -1,10 +1,11 @@
 """Moving VMs that run, or the memory images of suspended ones, to other hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
 from haizea.core.alarms import Bell
+from haizea.core.claiming import reclaim
 from haizea.core.claims import Piece
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
@@ -17,7 +18,7 @@ from haizea.model.orders import Migrate
 from haizea.model.reason import Cause
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import FAR_FUTURE, Instant, Span
-from haizea.plan.lease import Copy, Lease, Phase, Stay
+from haizea.plan.lease import Copy, Lease, Move, Phase, Stay
 from haizea.plan.need import Need, transfer_time
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Migration
@@ -99,19 +100,28 @@ class Moving:
                 retry_at=at,
             )
 
-    def could_leave(self, lease: Lease, host: int) -> tuple[int, ...] | None:
-        """Return where the VMs of a lease would be if they moved away from a host now; None where they cannot."""
+    def could_leave(self, lease: Lease, host: int, others: Collection[int] = ()) -> tuple[int, ...] | None:
+        """Return where the VMs of a lease would be if they moved away from a host now; None where they cannot.
+
+        ``others`` are hosts that they are not to go to.
+        """
         desk = self._desk
         if desk.options.migration is Migration.NO or not running(lease) or len(lease.stays) > 1:
             return None
         old = hosts_of(lease.stays[0], desk.table)
         chosen = [vm for vm, where in enumerate(old) if where == host]
-        return self._targets(lease, old, chosen, Migrate(0, None, host), lease.stays[0].end)
+        return self._targets(lease, old, chosen, Migrate(0, None, host), lease.stays[0].end, others)
 
     def _targets(
-        self, lease: Lease, old: Sequence[int], chosen: Sequence[int], order: Migrate, end: Instant
+        self,
+        lease: Lease,
+        old: Sequence[int],
+        chosen: Sequence[int],
+        order: Migrate,
+        end: Instant,
+        others: Collection[int] = (),
     ) -> tuple[int, ...] | None:
-        avoid = {order.away_from} if order.away_from is not None else set()
+        avoid = {order.away_from, *others} if order.away_from is not None else set(others)
         if order.to is None:
             avoid |= {old[vm] for vm in chosen}
         only = None if order.to is None else order.to
@@ -125,8 +135,11 @@ class Moving:
         # Many VMs on one host take longer to suspend, where that is what comes next.
         return tuple(new) if self._run_end(lease, tuple(new)) > self._desk.now else None
 
-    def move(self, lease: Lease, new: tuple[int, ...]) -> None:
-        """Move running VMs to these hosts, which have room: one entry of each VM."""
+    def move(self, lease: Lease, new: tuple[int, ...], *, must: bool = False, tries: int = 0) -> None:
+        """Move running VMs to these hosts, which have room: one entry of each VM.
+
+        ``must`` says that they are not to stay where they are, ``tries`` how often that was tried in vain.
+        """
         desk, stay = self._desk, lease.stays[0]
         old = hosts_of(stay, desk.table)
         moved = [vm for vm in range(len(old)) if old[vm] != new[vm]]
@@ -143,9 +156,14 @@ class Moving:
         moving = Stay(lease, Placement((), (), ()), desk.now, desk.now, until, until)
         moving.vm_hosts, moving.copies, moving.phase = new, copies, Phase.OVER
         desk.log("migrate", moving, desk.now, until)
+        self._note(lease, [Move(vm + 1, old[vm], new[vm], desk.now, until, until, must, tries) for vm in moved])
         self._hold_origins(lease, old, moved, until)
         vms = tuple([vm + 1 for vm in moved])
         desk.command(Verb.MIGRATE, lease.stays[0], until, () if len(vms) == lease.need.vms else vms)
+
+    def _note(self, lease: Lease, moves: Sequence[Move]) -> None:
+        vms = {move.vm for move in moves}
+        lease.moving = (*[move for move in lease.moving if move.vm not in vms], *moves)
 
     def _run_end(self, lease: Lease, new: tuple[int, ...]) -> Instant:
         """Return when the VMs of a lease stop running as planned, if they are on these hosts."""
@@ -168,16 +186,8 @@ class Moving:
         desk, demands = self._desk, demands_of(lease.need)
         if until <= desk.now:
             return
-        desk.claims.forget_past()
-        for host in sorted({old[vm] for vm in moved}):
-            amounts = Capacity()
-            for vm in moved:
-                if old[vm] == host:
-                    amounts = amounts.plus(demands[vm])
-            desk.claims.leaving.append(Piece(host, desk.now, until, amounts))
-            desk.claims.let_go(host)
-            desk.units.suit(desk.claims.amounts(host), desk.needs)
-            desk.claims.take(host)
+        desk.claims.leaving += [Piece(old[vm], desk.now, until, demands[vm]) for vm in moved]
+        reclaim(desk, sorted({old[vm] for vm in moved}))
 
     def _no_room(self, lease: Lease, chosen: Sequence[int], order: Migrate, end: Instant) -> Refusal:
         where = "no other host has" if order.to is None else f"host {self._desk.site.hosts[order.to].name} has not"
@@ -209,6 +219,7 @@ class Moving:
         lease.rested = desk.share(lease, hosts)
         desk.touched.add(lease.id)
         lease.migrations += 1
+        self._note(lease, [Move(vm + 1, images[vm], new[vm], desk.now, until, until) for vm in chosen])
         vms = () if len(chosen) == lease.need.vms else tuple([vm + 1 for vm in chosen])
         desk.effects.append(Command(desk.now, Verb.MIGRATE, lease.id, until, partial(tuple, hosts), vms))
         desk.enter(lease, LeaseState.MIGRATING)

@@ -4,7 +4,8 @@ A host of which nothing is heard is suspect: nothing new is placed there. After 
 every lease on it is dealt with by its type. When capacity comes back, whoever is degraded is tried again.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
@@ -23,6 +24,9 @@ from haizea.model.units import FAR_FUTURE, SECOND
 from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
 
+if TYPE_CHECKING:
+    from haizea.core.transit import Transit
+
 _TEXTS: Final = {
     HostState.UP: "is up",
     HostState.SUSPECT: "is suspect: nothing is heard of it",
@@ -35,11 +39,15 @@ _TEXTS: Final = {
 class Outages:
     """Reacts to what becomes of hosts."""
 
-    def __init__(self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes) -> None:
+    def __init__(
+        self, desk: Desk, execution: Execution, repair: Repair, wishes: Wishes, transit: "Callable[[], Transit]"
+    ) -> None:
+        """``transit`` returns who knows what is on its way between hosts."""
         self._desk = desk
         self._execution = execution
         self._repair = repair
         self._wishes = wishes
+        self._transit_of = transit
 
     def host_observed(self, event: HostObserved) -> None:
         """React to a host that went down, came back, or is to be used differently."""
@@ -81,11 +89,23 @@ class Outages:
     def _lost(self, lease: Lease, reason: Reason) -> None:
         """Do as a lease wishes for whose host is lost: nothing can be restarted there."""
         desk = self._desk
+        if lease.moving:
+            self._not_arrived(lease, reason)
+            if not lease.stays:
+                return
         hosts = hosts_of(lease.stays[0], desk.table)
         down = [desk.hosts.states[host] is HostState.DOWN for host in hosts]
         vms = tuple([vm for vm, lost in enumerate(down, 1) if lost and vm not in lease.over])
         if vms:
             self._wishes.failed(lease, vms, reason, lost=True)
+
+    def _not_arrived(self, lease: Lease, reason: Reason) -> None:
+        """VMs that are on their way to a host that is lost are still where they come from."""
+        transit, states = self._transit_of(), self._desk.hosts.states
+        lost = [host for host, state in enumerate(states) if state is HostState.DOWN]
+        moves = [move for host in lost for move in transit.heading_for(lease, host)]
+        if moves:
+            transit.failed(lease, moves, reason)
 
     def window_over(self, number: int) -> None:
         """The time that a lease without hosts was promised is over."""

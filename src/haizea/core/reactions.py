@@ -8,7 +8,7 @@ nothing is done, so that a report that comes twice, late or out of order does no
 from collections.abc import Callable
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from haizea.core.adoption import Adoption, someone
 from haizea.core.alarms import WAITS, Bell
@@ -26,6 +26,9 @@ from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
+
+if TYPE_CHECKING:
+    from haizea.core.transit import Transit
 
 
 class Desired(StrEnum):
@@ -175,15 +178,16 @@ def desired(lease: Lease, vm: int = 0) -> Desired:
 class Reactions:
     """Reacts to what nobody planned."""
 
-    def __init__(self, desk: Desk, execution: Execution, repair: Repair) -> None:
+    def __init__(self, desk: Desk, execution: Execution, repair: Repair, transit: "Callable[[], Transit]") -> None:
+        """``transit`` returns who knows what is on its way between hosts."""
         self._desk = desk
         self._execution = execution
         self._repair = repair
         self.relocation = Relocation(desk, repair)
         self.wishes = Wishes(desk, execution, repair, self.relocation)
         self.adoption = Adoption(desk, execution, repair, self.relocation, self.wishes)
-        self.mishaps = Mishaps(desk, execution, repair, self.wishes)
-        self.outages = Outages(desk, execution, repair, self.wishes)
+        self.mishaps = Mishaps(desk, execution, repair, self.wishes, transit)
+        self.outages = Outages(desk, execution, repair, self.wishes, transit)
         self._bells: dict[Bell, Callable[[int, int], None]] = {
             Bell.UNKNOWN: self._grace_over,
             Bell.RESTART: self._restart_due,
@@ -225,7 +229,12 @@ class Reactions:
         if lease.stays and lease.stays[0].phase is not Phase.PLANNED:
             where = hosts_of(lease.stays[0], self._desk.table)
         planned = where[max(event.vm, 1) - 1] if where else event.host
-        return Sight.RUNNING if planned == event.host else Sight.ELSEWHERE
+        if planned == event.host:
+            return Sight.RUNNING
+        vm, now = max(event.vm, 1), self._desk.now
+        # What is on its way is seen where it comes from until it has arrived.
+        leaving = any(move.vm == vm and move.origin == event.host and move.until >= now for move in lease.moving)
+        return Sight.RUNNING if leaving else Sight.ELSEWHERE
 
     def _note(
         self, lease: Lease, vms: tuple[int, ...], observed: Observed, reaction: Reaction, wanted: Desired

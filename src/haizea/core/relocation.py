@@ -1,6 +1,7 @@
 """Having single VMs of a lease that has begun be on other hosts."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from copy import copy
 from itertools import accumulate
 
@@ -36,8 +37,11 @@ class Relocation:
                     return host
         return None
 
-    def move(self, stay: Stay, hosts: tuple[int, ...], reason: Reason) -> bool:
-        """Have a stay that has begun be on these hosts from now on; return whether there is room, or can be made."""
+    def move(self, stay: Stay, hosts: tuple[int, ...], reason: Reason, then: Callable[[], None] = lambda: None) -> bool:
+        """Have a stay that has begun be on these hosts from now on; return whether there is room, or can be made.
+
+        ``then`` is done once it is there, before anybody in the way is planned anew.
+        """
         desk, lease = self._desk, stay.lease
         before, start = stay.placement, max(desk.now, stay.start)
         # What happened until now happened where the VMs were.
@@ -45,7 +49,7 @@ class Relocation:
         past.vm_hosts, past.phase = hosts_of(stay, desk.table), Phase.OVER
         desk.table.release(start, stay.end, before.held)
         stay.placement = Placement(before.parts, (), before.packings)
-        if not self._repair.claim(stay, hosts, reason):
+        if not self._repair.claim(stay, hosts, reason, then):
             stay.placement = before
             desk.table.hold(start, stay.end, before.held)
             return False

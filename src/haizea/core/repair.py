@@ -252,11 +252,20 @@ class Repair:
 
     # Out of the way ------------------------------------------------------------------------------------------
 
-    def claim(self, stay: Stay, hosts: tuple[int, ...], reason: Reason) -> bool:
+    def clear_for(self, there: Stay, until: Instant, reason: Reason, take: Callable[[], None]) -> None:
+        """Free hosts from now until an instant for what is no stay; ``take`` takes them before others can."""
+        moved: list[Stay] = []
+        self._clear(there, self._desk.now, until, moved)
+        take()
+        self._move(moved, until, reason, [there.lease])
+
+    def claim(
+        self, stay: Stay, hosts: tuple[int, ...], reason: Reason, then: Callable[[], None] = lambda: None
+    ) -> bool:
         """Have a stay that holds nothing be on hosts from now on, as it is there already; return whether it can be.
 
         Who was to be there later is planned anew. Best effort that runs there and may be preempted gives way, where
-        that is what it takes; nobody else does.
+        that is what it takes; nobody else does. ``then`` is done once it is there, before anybody is planned anew.
         """
         desk, table, lease = self._desk, self._desk.table, stay.lease
         start, end = max(desk.now, stay.start), stay.end
@@ -275,6 +284,7 @@ class Repair:
             lease.stays.insert(0, stay)
         desk.touched.add(lease.id)
         desk.free_early(FAR_FUTURE)
+        then()
         self._move(moved, end, reason, [lease])
         return True
 

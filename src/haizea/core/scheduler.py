@@ -99,7 +99,7 @@ class Scheduler:
         self._reservations = Reservations(desk, self._booking, room)
         self._deadlines = Deadlines(desk, self._booking, self._execution, room)
         repair = Repair(desk, self._execution, self._booking, room)
-        reactions = self._reactions = Reactions(desk, self._execution, repair)
+        reactions = self._reactions = Reactions(desk, self._execution, repair, lambda: self._orders().transit)
         self._repair = repair
         self._behind = False
         self._lateness = Lateness(desk, self._execution, repair)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from haizea.core import reasons
+from haizea.core.claiming import reclaim
 from haizea.core.clearing import Clearing, Limit, held_on
 from haizea.core.desk import Desk
-from haizea.core.maintenance import Maintenance
 from haizea.core.orders import Refusal, refuse
 from haizea.core.pauses import INTAKE, SCHEDULING
 from haizea.core.replanning import Replanning
@@ -63,12 +63,9 @@ class SchedulerOrders:
 class Adoption:
     """Makes leases of VMs that run already."""
 
-    def __init__(
-        self, desk: Desk, clearing: Clearing, maintenance: Maintenance, new_lease: Callable[[LeaseAdopted], Lease]
-    ) -> None:
+    def __init__(self, desk: Desk, clearing: Clearing, new_lease: Callable[[LeaseAdopted], Lease]) -> None:
         self._desk = desk
         self._clearing = clearing
-        self._maintenance = maintenance
         self._new_lease = new_lease
 
     def adopted(self, event: LeaseAdopted) -> None:
@@ -143,4 +140,4 @@ class Adoption:
         desk.enter(lease, LeaseState.ACTIVE)
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
-        self._maintenance.reclaim(hosts)
+        reclaim(self._desk, hosts)

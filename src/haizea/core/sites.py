@@ -8,10 +8,10 @@ not fit any more is planned anew before.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from haizea.core.claiming import reclaim
 from haizea.core.clearing import Clearing, Limit, held_on
 from haizea.core.desk import Desk
 from haizea.core.layout import planned_site
-from haizea.core.maintenance import Maintenance
 from haizea.core.memory import desk_document, lease_document, restore
 from haizea.core.orders import Refusal
 from haizea.core.reactions import Reactions
@@ -35,14 +35,12 @@ class Sites:
         self,
         desk: Desk,
         clearing: Clearing,
-        maintenance: Maintenance,
         reactions: Reactions,
         renewed: Callable[[], None],
     ) -> None:
         """``renewed`` is called after the desk was laid out anew."""
         self._desk = desk
         self._clearing = clearing
-        self._maintenance = maintenance
         self._reactions = reactions
         self._renewed = renewed
 
@@ -142,7 +140,7 @@ class Sites:
         restore(desk, leases, {**rest, "overcommitted": {}, "labels": {}, "site": None})
         desk.overcommitted, desk.labels, desk.resited = overcommitted, labels, resited
         desk.touched.update(desk.leases)
-        self._maintenance.reclaim(claimed)
+        reclaim(desk, claimed)
         desk.free_early(FAR_FUTURE)
         self._renewed()
 

@@ -68,6 +68,22 @@ class Copy(NamedTuple):
     end: Instant
 
 
+class Move(NamedTuple):
+    """A VM, or the memory image of one, on its way between two hosts during ``[start, until)``; ``due`` by the plan.
+
+    ``must`` says that it is not to stay where it is, ``tries`` how often that was tried in vain.
+    """
+
+    vm: int
+    origin: int
+    destination: int
+    start: Instant
+    until: Instant
+    due: Instant
+    must: bool = False
+    tries: int = 0
+
+
 class Stay:
     """One continuous stay of a lease's VMs on hosts.
 
@@ -124,7 +140,7 @@ class Lease:
     VMs started anew after a failure, ``retries`` operations tried again, ``over`` has the VMs that are over while
     others go on: they hold nothing any more. ``rank`` comes before the time of submission in the queue: leases that
     were moved to its top or bottom have one. ``turn`` comes between the two: it is less for those whom the
-    policy for the queue puts first.
+    policy for the queue puts first. ``moving`` has what is on its way to other hosts, or was at last.
 
     What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
     what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
@@ -163,6 +179,7 @@ class Lease:
     foreign = False
     rank = 0
     turn = 0
+    moving: tuple[Move, ...] = ()
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id
