@@ -66,6 +66,19 @@ class Adoption:
         self._repair.promises.watch(lease)
         self._contradicted(lease, by, "suspended")
 
+    def image_seen(self, lease: Lease, vm: int, host: int) -> None:
+        """The memory image of a VM that waits to be resumed is on a host: it can be resumed from there only."""
+        desk = self._desk
+        if lease.images is None or lease.images[vm - 1] == host:
+            return
+        if lease.stays and lease.stays[0].phase is not Phase.PLANNED:
+            return
+        lease.images = (*lease.images[: vm - 1], host, *lease.images[vm:])
+        lease.rested = desk.share(lease, lease.images)
+        desk.touched.add(lease.id)
+        if lease.stays:
+            self._repair.replace(lease, Reason(Cause.FAILED, "Its memory images are elsewhere than they were to be."))
+
     def paused(self, lease: Lease, vms: tuple[int, ...], by: str, *, again: bool = False) -> None:
         """Somebody paused VMs: they keep their capacity, and time goes on. When all of them are, the lease is."""
         desk = self._desk

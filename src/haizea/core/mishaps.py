@@ -129,6 +129,7 @@ class Mishaps:
         vms = (event.vm,) if 0 < event.vm <= lease.need.vms else _every(lease)
         if kind == "boot":
             self._wishes.failed(lease, vms, reason)
+            self._wishes.back_off(lease, stay, reason)
         elif kind == "suspend":
             self._not_suspended(stay, reason)
         elif kind == "resume":

@@ -261,6 +261,8 @@ class Reactions:
         if reaction is Reaction.AGREES:
             if lease.down and event.observed is Observed.RUNNING:
                 self.wishes.up(lease, vms)
+            elif lease.images and event.observed is Observed.SUSPENDED and event.host is not None and event.vm:
+                self.adoption.image_seen(lease, event.vm, event.host)
         elif reaction is Reaction.GUEST:
             self.wishes.guest_shut_down(lease, vms)
         elif reaction is Reaction.FAILURE:

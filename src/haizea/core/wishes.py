@@ -22,6 +22,14 @@ from haizea.plan.operations import hosts_of
 
 BACKOFF_MAX: Final[Span] = 600 * SECOND
 
+SOON: Final[Span] = 60 * SECOND
+"""VMs that fail so soon after their start are not started over at once, again and again."""
+
+WAITS: Final = "Haizea, until it is tried again"
+"""By whom a lease is parked whose VMs could not be started."""
+
+TRIES_MAX: Final = 10
+
 
 class Act(StrEnum):
     """What a wish comes to."""
@@ -172,8 +180,32 @@ class Wishes:
             desk.command(Verb.RESUME, stay, stay.run_start)
         return True
 
+    def back_off(self, lease: Lease, stay: Stay, reason: Reason) -> None:
+        """Have a lease wait whose VMs could not be started: at once it would end in the same way."""
+        desk = self._desk
+        if stay in lease.stays or lease.state.final or lease.state is LeaseState.HELD:
+            return
+        lease.retries = lease.retries + 1 if desk.now - stay.start < SOON else 1
+        desk.touched.add(lease.id)
+        if lease.retries > TRIES_MAX:
+            lease.retries = 0
+            self._execution.stop(lease, "lost")
+            self._execution.start_over(lease)
+            desk.free_early(FAR_FUTURE)
+            self.hold(lease, reason)
+        elif lease in desk.queue:
+            desk.queue.remove(lease)
+            lease.parked = WAITS
+            desk.alarms.set(Bell.RETRY, lease.id, desk.now + max(SECOND, self._delay(lease.retries)))
+
     def retry_due(self, lease: Lease) -> None:
-        """Resume once more: it was waited for."""
+        """Try once more: it was waited for."""
+        if lease.parked == WAITS and not lease.stays:
+            lease.parked = ""
+            self._desk.touched.add(lease.id)
+            self._desk.enqueue(lease)
+            self._desk.free_early(FAR_FUTURE)
+            return
         stay = lease.stays[0] if lease.stays else None
         if stay is not None and stay.phase is Phase.RESUMING:
             self._desk.command(Verb.RESUME, stay, stay.run_start)
@@ -205,8 +237,12 @@ class Wishes:
         desk, stay = self._desk, lease.stays[0]
         if not self._hosts_up(stay):
             return False
+        if all(desk.alarms.get(Bell.RESTART, lease.id, vm) is not None for vm in vms):
+            # What is seen once more is waited for already.
+            return True
         wait = self._delay(lease.restarts)
         lease.restarts += 1
+        desk.touched.add(lease.id)
         self.down(lease, vms)
         if clean:
             desk.command(Verb.DESTROY, stay, desk.now, vms)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from haizea.core.reasons import instant
+from haizea.core.reasons import impossible, instant
 from haizea.experiments.chaos.acts import calm
 from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.world import START, Violation, World
@@ -114,10 +114,13 @@ def finish(world: World, checks: Checks) -> None:
 
 
 def _unfinished(world: World) -> list[str]:
+    """Return the leases that are neither over nor held back, and that the site as it is now has room for."""
+    desk = world.live.scheduler.desk
     return [
         f"lease {lease.id} ({lease.type.value}) is {lease.state.label} at {instant(world.now)}"
-        for lease in world.live.scheduler.desk.leases.values()
+        for lease in desk.leases.values()
         if not (lease.state in (LeaseState.HELD, LeaseState.PAUSED) or lease.parked)
+        if lease.stays or impossible(desk, lease) is None
     ]
 
 
