@@ -179,12 +179,10 @@ MUTATIONS: Final = (
     _reaction(_D.RUNNING, _S.PAUSED, _R.NOTHING),
     _reaction(_D.RUNNING, _S.ELSEWHERE, _R.NOTHING),
     _reaction(_D.RUNNING, _S.STOPPED, _R.NOTHING),
-    _reaction(_D.RUNNING, _S.DELETED, _R.NOTHING),
     _reaction(_D.RUNNING, _S.VANISHED, _R.PAUSE),
     _reaction(_D.SUSPENDED, _S.RUNNING, _R.NOTHING),
     _reaction(_D.SUSPENDED, _S.VANISHED, _R.NOTHING),
     _reaction(_D.SUSPENDED, _S.DELETED, _R.NOTHING),
-    _reaction(_D.PAUSED, _S.RUNNING, _R.NOTHING),
     _reaction(_D.ABSENT, _S.RUNNING, _R.NOTHING),
     Mutation("no alarm is set for another start", _without(Bell.RESTART)),
     Mutation("no alarm is set for a promise's end", _without(Bell.WINDOW)),
@@ -215,7 +213,7 @@ MUTATIONS: Final = (
     _replaced("strangers are not seen", Reconciler, "_use", _none),
     _replaced("a broken store is given up", Writing, "mend", _nothing),
     _replaced("there is always room", SlotTable, "has_room", lambda *_args: True),
-    _replaced("all hosts are used", Hosts, "usable", lambda self, *_args: self.all()),
+    _replaced("hosts are used that are down", Hosts, "usable", Hosts.labelled),
 )
 
 _sound: dict[int, bool] = {}
