@@ -27,7 +27,7 @@ class World(ABC):
     hosts = 2
     """How many hosts there are; at least two."""
 
-    knows = frozenset({"some", "pause", "migrate", "resume-elsewhere", "strangers"})
+    knows = frozenset({"some", "pause", "migrate", "resume-elsewhere", "strangers", "silence"})
     """What it can do beside starting, suspending, resuming and ending VMs."""
 
     image: DiskImage | None = None
@@ -51,6 +51,10 @@ class World(ABC):
     @abstractmethod
     def stranger(self) -> None:
         """Have a VM run that no lease has asked for."""
+
+    def silence(self, host: int, *, silent: bool) -> None:
+        """Have a host not answer any more, or answer again; only where the world knows "silence"."""
+        raise NotImplementedError(f"host {host} cannot be {'silenced' if silent else 'heard'} here")
 
     def left(self) -> list[str]:
         """Return what is on the hosts although no lease is: domains, files, anything."""
@@ -292,6 +296,24 @@ class Contract:
 
             operator.wait(lambda: len(up()) == world.hosts, "all hosts are up")
             assert [one.host for one in up()] == list(range(world.hosts))
+
+    def test_one_silent_host_hides_no_other(self, world: World) -> None:
+        """While a host does not answer it is told to be away, and VMs on the others are shown; then all are again."""
+        if "silence" not in world.knows:
+            return
+        with operating(world) as operator:
+            lease = world.lease(2)
+            operator.well("start", lease, (0, 1))
+            assert operator.platform.observe().away == frozenset()
+            world.silence(0, silent=True)
+            operator.wait(lambda: operator.platform.observe().away == {0}, "it is told to be away")
+            assert operator.states(lease) == [(2, RUNNING, 1)]
+            assert operator.platform.strangers().away == {0}
+            assert [one.host for one in operator.platform.hosts()] == list(range(world.hosts))
+            world.silence(0, silent=False)
+            operator.wait(lambda: not operator.platform.observe().away, "it answers again")
+            assert operator.states(lease) == [(1, RUNNING, 0), (2, RUNNING, 1)]
+            operator.well("destroy", lease, (0, 1))
 
     def test_strangers_are_told_apart(self, world: World) -> None:
         """A VM that no lease has asked for is shown as a stranger with what it uses, and not as a lease's."""

@@ -33,6 +33,12 @@ class PretendedWorld(World):
         pretence.put_stranger("desktop", "host-0", Capacity({CPU: 100, MEMORY: 512}))
         pretence.close()
 
+    def silence(self, host: int, *, silent: bool) -> None:
+        """Have a host not answer any more, or answer again."""
+        pretence = Pretence(self._file, make=False)
+        pretence.act_on_host(f"host-{host}", "silence" if silent else "recover")
+        pretence.close()
+
     def close(self) -> None:
         """There is nothing to end."""
 

@@ -1,7 +1,8 @@
 """A whole live stack on a stage: simulated time, a pretended platform, a store in memory; killed at will."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from haizea.app.compose import policies
@@ -26,6 +27,7 @@ from haizea.workloads.oneline import parse_site
 START: Instant = 1_000_000_000_000
 SITE = parse_site("4 CPU:400 Memory:8192")
 USUAL = Care()
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Killed(BaseException):
@@ -42,6 +44,7 @@ class Stage:
         faults: Faults = NO_FAULTS,
         seed: int = 0,
         checkpoint: Callable[[str], None] = lambda _label: None,
+        live: Mapping[str, Any] = NOTHING,
         **scheduling: Any,
     ) -> None:
         self.clock = RehearsedClock(START)
@@ -51,7 +54,7 @@ class Stage:
         self.fate = self.pretended._pretence
         self.platform = FaultyPlatform(self.pretended, faults, random.Random(seed), self.clock.now)
         chosen = {"suspension": "all", "policy_preemption": "ar-preempts-everything", **scheduling}
-        settings = Settings({"scheduling": chosen})
+        settings = Settings({"scheduling": chosen, "live": live})
         self.settings = LiveSettings(SITE, to_options(settings), policies(settings), care)
         self.checkpoint = checkpoint
         self.live = Rehearsed(self.settings, self.store, self.platform, self.clock, checkpoint=checkpoint)
@@ -95,7 +98,7 @@ class Stage:
 
     def vms(self) -> dict[tuple[int, int], tuple[str, int | None]]:
         """Return state and host of the VMs there are."""
-        return {(one.lease, one.vm): (one.observed.value, one.host) for one in self.pretended.observe()}
+        return {(one.lease, one.vm): (one.observed.value, one.host) for one in self.fate.vms()}
 
     def journal(self) -> list[Entry]:
         """Return everything that happened."""

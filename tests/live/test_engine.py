@@ -19,7 +19,7 @@ from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import HOUR, MINUTE, Instant
 from haizea.runtime.changes import Change
-from haizea.runtime.ports import HostSeen, Report, Said, Seen, Stranger
+from haizea.runtime.ports import HostSeen, Report, Said, Seen, Shown, Stranger
 from haizea.runtime.rows import CommandRow, LeaseFilter
 from haizea.runtime.store import Deposed, StoreUnavailable
 from haizea.service.measures import Measures
@@ -67,17 +67,17 @@ class Recorder:
         self.commands.append(command)
         self._tell(Report(command.id, command.verb, command.lease, ""))
 
-    def observe(self) -> list[Seen]:
+    def observe(self) -> Shown[Seen]:
         """Show what there is."""
-        return self.seen
+        return Shown(self.seen)
 
     def hosts(self) -> list[HostSeen]:
         """Show no host to be otherwise."""
         return []
 
-    def strangers(self) -> list[Stranger]:
+    def strangers(self) -> Shown[Stranger]:
         """Show nobody else's VMs."""
-        return []
+        return Shown()
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
         """Have nothing to adopt."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from haizea.model.events import Observed
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
-from haizea.runtime.ports import HostSeen, Platform, PlatformUnavailable, Report, Said, Seen, Stranger
+from haizea.runtime.ports import HostSeen, Platform, PlatformUnavailable, Report, Said, Seen, Shown, Stranger
 from haizea.runtime.rows import CommandRow
 
 
@@ -69,7 +69,7 @@ class FaultyPlatform:
         self._tell: Callable[[Said], None] | None = None
         self._delayed: list[tuple[Instant, int, Said]] = []
         self._number = 0
-        self._before: Sequence[Seen] = ()
+        self._before: Shown[Seen] = Shown()
         self.faults = faults
         self.done: Counter[str] = Counter()
 
@@ -101,17 +101,17 @@ class FaultyPlatform:
         if self._happens("timed-out", faults.timed_out):
             raise PlatformUnavailable("no answer came in time")
 
-    def observe(self) -> list[Seen]:
+    def observe(self) -> Shown[Seen]:
         """Return VMs as they are, as they were, or as they are not.
 
         Raises:
             PlatformUnavailable: it cannot be asked at the moment.
         """
         self._ask()
-        seen = list(self._platform.observe())
+        seen = self._platform.observe()
         if self._before and self._happens("stale", self.faults.stale):
-            return list(self._before)
-        self._before = tuple(seen)
+            return Shown(self._before, self._before.away)
+        self._before = Shown(seen, seen.away)
         if seen and self._happens("lie", self.faults.lie):
             victim = self._chance.randrange(len(seen))
             if self._chance.randrange(2):
@@ -129,7 +129,7 @@ class FaultyPlatform:
         self._ask()
         return self._platform.hosts()
 
-    def strangers(self) -> Sequence[Stranger]:
+    def strangers(self) -> Shown[Stranger]:
         """Return the VMs that are no lease's.
 
         Raises:

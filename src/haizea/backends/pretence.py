@@ -187,6 +187,11 @@ class Pretence:
         row = self.database.execute("SELECT state FROM machines WHERE host = ?", (host,)).fetchone()
         return row is None or row[0] != HostState.DOWN.value
 
+    def silent(self) -> frozenset[int]:
+        """Return the hosts that do not answer."""
+        found = self.database.execute("SELECT host FROM machines WHERE state = ?", (HostState.SUSPECT.value,))
+        return frozenset(host for (host,) in found)
+
     def strangers(self) -> list[Stranger]:
         """Return the VMs that are no lease's."""
         found = self.database.execute("SELECT name, host, demand FROM strangers ORDER BY name")

@@ -18,7 +18,7 @@ from typing import Final
 from haizea.backends.pretence import Pretence
 from haizea.model.events import Observed
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
-from haizea.runtime.ports import HostSeen, PlatformUnavailable, Report, Said, Seen, Stranger
+from haizea.runtime.ports import HostSeen, PlatformUnavailable, Report, Said, Seen, Shown, Stranger
 from haizea.runtime.rows import CommandRow
 
 KEPT: Final = 100_000
@@ -141,20 +141,22 @@ class PretendedPlatform:
         self._say(said)
         self._wake.set()
 
-    def observe(self) -> list[Seen]:
-        """Return all VMs there are, by lease and number."""
+    def observe(self) -> Shown[Seen]:
+        """Return all VMs there are, by lease and number, but for those on hosts that are silent."""
         with self._lock:
-            return self._pretence.vms()
+            away = self._pretence.silent()
+            return Shown([one for one in self._pretence.vms() if one.host not in away], away)
 
     def hosts(self) -> list[HostSeen]:
         """Return all hosts."""
         with self._lock:
             return self._pretence.hosts()
 
-    def strangers(self) -> list[Stranger]:
-        """Return the VMs that are no lease's."""
+    def strangers(self) -> Shown[Stranger]:
+        """Return the VMs that are no lease's, but for those on hosts that are silent."""
         with self._lock:
-            return self._pretence.strangers()
+            away = self._pretence.silent()
+            return Shown([one for one in self._pretence.strangers() if one.host not in away], away)
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
         """Take a stranger to be a lease's VM.

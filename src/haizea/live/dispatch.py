@@ -11,7 +11,7 @@ from haizea.live.breaker import Breaker
 from haizea.live.operations import Operations
 from haizea.model.events import Observed
 from haizea.model.units import SECOND, Instant
-from haizea.runtime.ports import Platform, PlatformUnavailable, Report, Seen
+from haizea.runtime.ports import Platform, PlatformUnavailable, Report, Seen, Shown
 from haizea.runtime.rows import CommandRow
 
 REFUSALS_MAX = 5
@@ -84,7 +84,7 @@ class Dispatch:
             self._warn("the platform answers again; what waited is sent")
         return True
 
-    def look_again(self, seen: Sequence[Seen], now: Instant) -> None:
+    def look_again(self, seen: Shown[Seen], now: Instant) -> None:
         """See to commands that should be over: settle those that are, send again those that may have got lost.
 
         A platform that is still at it takes a command that comes again for the same one.
@@ -128,7 +128,7 @@ class Dispatch:
         if self._breaker.failed(now, str(problem)):
             self._warn(f"the platform takes no commands, they are sent again later: {problem}")
 
-    def _settle(self, seen: Sequence[Seen]) -> None:
+    def _settle(self, seen: Shown[Seen]) -> None:
         """Leave out what has been carried out already."""
         done = settled([command for command in self._waiting if command.id in self._in_doubt], seen)
         self._in_doubt.clear()
@@ -139,7 +139,7 @@ class Dispatch:
             self._tell(Report(command.id, command.verb, command.lease, ""))
 
 
-def settled(commands: Sequence[CommandRow], seen: Sequence[Seen]) -> dict[int, CommandRow]:
+def settled(commands: Sequence[CommandRow], seen: Shown[Seen]) -> dict[int, CommandRow]:
     """Return those of some commands that need not be carried out: the VMs are as the last of them wants them.
 
     The commands are in the order in which they were given. What came before one that is fulfilled is over as well.
@@ -152,15 +152,20 @@ def settled(commands: Sequence[CommandRow], seen: Sequence[Seen]) -> dict[int, C
     for command in commands:
         of_lease = before.setdefault(command.lease, [])
         of_lease.append(command)
-        if fulfilled(command, there.get(command.lease, {})):
+        if fulfilled(command, there.get(command.lease, {}), whole=not seen.away):
             found.update((each.id, each) for each in of_lease)
             of_lease.clear()
     return found
 
 
-def fulfilled(command: CommandRow, vms: Mapping[int, Seen]) -> bool:
-    """Whether the VMs of a command are as it wants them. Of transfers that cannot be seen."""
+def fulfilled(command: CommandRow, vms: Mapping[int, Seen], *, whole: bool) -> bool:
+    """Whether the VMs of a command are as it wants them. Of transfers that cannot be seen.
+
+    Unless the picture is ``whole`` nothing is known to be gone.
+    """
     if command.verb == "transfer" or not command.hosts:
+        return False
+    if command.verb in ("destroy", "shut-down") and not whole:
         return False
     about = command.vms or range(1, len(command.hosts) + 1)
     return all(_fulfilled(command, vm, vms.get(vm)) for vm in about)

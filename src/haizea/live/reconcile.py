@@ -2,10 +2,11 @@
 
 Whatever differs is handed to the scheduler as an observation, as if the platform had told of it just now; the reaction
 is the same. What operations under way are about to change is no difference. VMs of leases that nobody has are cleaned
-away, or only told of. A platform that cannot be asked has shown nothing: nothing differs then.
+away, or only told of. A platform that cannot be asked has shown nothing: nothing differs then. Of what is or was on a
+host that cannot be looked at nothing is known; and while there is one, a VM that is not found is unknown, not gone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from haizea.model.site import Host, HostState, Site
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
-from haizea.runtime.ports import HostSeen, Platform, Seen, Stranger
+from haizea.runtime.ports import HostSeen, Platform, Seen, Shown, Stranger
 
 ABSENT = "absent"
 
@@ -135,13 +136,14 @@ class Reconciler:
         # What was there before a restart may be gone since.
         self._used: dict[int, Capacity] = dict(scheduler.desk.claims.strangers)
         self._told: frozenset[tuple[int, int]] = frozenset()
-        self.seen: Sequence[Seen] = ()
+        self._places: dict[tuple[int, int], int | None] = {}
+        self.seen: Shown[Seen] = Shown()
 
     def run(self, now: Instant) -> list[Event]:
         """Return what the scheduler is to be told.
 
         Raises:
-            haizea.runtime.ports.PlatformUnavailable: the platform cannot be asked; nothing is to be done.
+            haizea.runtime.ports.PlatformUnavailable: nothing of the platform can be asked; nothing is to be done.
         """
         seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
         events: list[Event] = [*self._site(now, hosts), *self._host_states(now, hosts)]
@@ -149,11 +151,13 @@ class Reconciler:
         events += self.vms(now, seen)
         self._clean(seen)
         self.seen = seen
+        self._places = {vm: host for vm, host in self._places.items() if host in seen.away}
+        self._places |= {(one.lease, one.vm): one.host for one in seen}
         return events
 
     # VMs -----------------------------------------------------------------------------------------------------
 
-    def vms(self, now: Instant, seen: Iterable[Seen]) -> list[InstanceObserved]:
+    def vms(self, now: Instant, seen: Shown[Seen]) -> list[InstanceObserved]:
         """Return what VMs are other than they should be, but for those that are being changed."""
         there = {(one.lease, one.vm): one for one in seen}
         found: list[InstanceObserved] = []
@@ -161,13 +165,22 @@ class Reconciler:
             busy = self._busy(lease.id)
             for number, want in enumerate(wanted(self._scheduler, lease), 1):
                 one = there.get((lease.id, number))
-                if number in busy or agrees(want, one) or self._over(lease, now) or self._begun(lease, one, now):
+                if number in busy or (agrees(want, one) and not _known_again(lease, number, one)):
+                    continue
+                if self._over(lease, now) or self._begun(lease, one, now):
+                    continue
+                if self._hidden((lease.id, number), want, one, seen.away):
                     continue
                 if one is not None:
                     found.append(InstanceObserved(now, lease.id, number, one.observed, one.host, one.by))
                 else:
-                    found.append(InstanceObserved(now, lease.id, number, Observed.VANISHED))
+                    gone = Observed.UNKNOWN if seen.away else Observed.VANISHED
+                    found.append(InstanceObserved(now, lease.id, number, gone))
         return found
+
+    def _hidden(self, vm: tuple[int, int], want: Wanted, one: Seen | None, away: frozenset[int]) -> bool:
+        """Whether a VM is, or may be, on a host that could not be looked at."""
+        return want.host in away or (one is None and self._places.get(vm) in away)
 
     def _over(self, lease: Lease, now: Instant) -> bool:
         """Whether the time of a lease's VMs is over, so that they are ended anyway and may have been already."""
@@ -192,8 +205,11 @@ class Reconciler:
                 found[vm] = operation.command.verb
         return found
 
-    def _clean(self, seen: Iterable[Seen]) -> None:
-        """See to VMs of leases that there are not, or no longer."""
+    def _clean(self, seen: Shown[Seen]) -> None:
+        """See to VMs of leases that there are not, or no longer; not while hosts that may have more are away."""
+        states = self._scheduler.desk.hosts.states
+        if any(host >= len(states) or states[host] is not HostState.DOWN for host in seen.away):
+            return
         strays: dict[int, list[Seen]] = {}
         for one in seen:
             if one.lease not in self._scheduler.desk.leases and not self._operations.of(one.lease):
@@ -248,9 +264,9 @@ class Reconciler:
         types = dict.fromkeys([*site.resource_types, *(name for host in changed for name in host.capacity)])
         return [SiteChanged(now, Site(tuple(changed), tuple(types)), "platform")]
 
-    def _use(self, now: Instant, strangers: Sequence[Stranger]) -> list[StrangersObserved]:
+    def _use(self, now: Instant, strangers: Shown[Stranger]) -> list[StrangersObserved]:
         """Return of which hosts strangers use more or less than before."""
-        used: dict[int, Capacity] = {}
+        used = {host: self._used[host] for host in strangers.away if host in self._used}
         for one in strangers:
             used[one.host] = used.get(one.host, Capacity()).plus(one.demand)
         hosts = sorted(used.keys() | self._used.keys())
@@ -273,7 +289,7 @@ class Reconciler:
         seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
         return Diff(now, tuple(self._vm_diffs(seen)), tuple(self._host_diffs(hosts, strangers)))
 
-    def _vm_diffs(self, seen: Iterable[Seen]) -> list[VMDiff]:
+    def _vm_diffs(self, seen: Shown[Seen]) -> list[VMDiff]:
         there = {(one.lease, one.vm): one for one in seen}
         rows: list[VMDiff] = []
         for lease in self._scheduler.desk.leases.values():
@@ -282,7 +298,10 @@ class Reconciler:
                 one = there.pop((lease.id, number), None)
                 if one is None and want.word == ABSENT and number not in busy:
                     continue
-                rows.append(_vm_diff((lease.id, number), want, one, busy.get(number, ""), known=True))
+                row = _vm_diff((lease.id, number), want, one, busy.get(number, ""), known=True)
+                if one is None and self._hidden((lease.id, number), want, one, seen.away):
+                    row = row._replace(observed=Observed.UNKNOWN.value)
+                rows.append(row)
         for (number, vm), one in there.items():
             known = number in self._scheduler.desk.leases
             rows.append(_vm_diff((number, vm), Wanted(()), one, self._busy(number).get(vm, ""), known=known))
@@ -303,6 +322,13 @@ class Reconciler:
             desired = states[number].value
             rows.append(HostDiff(number, host.name, desired, observed, host.capacity, capacity, names, same))
         return rows
+
+
+def _known_again(lease: Lease, vm: int, one: Seen | None) -> bool:
+    """Whether a VM is shown of which nothing was known: it was not found while a host was away, and no news tells."""
+    if one is None or one.observed is Observed.UNKNOWN:
+        return False
+    return lease.seen.get(vm) is Observed.UNKNOWN
 
 
 def agrees(want: Wanted, one: Seen | None) -> bool:

@@ -1,7 +1,7 @@
 """What the loop needs of the world: a clock, somewhere events come from, a back end, somewhere results go."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from haizea.core.desk import Retired
 from haizea.model.effects import Command, Effect, News
@@ -14,6 +14,11 @@ from haizea.model.units import Instant, Span
 if TYPE_CHECKING:
     # A simulation needs no rows of a store.
     from haizea.runtime.rows import CommandRow
+
+
+T = TypeVar("T")
+
+NONE_AWAY: Final[frozenset[int]] = frozenset()
 
 
 class Clock(Protocol):
@@ -85,6 +90,17 @@ class Stranger(NamedTuple):
     labels: Mapping[str, str] = NO_LABELS
 
 
+class Shown(list[T]):
+    """What a platform shows of VMs. ``away`` are the numbers of hosts that it could not look at.
+
+    What is not shown may be on one of those; nothing is known of it then, which is not that it is gone.
+    """
+
+    def __init__(self, found: Iterable[T] = (), away: frozenset[int] = NONE_AWAY) -> None:
+        super().__init__(found)
+        self.away = away
+
+
 class Report(NamedTuple):
     """How a command went, once it is over; ``error`` is empty where it went well.
 
@@ -138,25 +154,25 @@ class Platform(Protocol):
         are as it wants them already has succeeded.
         """
 
-    def observe(self) -> Sequence[Seen]:
-        """Return all VMs of leases that there are, suspended ones too.
+    def observe(self) -> Shown[Seen]:
+        """Return all VMs of leases that there are, suspended ones too; and which hosts could not be looked at.
 
         Raises:
-            PlatformUnavailable: it cannot be asked at the moment, or not all of it.
+            PlatformUnavailable: nothing of it can be asked at the moment.
         """
 
     def hosts(self) -> Sequence[HostSeen]:
-        """Return all hosts of the site, as they are now.
+        """Return all hosts of the site, as they are now, those too that do not answer.
 
         Raises:
             PlatformUnavailable: it cannot be asked at the moment.
         """
 
-    def strangers(self) -> Sequence[Stranger]:
-        """Return the VMs that are no lease's.
+    def strangers(self) -> Shown[Stranger]:
+        """Return the VMs that are no lease's; and which hosts could not be looked at.
 
         Raises:
-            PlatformUnavailable: it cannot be asked at the moment.
+            PlatformUnavailable: nothing of it can be asked at the moment.
         """
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:

@@ -46,13 +46,14 @@ class _Shared:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._connections: dict[str, Connection] = {}
+        self.silent: set[str] = set()
         self.error: type[LibvirtError] = api.error
 
     def open(self, uri: str) -> Connection:
         """Return the connection."""
         if uri not in self._connections:
             self._connections[uri] = self._api.open(uri)
-        connection: Any = _Kept(self._connections[uri])
+        connection: Any = _Kept(self, uri, self._connections[uri])
         return connection  # type: ignore[no-any-return]  # it passes everything on
 
     def close(self) -> None:
@@ -62,12 +63,16 @@ class _Shared:
 
 
 class _Kept:
-    """A connection that is not closed when it is told to."""
+    """A connection that is not closed when it is told to, and is of no use while its host is silent."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, shared: _Shared, uri: str, connection: Connection) -> None:
+        self._shared = shared
+        self._uri = uri
         self._connection = connection
 
     def __getattr__(self, name: str) -> Any:
+        if self._uri in self._shared.silent:
+            raise self._shared.error("no answer")
         return getattr(self._connection, name)
 
     def close(self) -> int:
@@ -78,7 +83,7 @@ class _Kept:
 class MockWorld(World):
     """Hosts of libvirt's mock driver."""
 
-    knows = frozenset({"some", "pause", "strangers"})
+    knows = frozenset({"some", "pause", "strangers", "silence"})
 
     def __init__(self, folder: Path, hosts: int = 2) -> None:
         super().__init__()
@@ -108,6 +113,14 @@ class MockWorld(World):
                 return
         self.connection(0).defineXMLFlags(STRANGER.format(type="test", more=""), 0).createWithFlags(0)
 
+    def silence(self, host: int, *, silent: bool) -> None:
+        """Have a host not answer any more, or answer again."""
+        uri = self.config.hosts[host].uri
+        if silent:
+            self.api.silent.add(uri)
+        else:
+            self.api.silent.discard(uri)
+
     def left(self) -> list[str]:
         """Return the domains that are leases', and saved memory."""
         found = [d.name() for host in range(self.hosts) for d in self.connection(host).listAllDomains()]
@@ -131,6 +144,8 @@ def files(folder: Path) -> list[str]:
 
 class QemuWorld(World):
     """Real VMs, on libvirtds of the tests' own."""
+
+    knows = World.knows - {"silence"}
 
     image = DiskImage("counting.raw", 1)
 

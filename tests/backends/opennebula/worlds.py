@@ -19,6 +19,8 @@ QUICK = Rules(settle=0.3, shutdown=2.0, stuck=5.0, patience=5.0)
 class OnedWorld(World):
     """Our own oned, with two hosts."""
 
+    knows = World.knows - {"silence"}
+
     def __init__(self, _folder: Path) -> None:
         super().__init__()
         self.oned = Oned().start()
@@ -61,6 +63,8 @@ def missing() -> str:
 
 class RealWorld(World):
     """The OpenNebula that ONE_XMLRPC and ONE_AUTH name. What is made here carries this run's name, and is removed."""
+
+    knows = World.knows - {"silence"}
 
     def __init__(self, _folder: Path) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ about; what concerns two hosts is done by threads of that pair. So a host that h
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -30,13 +31,14 @@ from haizea.model.events import Observed
 from haizea.model.site import Host as SiteHost
 from haizea.model.site import HostState, Site
 from haizea.model.units import SECOND, Span
-from haizea.runtime.ports import HostSeen, PlatformUnavailable, Progress, Report, Said, Seen, Stranger, Terms
+from haizea.runtime.ports import HostSeen, PlatformUnavailable, Progress, Report, Said, Seen, Shown, Stranger, Terms
 from haizea.runtime.rows import CommandRow
 
 T = TypeVar("T")
 
 WORKERS_MAX: Final = 64
 TRIES: Final = 3
+SAID_MAX: Final = 3
 KEPT: Final = 100_000
 """The outcomes of so many commands are remembered, and told again where one comes again."""
 
@@ -136,12 +138,11 @@ class LibvirtPlatform:
         for vm, host in vms:
             self._put((command.lease, vm), host, running)
 
-    def observe(self) -> Sequence[Seen]:
-        """Return all VMs of leases on all hosts."""
+    def observe(self) -> Shown[Seen]:
+        """Return all VMs of leases on all hosts that answer."""
         found: list[Seen] = []
-        for host, standings in zip(
-            self._hosts, self._everywhere(lambda connection: watching.everything(connection, self._api)), strict=True
-        ):
+        everywhere, away = self._everywhere(lambda connection: watching.everything(connection, self._api))
+        for host, standings in everywhere:
             for one in standings:
                 if one.mark is None:
                     continue
@@ -153,18 +154,19 @@ class LibvirtPlatform:
                         continue
                     observed = known.observed if known is not None else Observed.RUNNING
                 found.append(Seen(one.mark.lease, one.mark.vm, observed, host.number))
-        return sorted(found)
+        return Shown(sorted(found), away)
 
     def hosts(self) -> Sequence[HostSeen]:
         """Return all hosts: up where they answer, suspect where they do not."""
         return [_seen(host) for host in self._hosts]
 
-    def strangers(self) -> Sequence[Stranger]:
+    def strangers(self) -> Shown[Stranger]:
         """Return the running VMs that are no lease's, each called ``host/name``."""
         found: list[Stranger] = []
-        for host, domains in zip(self._hosts, self._everywhere(self._domains_of_others), strict=True):
+        everywhere, away = self._everywhere(self._domains_of_others)
+        for host, domains in everywhere:
             found += [Stranger(f"{host.name}/{name}", host.number, size_of(xml)) for name, xml in domains]
-        return found
+        return Shown(found, away)
 
     def _domains_of_others(self, connection: Connection) -> list[tuple[str, str]]:
         found = []
@@ -478,25 +480,29 @@ class LibvirtPlatform:
                 # Looked at again: it may have come or gone while all were looked at.
                 self._look(host, vm)
 
-    def _everywhere(self, work: Callable[[Connection], T]) -> list[T]:
-        """Have something looked at on all hosts, side by side.
+    def _everywhere(self, work: Callable[[Connection], T]) -> tuple[list[tuple[Host, T]], frozenset[int]]:
+        """Have something looked at on all hosts, side by side; return what was found, and which do not answer.
 
         Raises:
-            PlatformUnavailable: one does not answer.
+            PlatformUnavailable: none does.
         """
         limit = self._config.timing.call
-        for host in self._hosts:
-            # One that was lost is not waited for.
-            if not host.wait_tried(limit):
-                raise HostUnavailable(f"host {host.name} does not answer: {host.why}")
-        futures: list[Future[T]] = [
-            self._crew((host.number,)).submit(lambda _none, host=host: host.call(work))  # type: ignore[misc]
+        # One that was lost is not waited for.
+        asked: list[tuple[Host, Future[T]]] = [
+            (host, self._crew((host.number,)).submit(lambda _none, host=host: host.call(work)))  # type: ignore[misc]
             for host in self._hosts
+            if host.wait_tried(limit)
         ]
-        try:
-            return [future.result(2 * limit / SECOND) for future in futures]
-        except (CallFailed, Abandoned, TimeoutError) as problem:
-            raise PlatformUnavailable(f"not all hosts can be asked what they have: {problem}") from problem
+        found, why = [], [f"host {host.name} does not answer: {host.why}" for host in self._hosts if not host.up]
+        end = time.monotonic() + 2 * limit / SECOND
+        for host, future in asked:
+            try:
+                found.append((host, future.result(max(0.0, end - time.monotonic()))))
+            except (CallFailed, HostUnavailable, Abandoned, TimeoutError) as problem:
+                why.append(f"host {host.name} cannot be asked what it has: {problem}")
+        if not found and self._hosts:
+            raise PlatformUnavailable("; ".join(why[:SAID_MAX]))
+        return found, frozenset(host.number for host in self._hosts) - {host.number for host, _found in found}
 
 
 def _seen(host: Host) -> HostSeen:

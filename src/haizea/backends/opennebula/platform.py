@@ -22,7 +22,7 @@ from haizea.backends.opennebula.site import Numbers
 from haizea.backends.opennebula.states import DONE, host_of, look, observed
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseTerms
-from haizea.runtime.ports import HostSeen, PlatformUnavailable, Report, Said, Seen, Stranger, Terms
+from haizea.runtime.ports import HostSeen, PlatformUnavailable, Report, Said, Seen, Shown, Stranger, Terms
 from haizea.runtime.rows import CommandRow
 
 NO_OWNERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -142,8 +142,11 @@ class OpenNebulaPlatform:
             self._waiting.append(command)
         self._polling.wake()
 
-    def observe(self) -> list[Seen]:
-        """Return all VMs of leases, as they are, or as commands in hand are about to make them."""
+    def observe(self) -> Shown[Seen]:
+        """Return all VMs of leases, as they are, or as commands in hand are about to make them.
+
+        OpenNebula tells of VMs on hosts that it cannot look at too, as unknown: no host is ever away.
+        """
         snapshot, aims = self._seen()
         found = []
         for key, vm in sorted(snapshot.leases.items()):
@@ -153,13 +156,13 @@ class OpenNebulaPlatform:
         for key, aim in sorted(aims.items()):
             if key not in snapshot.leases and aim.goal is Goal.START:
                 found.append(Seen(*key, Observed.RUNNING, self._numbers.ours(aim.host)))
-        return found
+        return Shown(found)
 
     def hosts(self) -> list[HostSeen]:
         """Return all hosts of the site."""
         return self._numbers.seen(self._seen().snapshot.servers)
 
-    def strangers(self) -> list[Stranger]:
+    def strangers(self) -> Shown[Stranger]:
         """Return the VMs that are no lease's and hold capacity, by number: suspended ones keep theirs."""
         snapshot = self._seen().snapshot
         ours = {vm.id for vm in snapshot.leases.values()}
@@ -169,7 +172,7 @@ class OpenNebulaPlatform:
             if vm.id not in ours and host is not None:
                 demand = demand_of(vm, by_cores=self._setup.by_cores)
                 found.append(Stranger(str(vm.id), host, demand, {"name": vm.name, "owner": vm.owner}))
-        return found
+        return Shown(found)
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
         """Take a VM, by its number in OpenNebula, to be a lease's from now on."""
