@@ -29,6 +29,8 @@ def to_options(settings: Settings) -> Options:
         non_schedulable=non_schedulable(settings),
         migration_bandwidth=settings.simulation.imagetransfer_bandwidth,
         transfer=transfer_options(settings),
+        extensions_max=scheduling.extensions_max,
+        kept_max=scheduling.kept_max,
         lateness_max=settings.live.lateness,
         vm_grace=settings.live.vm_grace,
         host_grace=settings.live.host_grace,

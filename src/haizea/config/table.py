@@ -199,6 +199,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The least time between a decision and its start; where not given, 10 s on a real clock and 0 on a "
            "simulated one.", optional=True),
     Option("scheduling", "shutdown-time", "span", "How long shutting a VM down takes."),
+    Option("scheduling", "extensions-max", "integer",
+           "How often a lease that wishes for it is extended at its end.", low=0, high=_COUNT_MAX),
+    Option("scheduling", "kept-max", "span",
+           "For how long a lease that was suspended at its end is kept, until it is cancelled.", low=0.001),
     Option("scheduling", "enactment-overhead", "span",
            "How long sending a command takes; added to each suspension and resumption."),
     Option("simulation", "clock", "choice",

@@ -9,6 +9,7 @@ from haizea.core.claiming import reclaim
 from haizea.core.clearing import Clearing
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import Desk
+from haizea.core.endings import Endings
 from haizea.core.execution import Execution
 from haizea.core.host_orders import HostOrders
 from haizea.core.lease_orders import LeaseOrders
@@ -64,10 +65,13 @@ class Administration:
         self.transit = Transit(desk, parts.repair, reactions.relocation, reactions.wishes, orders.moving, clearing)
         maintenance = Maintenance(desk, clearing, trial)
         self.sites = Sites(desk, clearing, reactions, renewed)
+        endings = Endings(desk)
         hosts = HostOrders(desk, reactions, clearing, self.sites)
         self.bells: dict[Bell, Callable[[int], None]] = {
             Bell.WINDOW: reactions.outages.window_over,
             Bell.MOVED: orders.moving.moved,
+            Bell.EXTEND: endings.extend,
+            Bell.KEPT: endings.kept_for_long,
             Bell.HOST_DRAIN: hosts.drained,
             Bell.HOST_CLAIM: lambda host: reclaim(desk, [host]),
             Bell.MAINTENANCE: maintenance.begun,

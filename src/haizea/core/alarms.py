@@ -20,6 +20,8 @@ class Bell(StrEnum):
     RETRY = "retry"
     WINDOW = "window"
     MOVED = "moved"
+    EXTEND = "extend"
+    KEPT = "kept"
     HOST_SUSPECT = "host-suspect"
     HOST_DRAIN = "host-drain"
     HOST_CLAIM = "host-claim"

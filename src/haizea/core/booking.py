@@ -178,9 +178,20 @@ class Booking:
             return
         lease.preemptions += 1
         if stay.start >= at or not desk.preemption.can_suspend(lease, stay, at, desk.now):
-            self._execution.requeue(lease)
+            if lease.terms.grace and stay.phase is Phase.RUNNING and desk.now < at < stay.run_end:
+                self._cut(stay, at)
+            else:
+                self._execution.requeue(lease)
             return
         self.suspend_by(stay, at)
+
+    def _cut(self, stay: Stay, at: Instant) -> None:
+        """Have a lease that was told beforehand run until an instant, and start over then."""
+        desk = self._desk
+        desk.table.release(at, stay.end, stay.placement.held)
+        stay.run_end = stay.end = at
+        stay.suspending, stay.cut = False, True
+        desk.arm(stay)
 
     def suspend_by(self, stay: Stay, at: Instant) -> None:
         """Cut a stay short by a suspension that ends at an instant."""

@@ -4,14 +4,22 @@ A stay resumes or boots its VMs, lets them run, and suspends them or shuts them 
 carried out as it stands until somebody says otherwise (see :mod:`haizea.core.reactions`).
 """
 
+from typing import Final
+
+from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
+from haizea.core.endings import look_ahead
+from haizea.core.reasons import instant
 from haizea.model.effects import Command, Verb
-from haizea.model.lease import LeaseState
+from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, OnEnd
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.images import Transfer, TransferState
 from haizea.plan.lease import NOTHING_SEEN, Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
+from haizea.plan.options import Suspension
+
+AT_ITS_END: Final = "its owner's wish to be suspended at its end"
 
 
 class Execution:
@@ -60,6 +68,8 @@ class Execution:
         desk.command(Verb.START, stay, stay.run_start)
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
+            if lease.terms.reactions is not DEFAULT_REACTIONS:
+                look_ahead(desk, stay)
 
     def _held_back(self, stay: Stay) -> None:
         """Leave the hosts of a stay to a lease that is held back, until its time is over."""
@@ -85,10 +95,15 @@ class Execution:
             desk.enter(lease, LeaseState.ACTIVE)
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
+            if lease.terms.reactions is not DEFAULT_REACTIONS:
+                look_ahead(desk, stay)
 
     def _run_over(self, stay: Stay) -> None:
         """Suspend the VMs or shut them down, as planned."""
         desk, lease = self._desk, stay.lease
+        if stay.cut:
+            self.requeue(lease)
+            return
         self.account(stay, stay.run_end)
         if lease.state is LeaseState.PAUSED:
             # VMs that stand still can neither be saved nor shut themselves down.
@@ -101,12 +116,46 @@ class Execution:
             desk.command(Verb.SUSPEND, stay, stay.end)
             desk.arm(stay)
             return
+        if lease.terms.reactions is not DEFAULT_REACTIONS and self._suspended_at_end(stay):
+            return
         desk.command(Verb.SHUT_DOWN, stay, stay.end)
         if stay.end > stay.run_end:
             stay.phase = Phase.ENDING
             desk.arm(stay)
         else:
             self._done(stay)
+
+    def _suspended_at_end(self, stay: Stay) -> bool:
+        """Suspend a lease whose time is over, if it wishes for that and there is time for it."""
+        desk, lease = self._desk, stay.lease
+        options = desk.options
+        if lease.terms.reactions.on_end is not OnEnd.SUSPEND or lease.over:
+            return False
+        end = stay.run_end + desk.preemption.suspension(lease, stay)
+        allowed = options.suspension is Suspension.ALL or (
+            options.suspension is Suspension.SERIAL and lease.need.vms == 1
+        )
+        if not allowed or end > stay.end or stay.run_end < desk.now:
+            why = "there is no time left for that" if allowed else "this site suspends no such leases"
+            desk.notify(lease, f"Lease {lease.id} is shut down at its end, not suspended: {why}.")
+            return False
+        if end < stay.end:
+            desk.table.release(end, stay.end, stay.placement.held)
+            desk.free_early(stay.end)
+            stay.end = end
+        stay.suspending = True
+        stay.phase = Phase.ENDING
+        lease.parked = AT_ITS_END
+        desk.enter(lease, LeaseState.SUSPENDING)
+        desk.command(Verb.SUSPEND, stay, stay.end)
+        desk.arm(stay)
+        kept = desk.now + options.kept_max
+        desk.alarms.set(Bell.KEPT, lease.id, kept)
+        text = (
+            f"Lease {lease.id} is over and is suspended. It is kept until {instant(kept)}, to be resumed or cancelled."
+        )
+        desk.notify(lease, text)
+        return True
 
     def _ended(self, stay: Stay) -> None:
         desk, lease = self._desk, stay.lease

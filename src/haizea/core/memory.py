@@ -96,6 +96,7 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "rank": lease.rank,
         "turn": lease.turn,
         "moving": [list(move) for move in lease.moving],
+        "extensions": lease.extensions,
     }
 
 
@@ -217,6 +218,7 @@ def _stay_document(stay: Stay, desk: Desk) -> Document:
         "copies": [[c.origin, c.destination, list(c.vms), c.start, c.end] for c in stay.copies],
         "timer": stay.timer,
         "due": stay.due,
+        "cut": stay.cut,
     }
 
 
@@ -232,6 +234,7 @@ def _stay_of(found: Mapping[str, Any], lease: Lease, desk: Desk) -> Stay:
     stay.copies = tuple([Copy(a, b, tuple(vms), start, end) for a, b, vms, start, end in found["copies"]])
     stay.timer = found["timer"]
     stay.due = found.get("due")
+    stay.cut = found.get("cut", False)
     return stay
 
 
@@ -294,6 +297,7 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.place = found["place"]
     lease.rank = found.get("rank", 0)
     lease.turn = found.get("turn", 0)
+    lease.extensions = found.get("extensions", 0)
     lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
     return lease
 

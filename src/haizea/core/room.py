@@ -11,6 +11,7 @@ from typing import NamedTuple
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
+from haizea.core.reasons import instant
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
@@ -65,6 +66,9 @@ class Room:
     def carry_out(self, victims: tuple[Lease, ...], changes: list[Change], at: Instant) -> None:
         """Have leases give way as planned."""
         for victim in victims:
+            if victim.terms.grace:
+                text = f"Lease {victim.id} gives way to another one, at {instant(at)}."
+                self._desk.notify(victim, text)
             if victim.type is not LeaseType.DEADLINE:
                 self._booking.give_way(victim, at)
         for change in changes:

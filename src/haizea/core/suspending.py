@@ -9,7 +9,7 @@ from typing import Final
 from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
-from haizea.core.orders import Trial, has_vms, refuse
+from haizea.core.orders import Refusal, Trial, has_vms, refuse
 from haizea.core.promises import window_end
 from haizea.core.reasons import instant
 from haizea.core.repair import Repair
@@ -121,8 +121,31 @@ class Suspending:
                 text = f"Lease {lease.id} is being suspended until {instant(until)}; it can be resumed then."
                 raise refuse(text, retry_at=until)
             self._unpark(lease)
+        elif not lease.left:
+            self._resume_with_more(lease, event)
         else:
             self._schedule(lease, event)
+
+    def _resume_with_more(self, lease: Lease, event: LeaseOrdered) -> None:
+        """Resume a lease of which the time is over, for as long as it would be extended by."""
+        desk, terms, more = self._desk, lease.terms, lease.terms.reactions.extend_by
+        if lease.type is LeaseType.ADVANCE_RESERVATION:
+            self._trial(event)
+        kept = desk.alarms.get(Bell.KEPT, lease.id)
+        lease.left = more
+        duration = None if terms.duration is None else terms.duration + more
+        if lease.type is LeaseType.ADVANCE_RESERVATION and terms.start is not None:
+            # Its time begins anew.
+            duration = desk.now + more - terms.start
+        lease.terms = terms._replace(duration=duration)
+        desk.alarms.cancel(Bell.KEPT, lease.id)
+        try:
+            self._schedule(lease, event)
+        except Refusal:
+            lease.left, lease.terms = 0, terms
+            if kept is not None:
+                desk.alarms.set(Bell.KEPT, lease.id, kept)
+            raise
 
     def _unpark(self, lease: Lease) -> None:
         """Nobody keeps a lease from being scheduled any more; what was before does not count."""

@@ -18,7 +18,7 @@ from haizea.model.events import (
     OperationReported,
     TimePassed,
 )
-from haizea.model.lease import LeaseState, LeaseTerms, LeaseType, OnGuestShutdown
+from haizea.model.lease import LeaseState, LeaseTerms, LeaseType, OnEnd, OnGuestShutdown
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.site import HostState, Site
 from haizea.model.units import SECOND, Instant, Span
@@ -81,6 +81,8 @@ class Story:
         self.submitted = submitted
         self.real = real
         self.accepted = self.excused = self.guests_over = self.displaced = self.ordered = False
+        # When it ends is not known beforehand; what it holds is checked like what others hold.
+        self.excused = self.ordered = terms.reactions.on_end is not OnEnd.STOP
         self.ended: set[int] = set()
         self.demands = tuple(merged(terms))
         self.doing = Doing.ABSENT

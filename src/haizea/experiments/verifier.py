@@ -140,7 +140,10 @@ class Verifier:
                 self._retired(effect)
             elif isinstance(effect, Notice):
                 if effect.lease in self._live:
-                    self._live[effect.lease].excused = True
+                    story = self._live[effect.lease]
+                    story.excused = True
+                    if effect.lease in self._desk.leases and self._desk.leases[effect.lease].extensions:
+                        self._stories.take_over(story, self._desk.leases[effect.lease])
             elif isinstance(effect, LeaseChanged):
                 self._changed(effect, event)
             elif isinstance(effect, HostChanged):

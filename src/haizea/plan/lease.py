@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from haizea.model.events import Observed
-from haizea.model.lease import LeaseState, LeaseTerms, LeaseType
+from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, LeaseTerms, LeaseType, OnEnd
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.need import Need
@@ -90,7 +90,7 @@ class Stay:
     Capacity is held during ``[start, end)``. The VMs are resumed from ``start`` to ``run_start`` (the same
     instant where they boot), all of them run from ``run_start`` to ``run_end``, and until ``end`` they are
     suspended, where ``suspending``, or shut down. ``due`` is when the operation under way was to be over before it was
-    late for the first time.
+    late for the first time. With ``cut`` the lease starts over at ``run_end``, having had time to be told.
     """
 
     # Defaults are the class's: there are very many stays, and most never change these.
@@ -102,6 +102,7 @@ class Stay:
     timer = 0
     due: Instant | None = None
     sized: Need | None = None
+    cut = False
 
     def __init__(
         self,
@@ -140,7 +141,9 @@ class Lease:
     VMs started anew after a failure, ``retries`` operations tried again, ``over`` has the VMs that are over while
     others go on: they hold nothing any more. ``rank`` comes before the time of submission in the queue: leases that
     were moved to its top or bottom have one. ``turn`` comes between the two: it is less for those whom the
-    policy for the queue puts first. ``moving`` has what is on its way to other hosts, or was at last.
+    policy for the queue puts first. ``moving`` has what is on its way to other hosts, or was at last. ``extensions``
+    counts how often it was extended by its own wish. ``tail`` is how long its hosts are held beyond its end, and shutting
+    down, for it to be suspended.
 
     What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
     what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
@@ -180,6 +183,8 @@ class Lease:
     rank = 0
     turn = 0
     moving: tuple[Move, ...] = ()
+    extensions = 0
+    tail: Span = 0
 
     def __init__(self, lease_id: int, terms: LeaseTerms, need: Need, submitted: Instant, order: int) -> None:
         self.id = lease_id
@@ -191,6 +196,8 @@ class Lease:
         self.left: Span = FAR_FUTURE if terms.duration is None else terms.duration
         self.stays: list[Stay] = []
         self.log: list[Entry] = []
+        if terms.reactions is not DEFAULT_REACTIONS and terms.reactions.on_end is OnEnd.SUSPEND:
+            self.tail = need.suspend_time
 
     @property
     def remaining(self) -> Span | None:

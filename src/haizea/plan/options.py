@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
-from haizea.model.units import Span
+from haizea.model.units import DAY, Span
 
 
 class Suspension(Enum):
@@ -66,6 +66,9 @@ class Options(NamedTuple):
     ``transfer`` None means that images are not Haizea's business (unmanaged). What is done later than planned by
     more than ``lateness_max`` is planned anew.
 
+    A lease is extended by its own wish ``extensions_max`` times at most, and kept for ``kept_max`` after it was
+    suspended at its end.
+
     A VM that is unknown counts as failed after ``vm_grace``, a host that is suspect as down after ``host_grace``. What
     fails is tried again ``restarts_max`` times, the first time at once, then after ``restart_backoff`` and twice as
     long each time. An operation may be late by ``overdue_max``, then ``overdue`` says what is done. After
@@ -88,6 +91,8 @@ class Options(NamedTuple):
     non_schedulable: Span = 0
     migration_bandwidth: int = 100
     transfer: TransferOptions | None = None
+    extensions_max: int = 100
+    kept_max: Span = 30 * DAY
     lateness_max: Span = 5_000
     vm_grace: Span = 60_000
     host_grace: Span = 120_000

@@ -66,8 +66,15 @@ class Planner:
         """Return how long a stay that ends in a suspension must be for it to be worth while.
 
         That is its overheads (suspension; with ``resuming``, the resumption it begins with too) and the factor times
-        as much.
+        as much. One that must be told beforehand runs for as long as that at least.
         """
+        least = self._worth_while(lease, resuming=resuming)
+        if lease.terms.grace:
+            ahead = lease.terms.grace + lease.need.suspend_time + (lease.need.resume_bound if resuming else 0)
+            return max(least, ahead)
+        return least
+
+    def _worth_while(self, lease: Lease, *, resuming: bool) -> Span:
         options = self.options
         if options.threshold is not None:
             return options.threshold
@@ -154,7 +161,7 @@ class Planner:
     def fit(self, lease: Lease, at: Instant, hosts: Sequence[Mask] | None) -> Stay | None:
         """Return a stay that begins at an instant, or None."""
         need, terms = lease.need, lease.terms
-        length = lease.left + self._shutdown_base + self._shutdown_per_vm * need.vms
+        length = lease.left + self._shutdown_base + self._shutdown_per_vm * need.vms + lease.tail
         if lease.images:
             length += need.resume_bound
         end = at + length if length < FAR_FUTURE else FAR_FUTURE
@@ -266,7 +273,7 @@ class Planner:
         if lease.images:
             run_start += length(self.table, need, placement, need.resume_vm, options.exclusion)
         run_end = run_start + lease.left
-        over = run_end + self._shutdown_base + self._shutdown_per_vm * need.vms
+        over = run_end + self._shutdown_base + self._shutdown_per_vm * need.vms + lease.tail
         if over <= end:
             stay = Stay(lease, placement, at, run_start, run_end, over)
         elif over >= FAR_FUTURE <= end:
@@ -282,8 +289,8 @@ class Planner:
         return stay
 
     def shutdown(self, lease: Lease) -> Span:
-        """Return how long shutting down all VMs of a lease takes."""
-        return self._shutdown_base + self._shutdown_per_vm * lease.need.vms
+        """Return for how long a lease holds its hosts after it has run: while its VMs are shut down, or suspended."""
+        return self._shutdown_base + self._shutdown_per_vm * lease.need.vms + lease.tail
 
     def note_copies(self, stay: Stay) -> None:
         """Remember that images are copied between hosts for a stay, until it begins or is given up."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from haizea.model.units import Instant
-from haizea.plan.lease import Lease, Stay
+from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import length
 from haizea.plan.planner import Planner
 from haizea.plan.slottable import Placement
@@ -32,11 +32,25 @@ class Preemption:
         for other in others:
             if other is lease or not other.stays or overlapping(other, start, end) is None:
                 continue
+            if other.terms.grace and not self._told_in_time(other, start, end):
+                continue
             points = score(lease, other, start)
             if points is not None:
                 scored.append((-points, other.submitted, other.order, other))
         scored.sort(key=lambda entry: entry[:3])
         return [entry[3] for entry in scored]
+
+    def _told_in_time(self, other: Lease, start: Instant, end: Instant) -> bool:
+        """Whether a lease could be told now and have its grace before it gives way, or has not begun."""
+        stay = overlapping(other, start, end)
+        now = self._planner.table.now
+        if stay is None or stay.phase is Phase.PLANNED:
+            first = other.stays[0]
+            return first.phase is Phase.PLANNED or start >= now + other.terms.grace
+        begin = start
+        if self.can_suspend(other, stay, start, now):
+            begin -= self.suspension(other, stay)
+        return begin >= now + other.terms.grace
 
     def find(
         self,
