@@ -94,7 +94,6 @@ def lease_document(lease: Lease, desk: Desk) -> Document:
         "reserved": lease.reserved,
         "place": lease.place,
         "rank": lease.rank,
-        "turn": lease.turn,
         "moving": [list(move) for move in lease.moving],
         "extensions": lease.extensions,
     }
@@ -296,7 +295,6 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.reserved = found["reserved"]
     lease.place = found["place"]
     lease.rank = found.get("rank", 0)
-    lease.turn = found.get("turn", 0)
     lease.extensions = found.get("extensions", 0)
     lease.stays = [_stay_of(stay, lease, desk) for stay in found["stays"]]
     return lease
@@ -339,6 +337,7 @@ def desk_document(desk: Desk, order: int) -> Document:
         "images": None if desk.images is None else desk.images.remember(),
         "learnt": learnt,
         "metered": desk.metered,
+        "turns": [[lease.id, lease.turn] for lease in desk.leases.values() if lease.turn] if desk.ordered else [],
         "rates": list(desk.rates),
         "alarms": desk.alarms.remember(),
     }
@@ -379,6 +378,9 @@ def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str,
                 desk.note_copies(stay)
             if stay.phase is not Phase.RUNNING or stay.run_end < FAR_FUTURE:
                 desk.set_timer(stay)
+    for number, turn in rest.get("turns", ()):
+        if number in desk.leases:
+            desk.leases[number].turn = turn
     present = sorted(desk.leases.values(), key=_place)
     for lease in present:
         if lease.degraded:

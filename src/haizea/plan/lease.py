@@ -142,8 +142,8 @@ class Lease:
     others go on: they hold nothing any more. ``rank`` comes before the time of submission in the queue: leases that
     were moved to its top or bottom have one. ``turn`` comes between the two: it is less for those whom the
     policy for the queue puts first. ``moving`` has what is on its way to other hosts, or was at last. ``extensions``
-    counts how often it was extended by its own wish. ``tail`` is how long its hosts are held beyond its end, and shutting
-    down, for it to be suspended.
+    counts how often it was extended by its own wish. ``tail`` is how long its hosts are held beyond its end and
+    shutting down, for it to be suspended.
 
     What was *observed* is kept apart from what the schedule wants: ``seen`` has what VMs were seen as where that is not
     what they are to be. ``down`` are the VMs that do not run though they are to: time does not count meanwhile.
