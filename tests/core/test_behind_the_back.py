@@ -12,11 +12,12 @@ from haizea.model.events import (
     Observed,
     TimePassed,
 )
-from haizea.model.lease import LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
+from haizea.model.lease import DiskImage, LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
 from haizea.model.orders import Release, Resume, Suspend
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
 from haizea.model.units import MINUTE, SECOND
+from haizea.plan.options import TransferOptions
 from tests.core.ordering import Ordering
 from tests.core.play import VM, Play
 
@@ -336,3 +337,17 @@ def test_a_reservation_for_which_there_is_no_room_any_more_is_not_resumed() -> N
     assert play.order(1, Resume()) is None
     play.go(16)
     assert play.state(1) is S.ACTIVE
+
+
+def test_a_vm_is_started_again_only_where_its_disk_image_is() -> None:
+    """When its host is lost and no other one has the image, that is sent anew before."""
+    play = Ordering(2, transfer=TransferOptions(100))
+    wish = Reactions(on_failure=OnFailure.RESTART)
+    play.ask(1, minutes=10, software=DiskImage("debian", 1000), reactions=wish)
+    play.go(2)
+    (host,) = play.hosts(1)
+    play.tell(HostObserved(play.scheduler.desk.now, host, HostState.DOWN))
+    play.go(3)
+    assert play.state(1) is S.PREPARING
+    play.go(30)
+    assert (play.state(1), play.where[1]) == (S.DONE, (1 - host,))

@@ -1,11 +1,13 @@
 """Operations that are late, over early, or fail."""
 
+from typing import Any
+
 import pytest
 
 from haizea.model.events import CancelRequested, OperationOutcome, OperationReported
 from haizea.model.lease import DiskImage, LeaseState
 from haizea.model.units import MINUTE, SECOND
-from haizea.plan.options import Overdue, TransferOptions
+from haizea.plan.options import Mechanism, Overdue, TransferOptions
 from tests.core.play import Play
 from tests.core.test_reactions import failed, late, suspended
 
@@ -163,3 +165,93 @@ def test_a_move_that_fails_leaves_the_vm_where_it_is() -> None:
     play.go(1)
     failed(play, "migrate")
     assert play.go() == ["60s notice 1"]
+
+
+def waiting(vms: int = 1, **terms: Any) -> Play:
+    """A lease waits for its image, which takes 80 s to come; 30 s have passed."""
+    play = Play(2, transfer=TransferOptions(100))
+    play.ask(1, vms, software=DiskImage("debian", 1000), **{"minutes": 10, **terms})
+    play.go(0.5)
+    assert play.state(1) is S.PREPARING
+    return play
+
+
+def test_a_late_transfer_is_waited_for() -> None:
+    """Best effort starts when its image is there, and runs for all its time; nothing is sent anew."""
+    play = waiting()
+    play.go(1.3)
+    late(play, "transfer", 3)
+    assert play.stays(1) == [(3, 13)]
+    late(play, "transfer", 4)
+    said = play.go(20)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 10 * MINUTE)
+    assert not any("transfer" in line for line in said)
+    assert play.lease(1).transfers[0][2:] == (0, 4 * MINUTE)
+
+
+def test_a_reservation_of_which_the_image_is_late_starts_late_and_ends_when_it_was_to() -> None:
+    """It is told."""
+    play = waiting(start=80 / 60, minutes=10)
+    play.go(1.2)
+    play.said.clear()
+    late(play, "transfer", 3)
+    assert "72s notice 1" in play.go()
+    assert play.stays(1) == [(3, 80 / 60 + 10)]
+
+
+def test_who_cannot_wait_for_a_late_transfer_is_planned_anew() -> None:
+    """A deadline lease that would end too late has failed, and says why; who waits for the same image waits on."""
+    play = waiting(start=80 / 60, minutes=10, deadline=12)
+    play.go(1.2)
+    late(play, "transfer", 5)
+    play.go(20)
+    assert play.state(1) is S.FAILED
+    assert "longer than planned" in play.reason(1).text
+
+
+def test_transfers_after_a_late_one_begin_later() -> None:
+    """The repository sends one at a time."""
+    play = waiting()
+    play.ask(2, minutes=10, software=DiskImage("fedora", 1000))
+    play.go(1)
+    assert play.stays(2)[0][0] == 160 / 60
+    late(play, "transfer", 3)
+    assert play.stays(2)[0][0] == 260 / 60
+    play.go(30)
+    assert (play.state(1), play.state(2)) == (S.DONE, S.DONE)
+
+
+def test_a_transfer_goes_on_for_others_when_the_first_of_them_is_cancelled() -> None:
+    """What is told of it in the name of a lease that is over still counts."""
+    options = TransferOptions(100, mechanism=Mechanism.MULTICAST, avoid_redundant=True)
+    play = Play(2, transfer=options)
+    image = DiskImage("debian", 1000)
+    play.ask(1, start=2, minutes=10, software=image)
+    play.ask(2, start=2, minutes=10, software=image)
+    play.go(1)
+    assert (play.state(1), play.state(2)) == (S.PREPARING, S.PREPARING)
+    play.tell(CancelRequested(play.scheduler.desk.now, 1))
+    late(play, "transfer", 3)
+    assert play.stays(2) == [(3, 12)]
+
+
+def test_who_waits_for_an_image_that_is_there_early_starts_early() -> None:
+    """And ends early; a reservation starts at its time."""
+    play = waiting()
+    done(play, "transfer")
+    assert (play.state(1), play.stays(1)) == (S.ACTIVE, [(0.5, 10.5)])
+    play = waiting(start=80 / 60, minutes=10)
+    done(play, "transfer")
+    assert (play.state(1), play.stays(1)) == (S.READY, [(80 / 60, 80 / 60 + 10)])
+    play.go(2)
+    assert play.state(1) is S.ACTIVE
+
+
+def test_a_transfer_that_is_late_for_too_long_is_begun_anew() -> None:
+    """It counts as one that has failed."""
+    play = waiting()
+    play.go(1.2)
+    late(play, "transfer", 60)
+    assert play.lease(1).retries == 1
+    play.go(20)
+    assert play.state(1) is S.DONE

@@ -253,6 +253,12 @@ class Execution:
         if desk.images is not None:
             desk.images.cancel(lease)
 
+    def fail(self, lease: Lease, reason: Reason) -> None:
+        """End a lease that cannot be given what it was to have."""
+        self.stop(lease, "lost", keep=True)
+        self._desk.free_early(FAR_FUTURE)
+        self._desk.retire(lease, LeaseState.FAILED, reason)
+
     def requeue(self, lease: Lease) -> None:
         """Take a lease off the hosts and put it back in the queue; one that is held stays so.
 
@@ -321,6 +327,7 @@ class Execution:
                     desk.enter(lease, LeaseState.PREPARING)
             for lease in list(leases)[:1]:
                 if lease.stays:
+                    transfer.told = lease.id
                     desk.effects.append(Command(desk.now, Verb.TRANSFER, lease.id, transfer.end, transfer.destinations))
             desk.arm_transfer(transfer)
             return

@@ -1,6 +1,7 @@
 """What is done about operations that are late, over early, or have failed.
 
-An operation is a suspension, resumption, boot, shutdown, migration, or the transfer of an image. What is late holds its
+An operation is a suspension, resumption, boot, shutdown, migration (:mod:`haizea.core.transit`), or the transfer of an
+image (:mod:`haizea.core.transfers`). What is late holds its
 hosts for longer, and whoever is in the way is planned anew; what is late for too long is broken off. What is over early
 gives back what it held. What has failed is tried again some times; then the next best thing is done.
 """
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.repair import Repair
+from haizea.core.transfers import Transfers
 from haizea.core.wishes import Wishes
 from haizea.model.effects import Verb
 from haizea.model.events import OperationOutcome, OperationReported
 from haizea.model.lease import LeaseState, LeaseType, OnFailure
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
-from haizea.plan.images import Transfer, TransferState
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.options import Migration, Overdue
 
@@ -40,23 +41,26 @@ class Mishaps:
         self._repair = repair
         self._wishes = wishes
         self._transit_of = transit
+        self._transfers = Transfers(desk, execution, repair)
 
     def operation_reported(self, event: OperationReported) -> None:
         """React to an operation that is late, over early, or has failed."""
+        kind = _NAMES.get(event.kind, event.kind)
+        if kind == "transfer":
+            # It may go on for others when the lease that it was commanded for is over.
+            self._transfers.reported(event)
+            return
         lease = self._desk.leases.get(event.lease)
         if lease is None:
             return
-        kind = _NAMES.get(event.kind, event.kind)
         if kind == "migrate" and lease.moving and self._transit_of().reported(lease, event):
             return
         if not lease.stays:
             return
         stay = lease.stays[0]
-        if kind == "transfer":
-            self._transfer(lease, event)
-        elif not _concerns(kind, stay):
+        if not _concerns(kind, stay):
             return
-        elif event.outcome is OperationOutcome.LATE:
+        if event.outcome is OperationOutcome.LATE:
             if event.until is not None:
                 self._late(kind, stay, max(event.until, self._desk.now), event)
         elif event.outcome is OperationOutcome.DONE:
@@ -215,55 +219,9 @@ class Mishaps:
         lease.retries += 1
         desk.touched.add(lease.id)
         if lease.retries > desk.options.restarts_max:
-            self._give_up(lease, reason)
+            self._execution.fail(lease, reason)
         else:
             self._repair.replace(lease, reason)
-
-    # Transfers -----------------------------------------------------------------------------------------------
-
-    def _transfer(self, lease: Lease, event: OperationReported) -> None:
-        """The transfer of a disk image to the hosts of a lease is late, or has failed."""
-        desk = self._desk
-        if desk.images is None or lease.stays[0].phase is not Phase.PLANNED:
-            return
-        under_way = [t for t in desk.images.transfers if t.state is TransferState.ACTIVE]
-        for transfer in under_way:
-            if all(target[0] is not lease for target in transfer.targets):
-                continue
-            late = event.outcome is OperationOutcome.LATE
-            if late and (event.until is None or event.until <= transfer.end):
-                return
-            if event.outcome is not OperationOutcome.DONE:
-                text = "took longer than planned" if late else "failed"
-                reason = Reason(Cause.PREPARATION, _sentence(f"The transfer of its image {text}.", event.text))
-                self._transfer_lost(transfer, reason)
-            return
-
-    def _transfer_lost(self, transfer: Transfer, reason: Reason) -> None:
-        """Send an image anew to whoever waits for it, some times: those who can wait do, others start without delay."""
-        desk = self._desk
-        if desk.images is None:
-            raise AssertionError("a transfer is under way although images are not managed; this is a bug in Haizea")
-        waiting = list({target[0].id: target[0] for target in transfer.targets}.values())
-        # First nobody is on it any more, so that none of them is put on it again.
-        for lease in waiting:
-            desk.images.cancel(lease)
-        for lease in waiting:
-            if not lease.stays:
-                continue
-            lease.retries += 1
-            desk.touched.add(lease.id)
-            desk.notify(lease, f"The image of lease {lease.id} is sent anew. {reason.text}")
-            if lease.retries > desk.options.restarts_max:
-                self._give_up(lease, reason)
-            else:
-                self._repair.replace(lease, reason)
-
-    def _give_up(self, lease: Lease, reason: Reason) -> None:
-        desk = self._desk
-        self._execution.stop(lease, "lost", keep=True)
-        desk.free_early(FAR_FUTURE)
-        desk.retire(lease, LeaseState.FAILED, reason)
 
 
 def _concerns(kind: str, stay: Stay) -> bool:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from haizea.core.desk import Desk
 from haizea.core.repair import Repair
 from haizea.model.reason import Reason
-from haizea.plan.lease import Phase, Stay
+from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Placement
 
@@ -21,7 +21,10 @@ class Relocation:
         self._repair = repair
 
     def other_host(self, stay: Stay, vm: int, hosts: list[int]) -> int | None:
-        """Return a host that has room for a VM of a stay from now on, beside those on which its VMs are."""
+        """Return a host that has room for a VM of a stay from now on, beside those on which its VMs are.
+
+        Where the site sends disk images to hosts, it must be one that has the image already.
+        """
         desk, lease = self._desk, stay.lease
         constraints = lease.terms.constraints
         if constraints.together and lease.need.vms > 1:
@@ -33,9 +36,13 @@ class Relocation:
         for block, mask in enumerate(table.all_roomy(shapes, desk.now, stay.end, usable)):
             for number in table.packings[block].members(mask):
                 host = table.host(block, number)
-                if host not in avoided:
+                if host not in avoided and self._has_image(lease, host):
                     return host
         return None
+
+    def _has_image(self, lease: Lease, host: int) -> bool:
+        images, image = self._desk.images, lease.terms.software
+        return images is None or image is None or image.id in images.cached(host)
 
     def move(self, stay: Stay, hosts: tuple[int, ...], reason: Reason, then: Callable[[], None] = lambda: None) -> bool:
         """Have a stay that has begun be on these hosts from now on; return whether there is room, or can be made.

@@ -218,7 +218,8 @@ class Wishes:
         if not lost and lease.restarts > desk.options.restarts_max:
             return False
         hosts = list(hosts_of(stay, desk.table))
-        desk.command(Verb.DESTROY, stay, desk.now, vms)
+        # Where they are, not where they will be.
+        desk.command_at(Verb.DESTROY, lease, tuple(hosts), vms)
         for vm in vms:
             host = self._relocation.other_host(stay, vm, hosts)
             if host is None:

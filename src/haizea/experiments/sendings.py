@@ -58,6 +58,17 @@ class Sendings:
         self._busy = (at, until, image.id)
         self._sent[self._busy] = hosts
 
+    def retimed(self, now: Instant, *, early: bool) -> None:
+        """Take note that what is being sent takes longer than it was to, or that it has arrived before its time."""
+        if self._busy is None or self._busy[1] < now:
+            return
+        start, end, image = self._busy
+        sent = [t for t in self._images.transfers if (t.start, t.image) == (start, image)]
+        until = sent[0].end if sent else now if early else end
+        hosts = self._sent.pop(self._busy)
+        self._busy = (start, until, image)
+        self._sent[self._busy] = hosts
+
     def _break_off(self, now: Instant) -> None:
         """Take note where nobody wants any more what is being sent: the repository is free from now on."""
         if self._busy is not None and self._busy[1] > now:

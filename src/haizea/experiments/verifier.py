@@ -33,6 +33,7 @@ from haizea.model.events import (
     LeaseRequested,
     MaintenanceOver,
     MaintenancePlanned,
+    OperationOutcome,
     OperationReported,
     SchedulerOrdered,
     SiteChanged,
@@ -169,6 +170,12 @@ class Verifier:
                     self._sendings.requested(story)
         elif isinstance(event, InstanceObserved | OperationReported) and event.lease in self._live:
             self._stories.unplanned(self._live[event.lease], event)
+        if isinstance(event, OperationReported) and event.kind == "transfer":
+            self._sent(event)
+
+    def _sent(self, event: OperationReported) -> None:
+        if event.outcome is not OperationOutcome.FAILED and self._sendings is not None:
+            self._sendings.retimed(event.at, early=event.outcome is OperationOutcome.DONE)
 
     def _ordered(self, event: Event, effects: Sequence[Effect | Retired]) -> None:
         """Follow what people have ordered; what was refused must have left no trace."""

@@ -33,10 +33,11 @@ class TransferState(Enum):
 class Transfer:
     """An image on its way from the repository to hosts, during ``[start, end)``.
 
-    ``targets`` are the leases it is for, each with the hosts and the numbers of the VMs there.
+    ``targets`` are the leases it is for, each with the hosts and the numbers of the VMs there. ``told`` is the lease in
+    the name of which it was commanded, ``due`` when it was to be over before it was late for the first time.
     """
 
-    __slots__ = ("end", "image", "size", "start", "state", "targets", "timer")
+    __slots__ = ("due", "end", "image", "size", "start", "state", "targets", "timer", "told")
 
     def __init__(self, image: str, size: int, start: Instant, end: Instant) -> None:
         self.image = image
@@ -45,6 +46,8 @@ class Transfer:
         self.end = end
         self.state = TransferState.PLANNED
         self.timer = 0
+        self.told = 0
+        self.due: Instant | None = None
         self.targets: list[tuple[Lease, int, tuple[int, ...]]] = []
 
     @property
@@ -231,6 +234,28 @@ class Images:
         """Note that a transfer has begun: hosts can no longer be added."""
         transfer.state = TransferState.ACTIVE
 
+    def delay(self, transfer: Transfer, until: Instant) -> list[Transfer]:
+        """Have a transfer under way be over at an instant, and those after it begin later where they must.
+
+        Returns those that have changed, in order of time.
+        """
+        transfer.end = until
+        changed = [transfer]
+        for other in self.transfers:
+            if other.state is not TransferState.PLANNED:
+                continue
+            if other.start >= until:
+                break
+            other.start, other.end = until, until + other.end - other.start
+            until = other.end
+            changed.append(other)
+        return changed
+
+    def ready_at(self, lease: Lease) -> Instant | None:
+        """Return when all images of a lease will be where it wants them; None where none is to come."""
+        ends = [t.end for t in self._of_lease.get(lease.id, ()) if t.state is not TransferState.OVER]
+        return max(ends, default=None)
+
     def finish(self, transfer: Transfer) -> None:
         """Note that a transfer is over; hosts with a cache keep the image if they can."""
         transfer.state = TransferState.OVER
@@ -272,7 +297,11 @@ class Images:
         """Return what is known, as a tree of what JSON has."""
         return {
             "transfers": [
-                [t.image, t.size, t.start, t.end, t.state.value, t.timer, [[o.id, h, list(v)] for o, h, v in t.targets]]
+                [
+                    *(t.image, t.size, t.start, t.end, t.state.value, t.timer),
+                    [[o.id, h, list(v)] for o, h, v in t.targets],
+                    *(t.told, t.due),
+                ]
                 for t in self.transfers
             ],
             "caches": [_cache_document(cache) for cache in self._caches],
@@ -280,9 +309,11 @@ class Images:
 
     def recall(self, remembered: Mapping[str, Any], leases: Mapping[int, Lease]) -> list[Transfer]:
         """Take back what was known; return the transfers that are not over."""
-        for image, size, start, end, state, timer, targets in remembered["transfers"]:
+        for image, size, start, end, state, timer, targets, *more in remembered["transfers"]:
             transfer = Transfer(image, size, start, end)
             transfer.state, transfer.timer = TransferState(state), timer
+            if more:
+                transfer.told, transfer.due = more
             transfer.targets = [(leases[lease], host, tuple(vms)) for lease, host, vms in targets]
             self.transfers.append(transfer)
             for lease in dict.fromkeys([lease for lease, _host, _vms in targets]):
