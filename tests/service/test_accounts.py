@@ -308,3 +308,14 @@ def test_a_store_that_cannot_be_read_is_nobodys_fault() -> None:
         service.by_peer(990)
     assert isinstance(refused.value, ServiceError)
     assert refused.value.code == "store-unavailable"
+
+
+def test_users_may_ask_for_priorities_up_to_what_is_configured() -> None:
+    """Anna may ask for 5, which the site allows, and for less; an operator for any."""
+    there = world()
+    service = Accounts(there.ledger, there.clock, daemon_uid=990, priority_max=5)
+    for priority in (-7, 0, 5):
+        service.check_priority(ANNA, priority)
+    with pytest.raises(Forbidden, match="up to 5, not 6"):
+        service.check_priority(ANNA, 6)
+    service.check_priority(OPERATOR, 1_000_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from haizea.model.lease import Constraints, DiskImage, LeaseRequest, LeaseType, OnFailure
+from haizea.model.lease import Constraints, DiskImage, LeaseRequest, LeaseType, OnEnd, OnFailure, Reactions
 from haizea.model.resources import Capacity
 from haizea.model.units import HOUR, MINUTE
 from haizea.workloads.errors import WorkloadError
@@ -155,3 +155,29 @@ def test_lines_of_long_files_are_known(tmp_path: Path) -> None:
     assert line > 1 << 16
     assert caught.value.line is not None
     assert abs(caught.value.line - line) <= 2
+
+
+def test_priority_grace_and_the_end_are_read(tmp_path: Path) -> None:
+    """A lease says where it is in the queue, how early it must be told, and what it wants at its end."""
+    body = lease(more='<reactions on-end="extend" extend-by="00:30:00"/>')
+    body = body.replace("<lease ", '<lease priority="-7" grace="00:05:00" ', 1)
+    terms = read(tmp_path, lwf(request(body=body)))[0].terms
+    assert (terms.priority, terms.grace) == (-7, 5 * MINUTE)
+    assert terms.reactions == Reactions(on_end=OnEnd.EXTEND, extend_by=30 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "more"),
+    [
+        ('priority="high"', ""),
+        ('priority="1000001"', ""),
+        ('grace="soon"', ""),
+        ("", '<reactions on-end="explode"/>'),
+        ("", '<reactions on-end="extend" extend-by="00:00:00"/>'),
+    ],
+)
+def test_wrong_wishes_are_refused(tmp_path: Path, attributes: str, more: str) -> None:
+    """What is no priority, no length of time or no wish is told with its line."""
+    body = lease(more=more).replace("<lease ", f"<lease {attributes} ", 1)
+    with pytest.raises(WorkloadError):
+        read(tmp_path, lwf(request(body=body)))
