@@ -107,10 +107,10 @@ def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
         if stay.suspending:
             return [Wanted((_S, _R, _P), host, "suspending") for host in hosts]
         return [Wanted((), None, "shutting down")] * len(hosts)
-    if lease.state is LeaseState.PAUSED:
-        return [Wanted((_P,), host, "paused") for host in hosts]
+    paused = lease.state is LeaseState.PAUSED
+    state, word = ((_P,), "paused") if paused else ((_R,), "running")
     return [
-        Wanted(_OVER, None, "over") if number in lease.over else Wanted((_R,), host, "running")
+        Wanted(_OVER, None, "over") if number in lease.over else Wanted(state, host, word)
         for number, host in enumerate(hosts, 1)
     ]
 

@@ -173,7 +173,8 @@ def calm(world: World) -> None:
         if one.observed is Observed.UNKNOWN:
             world.fate.act(one.lease, one.vm, "find", "")
     world.advance()
-    world.run(world.now)
+    # A store that is back is written again with the next steps, and takes orders then.
+    world.run(world.now + 2 * MINUTE)
     for number in range(len(site.hosts)):
         ORDERERS["enable"](world, (number,))
         ORDERERS["overcommit"](world, (number, 0, 0))
