@@ -43,7 +43,7 @@ _FROM: Final = MappingProxyType(
     {
         "suspend": (Observed.RUNNING, Observed.PAUSED, Observed.SUSPENDED),
         "resume": (Observed.SUSPENDED, Observed.RUNNING),
-        "migrate": (Observed.RUNNING, Observed.PAUSED),
+        "migrate": (Observed.RUNNING, Observed.PAUSED, Observed.SUSPENDED),
         "pause": (Observed.RUNNING, Observed.PAUSED),
         "unpause": (Observed.PAUSED, Observed.RUNNING),
     }
@@ -53,7 +53,6 @@ _TO: Final = MappingProxyType(
         "start": Observed.RUNNING,
         "suspend": Observed.SUSPENDED,
         "resume": Observed.RUNNING,
-        "migrate": Observed.RUNNING,
         "pause": Observed.PAUSED,
         "unpause": Observed.RUNNING,
     }
@@ -314,7 +313,9 @@ class PretendedPlatform:
             return f"host number {host} is down"
         if verb not in _MOVES and one is not None and one.host is not None:
             host = one.host
-        pretence.put(command.lease, vm, _TO[verb], host)
+        # What moves is afterwards what it was: a memory image stays one.
+        state = one.observed if verb == "migrate" and one is not None else _TO[verb]
+        pretence.put(command.lease, vm, state, host)
         return ""
 
     def _close(self, operation: _Operation, now: Instant, error: str, vms: tuple[int, ...]) -> Report:

@@ -181,4 +181,6 @@ def _fulfilled(command: CommandRow, vm: int, one: Seen | None) -> bool:
         return one.observed is Observed.SUSPENDED
     if command.verb == "pause":
         return one.observed is Observed.PAUSED
+    if command.verb == "migrate":
+        return at_place and one.observed in (Observed.RUNNING, Observed.PAUSED, Observed.SUSPENDED)
     return one.observed is Observed.RUNNING and at_place
