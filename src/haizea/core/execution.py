@@ -8,7 +8,6 @@ from typing import Final
 
 from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
-from haizea.core.endings import look_ahead
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, Verb
 from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, OnEnd
@@ -69,7 +68,7 @@ class Execution:
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
             if lease.terms.reactions is not DEFAULT_REACTIONS:
-                look_ahead(desk, stay)
+                self._look_ahead(stay)
 
     def _held_back(self, stay: Stay) -> None:
         """Leave the hosts of a stay to a lease that is held back, until its time is over."""
@@ -96,7 +95,13 @@ class Execution:
         if stay.run_end < FAR_FUTURE:
             desk.arm(stay)
             if lease.terms.reactions is not DEFAULT_REACTIONS:
-                look_ahead(desk, stay)
+                self._look_ahead(stay)
+
+    def _look_ahead(self, stay: Stay) -> None:
+        # Loaded here: hardly any simulation has leases with wishes for their end.
+        from haizea.core.endings import look_ahead
+
+        look_ahead(self._desk, stay)
 
     def _run_over(self, stay: Stay) -> None:
         """Suspend the VMs or shut them down, as planned."""
