@@ -29,7 +29,6 @@ from haizea.live.reconcile import Reconciler
 from haizea.live.unwritten import Unwritten
 from haizea.live.writing import Writing
 from haizea.model.units import FAR_FUTURE
-from haizea.plan.hosts import Hosts
 from haizea.plan.slottable import SlotTable
 from haizea.runtime.store import Transaction
 
@@ -213,7 +212,6 @@ MUTATIONS: Final = (
     _replaced("strangers are not seen", Reconciler, "_use", _none),
     _replaced("a broken store is given up", Writing, "mend", _nothing),
     _replaced("there is always room", SlotTable, "has_room", lambda *_args: True),
-    _replaced("hosts are used that are down", Hosts, "usable", Hosts.labelled),
 )
 
 _sound: dict[int, bool] = {}
