@@ -163,7 +163,8 @@ class Checks:
         desk = self._desk
         for lease in desk.leases.values():
             start = lease.terms.start
-            if lease.type is not LeaseType.ADVANCE_RESERVATION or start is None:
+            kept = lease.state is LeaseState.HELD or lease.parked
+            if lease.type is not LeaseType.ADVANCE_RESERVATION or start is None or kept:
                 continue
             if lease.started is not None or start + 5 * SECOND >= desk.now or lease.id in self._told:
                 continue
