@@ -217,6 +217,8 @@ class Assembly:
         """
         events = self.reconciler.run(now)
         self.dispatch.look_again(self.reconciler.seen, now)
+        for one in self.reconciler.seen:
+            self.keeper.leftovers.saw(one.lease, one.vm, one.observed)
         self._to_reconcile = False
         self._reconcile_at = now
         return events

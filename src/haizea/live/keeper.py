@@ -19,6 +19,7 @@ from haizea.live.entries import Entries
 from haizea.live.estimates import Learner
 from haizea.live.inbox import Inbox, Job
 from haizea.live.jobs import Answer, Jobs, fail, finished, refuse
+from haizea.live.leftovers import Leftovers
 from haizea.live.onlookers import Checkpoint, Gauge
 from haizea.live.operations import Operations
 from haizea.live.outbox import Outbox
@@ -26,7 +27,7 @@ from haizea.live.records import SITE, changed_entry, lease_row, notice_entry, si
 from haizea.live.unwritten import Mending
 from haizea.live.writing import MakeMending, Writing
 from haizea.model.effects import Command, Effect, HostChanged, LeaseChanged, Refused
-from haizea.model.events import CancelRequested, Event, LeaseRequested, SiteChanged, TimePassed
+from haizea.model.events import CancelRequested, Event, InstanceObserved, LeaseRequested, SiteChanged, TimePassed
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Reason
 from haizea.model.units import Instant
@@ -61,6 +62,7 @@ class Keeper:
         self._entries = Entries(self.writing, loaded.next_entry)
         self._outbox = Outbox(self.writing, self._entries, loaded, send, operations, gauge, checkpoint)
         self._operations = operations
+        self.leftovers = Leftovers(scheduler, operations)
         self._learner = learner
         self._jobs = Jobs(inbox, gauge)
         self._next_lease = loaded.next_lease
@@ -97,6 +99,8 @@ class Keeper:
             self._requested.append(event.lease)
         elif isinstance(event, SiteChanged):
             self.writing.unwritten.facts[SITE] = site_document(event.site)
+        elif isinstance(event, InstanceObserved):
+            self.leftovers.saw(event.lease, event.vm, event.observed)
         # What the scheduler knows may be different without anybody's being told.
         self._news |= not isinstance(event, TimePassed) or self.scheduler.desk.alarms.next_at <= event.at
         effects = self.scheduler.handle(event)
@@ -143,6 +147,10 @@ class Keeper:
             # Before the scheduler takes them to be over.
             self.hand_over(late)
         self.hand_over(TimePassed(now))
+        if not writing.trouble:
+            # A platform may look up whether their lease is final.
+            for command in self.leftovers.due(now):
+                self._outbox.add(command)
         self._complete()
         self._checkpoint("decided")
         if writing.unwritten and not writing.begun and writing.writable():
@@ -249,8 +257,10 @@ class Keeper:
         for effect in effects:
             if isinstance(effect, Retired):
                 entries.change(lease_row(effect.lease, desk, 0))
+                self.leftovers.retired(effect.lease)
             elif isinstance(effect, Command):
                 self._outbox.add(effect)
+                self.leftovers.commanded(effect)
             elif isinstance(effect, LeaseChanged):
                 # That it is pending is over before anybody reads of it, and that it was requested is written already.
                 if effect.state is not LeaseState.PENDING:

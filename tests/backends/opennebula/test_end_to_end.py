@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said(oned: Oned, daemon: Daemon, asked: dict[str, str]
     vm = oned.create("ana", "odd", **asked)
     until(lambda: oned.said(vm).get("HAIZEA_STATE") == "rejected", "it is rejected")
     assert expected in str(oned.said(vm)["HAIZEA_REASON"])
-    assert oned.states()[vm][0] == 2
+    oned.wait(vm, 2)
     assert not daemon.warned
 
 
@@ -176,6 +176,36 @@ def test_a_guests_shutdown_frees_its_capacity(oned: Oned, daemon: Daemon) -> Non
     oned.wait(second, 3, 3)
     daemon.wait(int(str(oned.said(first[0])["HAIZEA_LEASE"])), "done")
     oned.wait(first[0], 6)
+
+
+def test_what_is_over_holds_no_capacity_in_opennebula(oned: Oned, tmp_path: Path) -> None:
+    """A guest's shutdown takes the VM out of OpenNebula's books at once; with the last one all are terminated."""
+    with serving(tmp_path, ("live.reconcile-every=600",), oned) as daemon:
+        both = [oned.create("ana", f"b{n}", start="now", duration="01:00:00", group="g") for n in range(2)]
+        for vm in both:
+            oned.wait(vm, 3, 3)
+        oned.act(lambda cloud: cloud.guest_shuts_down(both[0]))
+        oned.wait(both[0], 2)
+        assert oned.states()[both[1]][:2] == (3, 3)
+        oned.act(lambda cloud: cloud.guest_shuts_down(both[1]))
+        daemon.wait(daemon.leases()[0].id, "done")
+        for vm in both:
+            oned.wait(vm, 6)
+
+
+def test_what_an_administrator_powers_off_stays_until_its_lease_is_final(oned: Oned, tmp_path: Path) -> None:
+    """Whoever powers a VM off finds it as it was, until the lease that it is of is over."""
+    with serving(tmp_path, ("live.reconcile-every=600",), oned) as daemon:
+        both = [oned.create("ana", f"b{n}", start="now", duration="01:00:00", group="g") for n in range(2)]
+        for vm in both:
+            oned.wait(vm, 3, 3)
+        oned.act(lambda cloud: cloud.act(cloud.vms[both[0]], "poweroff", 0))
+        oned.wait(both[0], 8)
+        time.sleep(1)
+        assert oned.states()[both[0]][0] == 8
+        daemon.parts.manager.leases.cancel(WHO, daemon.leases()[0].id)
+        for vm in both:
+            oned.wait(vm, 6)
 
 
 def test_a_waiting_vm_that_is_terminated_takes_its_lease_along(oned: Oned, daemon: Daemon) -> None:

@@ -1,0 +1,79 @@
+"""VMs that are over but still there: a guest that has shut itself down leaves a domain, a disk, capacity in some book.
+
+The scheduler has no more use for them, so nothing of its commands is about them. They are removed when their lease is
+final; those whose guest has ended them at once, even where other VMs of the lease go on. What somebody has stopped may
+be wanted by whoever did it: it is left alone until then.
+"""
+
+from typing import Final
+
+from haizea.core.scheduler import Scheduler
+from haizea.live.operations import Operations
+from haizea.model.effects import Command, Verb
+from haizea.model.events import Observed
+from haizea.model.units import Instant
+from haizea.plan.lease import Lease
+
+_THERE: Final = frozenset({Observed.GUEST_SHUTDOWN, Observed.STOPPED, Observed.CRASHED})
+"""What does not run and has not gone."""
+
+_SEES_TO: Final = frozenset({Verb.START, Verb.RESUME, Verb.SHUT_DOWN, Verb.DESTROY})
+
+
+class Leftovers:
+    """Knows which VMs were seen to be over, and has them removed when the time has come."""
+
+    def __init__(self, scheduler: Scheduler, operations: Operations) -> None:
+        self._scheduler = scheduler
+        self._operations = operations
+        self._left: dict[int, dict[int, Observed]] = {}
+        self._retired: dict[int, set[int]] = {}
+        self._removed: set[int] = set()
+
+    def saw(self, lease: int, vm: int, observed: Observed) -> None:
+        """Take note of what a VM was seen to be, before the scheduler hears of it."""
+        if observed in _THERE and vm and lease in self._scheduler.desk.leases:
+            self._left.setdefault(lease, {})[vm] = observed
+        elif lease in self._left:
+            self._left[lease].pop(vm, None)
+
+    def commanded(self, command: Command) -> None:
+        """Take note of a command of the scheduler's: it sees to the VMs that it is about."""
+        if command.verb not in _SEES_TO:
+            return
+        if not command.vms:
+            self._left.pop(command.lease, None)
+            if command.verb is Verb.DESTROY:
+                self._removed.add(command.lease)
+        for vm in command.vms if command.lease in self._left else ():
+            self._left[command.lease].pop(vm, None)
+
+    def retired(self, lease: Lease) -> None:
+        """Take note that a lease is final."""
+        left = set(self._left.pop(lease.id, ())) | lease.over
+        if left:
+            self._retired[lease.id] = left
+
+    def due(self, now: Instant) -> list[Command]:
+        """Take out the commands to remove what is to be removed now."""
+        leases = self._scheduler.desk.leases
+        gone = [(number, vms) for number, vms in self._retired.items() if number not in self._removed]
+        found = [(number, tuple(sorted(vms))) for number, vms in gone]
+        self._retired.clear()
+        self._removed.clear()
+        for number, noted in list(self._left.items()):
+            lease = leases.get(number)
+            ended = () if lease is None else self._ended(lease, noted)
+            if ended:
+                found.append((number, ended))
+            for vm in ended:
+                del noted[vm]
+            if lease is None or not noted:
+                del self._left[number]
+        return [Command(now, Verb.DESTROY, number, now, tuple, vms) for number, vms in found]
+
+    def _ended(self, lease: Lease, noted: dict[int, Observed]) -> tuple[int, ...]:
+        """Return the VMs that their guests have ended, and that the lease goes on without."""
+        busy = {vm for operation in self._operations.of(lease.id) for vm in operation.vms}
+        over = [vm for vm, observed in noted.items() if observed is Observed.GUEST_SHUTDOWN and vm in lease.over]
+        return tuple(sorted([vm for vm in over if vm not in busy]))
