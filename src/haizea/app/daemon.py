@@ -20,6 +20,7 @@ from haizea.app.notify import sd_notify
 from haizea.app.platforms import Lookup, choose
 from haizea.app.reloading import Adapted, Changed, reload
 from haizea.app.rules import adopt
+from haizea.app.sites import follow
 from haizea.config.errors import ConfigError
 from haizea.config.options import to_options
 from haizea.config.settings import Settings
@@ -158,10 +159,11 @@ def build(
 def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkpoint: Checkpoint) -> Parts:
     terms = Lookup()
     clock = clock_of(settings, store, warn)
-    platform, site, keeps_changing = choose(settings, store, terms, warn, clock)
+    chosen = choose(settings, store, terms, warn, clock)
+    platform = chosen.platform
     measures = Measures()
     engine = Engine(
-        engine_settings(settings, site, keeps_changing=keeps_changing),
+        engine_settings(settings, chosen.kept or chosen.site, keeps_changing=chosen.keeps_changing),
         store,
         platform,
         clock,
@@ -170,6 +172,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
         checkpoint,
     )
     terms.source = engine.terms
+    follow(engine, store, chosen.kept, chosen.configured or chosen.site, warn)
     field = LiveField(engine, platform, settings)
     made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
     engine.chores.append(_expire(engine, made.manager))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from haizea.app.doors import store_url
 from haizea.app.paths import data_folder
+from haizea.app.sites import merged
 from haizea.config.errors import ConfigError
 from haizea.config.settings import Settings
 from haizea.config.spans import read_span
@@ -43,6 +44,7 @@ class Around(NamedTuple):
 class Chosen(NamedTuple):
     """A back end and its hosts, which begin with those that were kept.
 
+    ``configured`` are the hosts as the configuration says they are, ``kept`` as :class:`Around`.
     ``keeps_changing`` says whether it changes by itself, so that it is looked at every now and then (see
     ``live.reconcile-every``); one that is not is looked at when the daemon starts.
     """
@@ -50,6 +52,8 @@ class Chosen(NamedTuple):
     platform: Platform
     site: Site
     keeps_changing: bool = True
+    configured: Site | None = None
+    kept: Site | None = None
 
 
 class Lookup:
@@ -70,12 +74,12 @@ def _pretended(around: Around) -> Chosen:
     site = parse_site(settings.live.site)
     platform = PretendedPlatform(
         platform_path(settings),
-        [host.name for host in site.hosts],
+        [host.name for host in merged(around.kept, site).hosts],
         around.clock.now,
         factor=around.clock.factor,
         times={kind: pace_of(kind, text) for kind, text in settings.live.pretended_times.items()},
     )
-    return Chosen(platform, site)
+    return Chosen(platform, merged(around.kept, site), configured=site)
 
 
 def pace_of(kind: str, text: str) -> str:
@@ -120,7 +124,7 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
     """Return the platform that the settings name, with its site, which the store knows from now on.
 
     Raises:
-        ConfigError: settings do not go together, or it is not the site that the store was made with.
+        ConfigError: settings do not go together.
     """
     kept = store.fact(SITE)
 
@@ -129,17 +133,10 @@ def choose(settings: Settings, store: Store, terms: Terms, warn: Callable[[str],
         return row is not None and row.final
 
     chosen = MAKERS[settings.live.backend](Around(settings, site_from(kept), terms, warn, clock, over))
-    described = site_document(chosen.site)
-    if kept is not None and described[: len(kept)] != kept:
-        chosen.platform.stop()
-        raise ConfigError(
-            f"live.site: {settings.live.site!r} is not the site that the store was made with ({len(kept)} hosts); "
-            "hosts can only be added at its end. Start with the same site, or with another store (store.url)."
-        )
-    if kept != described:
+    if kept is None:
         with store.write() as transaction:
-            transaction.set_fact(SITE, described)
-    return chosen
+            transaction.set_fact(SITE, site_document(chosen.site))
+    return chosen._replace(configured=chosen.configured or chosen.site, kept=site_from(kept))
 
 
 def platform_path(settings: Settings) -> Path | str:

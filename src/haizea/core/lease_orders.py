@@ -130,7 +130,7 @@ class LeaseOrders:
             raise refuse(f"VM {order.vm} of lease {lease.id} is over, and holds nothing any more.")
         vms = (order.vm,) if order.vm else ()
         if lease.state is LeaseState.HELD:
-            desk.enter(lease, LeaseState.ACTIVE)
+            self._go_on(lease)
         desk.touched.add(lease.id)
         desk.command(Verb.DESTROY, lease.stays[0], desk.now, vms)
         desk.command(Verb.START, lease.stays[0], desk.now, vms)
@@ -194,13 +194,15 @@ class LeaseOrders:
         if not has_vms(lease):
             self.suspending.release(lease, Release(), event)
             return
+        if running(lease):
+            # Whether they run is what nobody knows here: they are started from nothing.
+            self._restart(lease, Restart(), event)
+            return
         desk, stay = self._desk, lease.stays[0]
-        verb = {Phase.RUNNING: Verb.START, Phase.RESUMING: Verb.RESUME}.get(
-            stay.phase, Verb.SUSPEND if stay.suspending else Verb.SHUT_DOWN
-        )
+        resuming = stay.phase is Phase.RESUMING
+        verb = Verb.RESUME if resuming else Verb.SUSPEND if stay.suspending else Verb.SHUT_DOWN
         self._go_on(lease)
-        until = {Phase.RUNNING: desk.now, Phase.RESUMING: stay.run_start}.get(stay.phase, stay.end)
-        desk.command(verb, stay, max(desk.now, until))
+        desk.command(verb, stay, max(desk.now, stay.run_start if resuming else stay.end))
 
     def _succeeded(self, lease: Lease, event: LeaseOrdered) -> None:
         """Take what was under way to be over, as planned."""

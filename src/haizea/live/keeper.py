@@ -97,13 +97,14 @@ class Keeper:
         """
         if isinstance(event, LeaseRequested):
             self._requested.append(event.lease)
-        elif isinstance(event, SiteChanged):
-            self.writing.unwritten.facts[SITE] = site_document(event.site)
         elif isinstance(event, InstanceObserved):
             self.leftovers.saw(event.lease, event.vm, event.observed)
         # What the scheduler knows may be different without anybody's being told.
         self._news |= not isinstance(event, TimePassed) or self.scheduler.desk.alarms.next_at <= event.at
         effects = self.scheduler.handle(event)
+        if isinstance(event, SiteChanged):
+            # Hosts that were taken away keep their numbers.
+            self.writing.unwritten.facts[SITE] = site_document(self.scheduler.desk.real)
         if taken is not None and not any(isinstance(effect, Refused) for effect in effects):
             taken()
         return self._take_note(effects)
