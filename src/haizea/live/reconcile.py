@@ -146,8 +146,9 @@ class Reconciler:
             haizea.runtime.ports.PlatformUnavailable: nothing of the platform can be asked; nothing is to be done.
         """
         seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
-        events: list[Event] = [*self._site(now, hosts), *self._host_states(now, hosts)]
-        events += self._use(now, strangers)
+        site = self._site(now, hosts)
+        known = len(site[0].site.hosts if site else self._scheduler.desk.real.hosts)
+        events: list[Event] = [*site, *self._host_states(now, hosts, known), *self._use(now, strangers, known)]
         events += self.vms(now, seen)
         self._clean(seen)
         self.seen = seen
@@ -225,17 +226,17 @@ class Reconciler:
 
     # Hosts ---------------------------------------------------------------------------------------------------
 
-    def _host_states(self, now: Instant, hosts: Sequence[HostSeen]) -> list[HostObserved]:
-        """Return what has become of hosts since they were looked at last."""
+    def _host_states(self, now: Instant, hosts: Sequence[HostSeen], known: int) -> list[HostObserved]:
+        """Return what has become of hosts since they were looked at last; ``known`` are there, or will be at once."""
         states = self._scheduler.desk.hosts.states
         found = []
         for one in hosts:
-            if not 0 <= one.host < len(states):
+            if not 0 <= one.host < known:
                 continue
             # What an administrator has ordered is not contradicted by a host that works.
             before = self._hosts.get(one.host)
             if before is None:
-                lost = states[one.host] in (HostState.DOWN, HostState.SUSPECT)
+                lost = one.host < len(states) and states[one.host] in (HostState.DOWN, HostState.SUSPECT)
                 before = states[one.host] if lost else HostState.UP
             if one.state is not before:
                 found.append(HostObserved(now, one.host, one.state))
@@ -244,7 +245,9 @@ class Reconciler:
 
     def host_told(self, host: int, state: HostState) -> None:
         """Take note that the platform has told of a host by itself."""
-        self._hosts[host] = state
+        # One that the site does not have yet nobody has heard of, whatever was told.
+        if host < len(self._scheduler.desk.hosts.states):
+            self._hosts[host] = state
 
     def _site(self, now: Instant, hosts: Sequence[HostSeen]) -> list[SiteChanged]:
         """Return the site as it is, if hosts came or have other capacity."""
@@ -255,7 +258,9 @@ class Reconciler:
             if one.capacity is None or not one.capacity:
                 continue
             if one.host < len(changed):
-                if changed[one.host].capacity != one.capacity:
+                # A number may have been given to another host meanwhile, by an order.
+                same = one.name in ("", changed[one.host].name)
+                if same and changed[one.host].capacity != one.capacity:
                     changed[one.host] = changed[one.host]._replace(capacity=one.capacity)
             elif one.host == len(changed) and one.name:
                 changed.append(Host(one.name, one.capacity, one.labels))
@@ -264,16 +269,18 @@ class Reconciler:
         types = dict.fromkeys([*site.resource_types, *(name for host in changed for name in host.capacity)])
         return [SiteChanged(now, Site(tuple(changed), tuple(types)), "platform")]
 
-    def _use(self, now: Instant, strangers: Shown[Stranger]) -> list[StrangersObserved]:
+    def _use(self, now: Instant, strangers: Shown[Stranger], known: int) -> list[StrangersObserved]:
         """Return of which hosts strangers use more or less than before."""
         used = {host: self._used[host] for host in strangers.away if host in self._used}
         for one in strangers:
+            if one.host >= known:
+                continue
             used[one.host] = used.get(one.host, Capacity()).plus(one.demand)
         hosts = sorted(used.keys() | self._used.keys())
         found = [
             StrangersObserved(now, host, used.get(host, Capacity()))
             for host in hosts
-            if used.get(host) != self._used.get(host) and host < len(self._scheduler.desk.site.hosts)
+            if used.get(host) != self._used.get(host) and host < known
         ]
         self._used = used
         return found

@@ -21,6 +21,8 @@ USUAL: Final = (
     "scheduling.suspension=all",
     "scheduling.suspend-rate=64",
     "scheduling.resume-rate=128",
+    # Leases that have just begun are suspended too, however long that takes.
+    "scheduling.force-scheduling-threshold=0",
     "scheduling.policy-preemption=ar-preempts-everything",
     "live.reconcile-every=2",
     "live.vm-grace=3",
@@ -57,6 +59,13 @@ class Daemon:
                 return found[0]
             time.sleep(0.02)
         raise AssertionError(f"not {states} within {seconds:g} s: {self.leases()}, {self.warned}")
+
+    def idle(self, seconds: float = 10) -> None:
+        """Wait until no command is under way: that a VM runs is seen before Haizea knows that it does."""
+        until = time.monotonic() + seconds
+        while self.parts.engine.assembly.operations.all():
+            assert time.monotonic() < until, "commands are under way"
+            time.sleep(0.02)
 
     def journal(self, number: int) -> list[str]:
         """Return what the journal says of a lease."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from haizea.app.intake import WHO
+from haizea.model.resources import CPU
+from haizea.model.site import HostState
+from tests.backends.opennebula.cloud import Cloud, Host
 from tests.backends.opennebula.running import Daemon, serving
 from tests.backends.opennebula.server import Oned
 
@@ -57,7 +60,7 @@ def test_best_effort_gives_way_to_a_reservation_and_goes_on(oned: Oned, daemon: 
     ]
     for vm in sweep:
         oned.wait(vm, 3, 3)
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=9)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)
     asked = {"start": start.strftime("%Y-%m-%d %H:%M:%S"), "duration": "00:00:04", "group": "class"}
     course = [oned.create("bruno", f"class-{n}", WHOLE, **asked) for n in (1, 2)]
     accepted(oned, course[0])
@@ -172,6 +175,7 @@ def test_a_guests_shutdown_frees_its_capacity(oned: Oned, daemon: Daemon) -> Non
         oned.wait(vm, 3, 3)
     second = oned.create("bruno", "second", WHOLE, start="best_effort", duration="01:00:00")
     accepted(oned, second)
+    daemon.idle()
     oned.act(lambda cloud: cloud.guest_shuts_down(first[0]))
     oned.wait(second, 3, 3)
     daemon.wait(int(str(oned.said(first[0])["HAIZEA_LEASE"])), "done")
@@ -184,6 +188,7 @@ def test_what_is_over_holds_no_capacity_in_opennebula(oned: Oned, tmp_path: Path
         both = [oned.create("ana", f"b{n}", start="now", duration="01:00:00", group="g") for n in range(2)]
         for vm in both:
             oned.wait(vm, 3, 3)
+        daemon.idle()
         oned.act(lambda cloud: cloud.guest_shuts_down(both[0]))
         oned.wait(both[0], 2)
         assert oned.states()[both[1]][:2] == (3, 3)
@@ -199,6 +204,7 @@ def test_what_an_administrator_powers_off_stays_until_its_lease_is_final(oned: O
         both = [oned.create("ana", f"b{n}", start="now", duration="01:00:00", group="g") for n in range(2)]
         for vm in both:
             oned.wait(vm, 3, 3)
+        daemon.idle()
         oned.act(lambda cloud: cloud.act(cloud.vms[both[0]], "poweroff", 0))
         oned.wait(both[0], 8)
         time.sleep(1)
@@ -272,3 +278,54 @@ def test_a_daemon_that_comes_after_finds_everything(oned: Oned, tmp_path: Path) 
         assert oned.states()[running][:2] == (3, 3)
         assert [lease.id for lease in daemon.leases()] == [*before, before[-1] + 1]
         assert oned.said(running)["HAIZEA_LEASE"] == str(before[0])
+
+
+def test_hosts_come_change_and_go_while_leases_run(oned: Oned, daemon: Daemon) -> None:
+    """A host that is added is planned with once it was monitored; its capacity may change; removed it is down."""
+    both = [oned.create("ana", f"full-{n}", WHOLE, start="now", duration="01:00:00") for n in range(2)]
+    for vm in both:
+        oned.wait(vm, 3, 3)
+    more = oned.create("ana", "more", WHOLE, start="best_effort", duration="01:00:00")
+    accepted(oned, more)
+
+    def add(cloud: Cloud) -> None:
+        cloud.hosts[7] = Host(7, "rack2", 0, 0)
+
+    def monitored(cloud: Cloud) -> None:
+        cloud.hosts[7].cpu, cloud.hosts[7].memory = 800, 16_384
+
+    oned.act(add)
+    time.sleep(3)
+    assert oned.states()[more][0] == 1
+    oned.act(monitored)
+    oned.wait(more, 3, 3)
+    assert oned.states()[more][2] == 7
+    big = oned.create("ana", "big", 2 * WHOLE, start="best_effort", duration="01:00:00")
+    until(lambda: oned.said(big).get("HAIZEA_STATE") == "rejected", "no host is as large")
+    oned.act(lambda cloud: setattr(cloud.hosts[7], "cpu", 3200))
+    desk = daemon.parts.engine.scheduler.desk
+    until(lambda: desk.real.hosts[2].capacity[CPU] == 3200, "it counts")
+    oned.act(lambda cloud: cloud.act(cloud.vms[big], "release", 3))
+    oned.wait(big, 3, 3)
+    assert oned.states()[big][2] == 7
+    oned.act(lambda cloud: cloud.hosts.pop(7))
+    until(lambda: desk.hosts.states[2] is HostState.DOWN, "it is down")
+
+
+def test_a_host_that_came_keeps_its_number(oned: Oned, tmp_path: Path) -> None:
+    """A daemon that comes after goes on with the hosts that came while the one before it ran."""
+    with serving(tmp_path, oned=oned) as daemon:
+        both = [oned.create("ana", f"full-{n}", WHOLE, start="now", duration="01:00:00") for n in range(2)]
+        for vm in both:
+            oned.wait(vm, 3, 3)
+        oned.act(lambda cloud: cloud.hosts.update({9: Host(9, "rack2", 800, 16_384)}))
+        more = oned.create("ana", "more", WHOLE, start="best_effort", duration="01:00:00")
+        oned.wait(more, 3, 3)
+    oned.act(lambda cloud: cloud.hosts.update({5: Host(5, "rack1", 800, 16_384)}))
+    with serving(tmp_path, oned=oned) as daemon:
+        names = [host.name for host in daemon.parts.engine.scheduler.desk.real.hosts]
+        assert names == ["host01", "host02", "rack2", "rack1"]
+        last = oned.create("ana", "last", WHOLE, start="best_effort", duration="01:00:00")
+        oned.wait(last, 3, 3)
+        assert oned.states()[last][2] == 5
+        assert oned.states()[more][:2] == (3, 3)

@@ -129,7 +129,7 @@ def test_a_host_fails_and_comes_back(oned: Oned, running: Operator) -> None:
     """A host in error is suspect and its VMs unknown; when it is back it is up, and they run once they are reported."""
     oned.act(lambda cloud: cloud.host_fails(0))
     last(running, O.UNKNOWN)
-    running.wait(lambda: HostSeen(0, HostState.SUSPECT, Capacity({CPU: 800, MEMORY: 16384})) in running.said)
+    running.wait(lambda: HostSeen(0, HostState.SUSPECT, Capacity({CPU: 800, MEMORY: 16384}), "host01") in running.said)
     oned.act(lambda cloud: cloud.host_returns(0))
     running.wait(
         lambda: [s.state for s in running.said if isinstance(s, HostSeen)] == [HostState.SUSPECT, HostState.UP]

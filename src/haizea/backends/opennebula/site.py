@@ -43,20 +43,34 @@ def site_of(servers: Sequence[Server], kept: Site | None) -> Site:
         capacity = capacity_of(server)
         if capacity is not None and server.name not in known:
             known.add(server.name)
-            hosts.append(Host(server.name, capacity, {"cluster": server.cluster} if server.cluster else {}))
+            hosts.append(Host(server.name, capacity, labels_of(server)))
     return Site(tuple(hosts))
 
 
+def labels_of(server: Server) -> dict[str, str]:
+    """Return the labels that a host has from OpenNebula."""
+    return {"cluster": server.cluster} if server.cluster else {}
+
+
 class Numbers:
-    """Hosts by Haizea's number and by OpenNebula's, as long as they have the same names."""
+    """Hosts by Haizea's number and by OpenNebula's, as long as they have the same names.
+
+    New hosts get the numbers after those that there are, in the order in which a site made now would have them.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+        self._names = tuple(names)
+        self._new: dict[str, Server] = {}
         self._ours: dict[int, int] = {}
         self._theirs: dict[int, int] = {}
 
     def update(self, servers: Sequence[Server]) -> None:
-        """Take note of which hosts there are."""
+        """Take note of which hosts there are; of a new one once OpenNebula knows what it has."""
+        for each in sorted(servers):
+            if capacity_of(each) is not None and (each.name in self._new or each.name not in self._names):
+                if each.name not in self._new:
+                    self._names = (*self._names, each.name)
+                self._new[each.name] = each
         positions = {name: number for number, name in enumerate(self._names)}
         self._ours = {each.id: positions[each.name] for each in servers if each.name in positions}
         self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
@@ -74,10 +88,12 @@ class Numbers:
         by_name = {each.name: each for each in servers}
         found = []
         for number, name in enumerate(self._names):
-            server = by_name.get(name)
-            if server is None:
-                found.append(HostSeen(number, HostState.DOWN))
-            else:
-                state = HOST_STATES.get(server.state, HostState.SUSPECT)
-                found.append(HostSeen(number, state, capacity_of(server)))
+            server, new = by_name.get(name), self._new.get(name)
+            capacity = None if server is None else capacity_of(server)
+            state = HostState.DOWN if server is None else HOST_STATES.get(server.state, HostState.SUSPECT)
+            if new is None:
+                found.append(HostSeen(number, state, capacity, name))
+                continue
+            # Whoever asks may not have heard of it yet: it is in the way of those after it until they have.
+            found.append(HostSeen(number, state, capacity or capacity_of(new), name, labels_of(new)))
         return found
