@@ -43,7 +43,27 @@ from haizea.service.models import (
     UserIn,
     WebhookIn,
 )
-from haizea.service.order_models import AdoptIn, ConfigureIn, HostIn, OrderIn, WhatIfIn
+from haizea.service.order_models import (
+    AdoptIn,
+    AnnotateIn,
+    ConfigureIn,
+    DrainIn,
+    ExtendIn,
+    GiveIn,
+    HostIn,
+    LabelIn,
+    MaintenanceIn,
+    MigrateIn,
+    MoveIn,
+    OrderIn,
+    OvercommitIn,
+    PrioritiseIn,
+    RecoverIn,
+    ResizeIn,
+    RestartIn,
+    ShortenIn,
+    WhatIfIn,
+)
 from haizea.service.planning import Planning
 from haizea.service.recurrences import Recurrences
 from haizea.service.scheduling import Scheduling
@@ -441,4 +461,18 @@ SAMPLES: Mapping[tuple[Kind, type | None], object] = {
     (Kind.STRUCT, AdoptIn): {"strays": ["s"], "duration": 60},
     (Kind.STRUCT, ConfigureIn): {"options": {"scheduling.backfilling": "off"}},
     (Kind.STRUCT, WhatIfIn): {},
+    (Kind.STRUCT, ExtendIn): {"by": 60},
+    (Kind.STRUCT, ShortenIn): {"by": 60},
+    (Kind.STRUCT, MoveIn): {"start": "+01:00:00"},
+    (Kind.STRUCT, ResizeIn): {"count": 2},
+    (Kind.STRUCT, RestartIn): {},
+    (Kind.STRUCT, MigrateIn): {},
+    (Kind.STRUCT, RecoverIn): {"how": "retry"},
+    (Kind.STRUCT, GiveIn): {"to": "a"},
+    (Kind.STRUCT, PrioritiseIn): {"priority": 1},
+    (Kind.STRUCT, AnnotateIn): {"extra": {"a": "b"}},
+    (Kind.STRUCT, DrainIn): {},
+    (Kind.STRUCT, LabelIn): {"labels": {"a": "b"}},
+    (Kind.STRUCT, OvercommitIn): {"percent": {"CPU": 150}},
+    (Kind.STRUCT, MaintenanceIn): {"hosts": ["a"], "start": "+01:00:00", "duration": 60},
 }

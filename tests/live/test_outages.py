@@ -184,7 +184,7 @@ def test_killed_during_an_outage(server: Server, tmp_path: Path) -> None:
     assert vms(site) == {(number, "running") for number in numbers[:2]}
     with running(site):
         promised(site, "after", start="now")
-        assert len(vms(site)) == 3
+        soon(lambda: len(vms(site)) == 3, 20)
         for promise in (endless, during, short):
             assert promise.lease is not None
             promise.heard(ask(site.socket, "GET", f"/v1/leases/{promise.lease['id']}")[1])

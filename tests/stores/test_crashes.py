@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from haizea.runtime.store import Store, StoreUnusable
 from haizea.stores import open_store
 from haizea.stores.maintenance import check
 from tests.stores.postgresql import Server
@@ -29,6 +30,18 @@ def start(url: str) -> subprocess.Popen[str]:
     )
 
 
+def opened(url: str) -> Store:
+    """Open a store whose writer was just killed: a server of a database takes a moment to notice."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return open_store(url)
+        except StoreUnusable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
 def test_killed_while_writing(url: str) -> None:
     """After SIGKILL at a random moment, the next daemon finds every acknowledged transaction, and at most one more."""
     moment = random.Random(7)
@@ -42,7 +55,7 @@ def test_killed_while_writing(url: str) -> None:
             # The last line may be cut off.
             said += writer.stdout.read().split("\n")[:-1]
         acknowledged = max([acknowledged, *map(int, said)])
-        store = open_store(url)
+        store = opened(url)
         kept = whole(store)
         store.close()
         assert acknowledged <= kept <= acknowledged + 2
