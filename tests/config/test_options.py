@@ -26,13 +26,13 @@ def test_every_rule_arrives_in_the_units_of_the_core() -> None:
     found = options(
         "suspension=serial-only", "suspendresume-exclusion=global", "migration=yes-notransfer", "suspend-rate=50",
         "resume-rate=40", "override-suspend-time=5", "override-resume-time=6s", "enactment-overhead=1.5",
-        "shutdown-time=00:00:03", "scheduling-threshold-factor=1.5", "force-scheduling-threshold=2m",
+        "shutdown-time=00:00:03", "cleaning-time=4", "scheduling-threshold-factor=1.5", "force-scheduling-threshold=2m",
         "non-schedulable-interval=10", "simulation.imagetransfer-bandwidth=1000",
     )  # fmt: skip
     assert found == Options(
         reservations_max=1, suspension=Suspension.SERIAL, exclusion=Exclusion.GLOBAL, migration=Migration.FREE,
         suspend_rate=50, resume_rate=40, suspend_time=5_000, resume_time=6_000, enactment_overhead=1_500,
-        shutdown_time=3_000, threshold_permille=1_500, threshold=120_000, non_schedulable=10_000,
+        shutdown_time=3_000, cleaning_time=4_000, threshold_permille=1_500, threshold=120_000, non_schedulable=10_000,
         migration_bandwidth=1000, transfer=None,
     )  # fmt: skip
 

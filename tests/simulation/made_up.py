@@ -105,6 +105,7 @@ def rules(draw: st.DrawFn) -> Options:
         resume_time=draw(st.sampled_from([None, None, 13 * SECOND, 0])),
         enactment_overhead=draw(st.sampled_from([0, 0, 2 * SECOND])),
         shutdown_time=draw(st.sampled_from([0, 0, 5 * SECOND])),
+        cleaning_time=draw(st.sampled_from([0, 0, 0, 90 * SECOND])),
         threshold_permille=draw(st.sampled_from([1000, 0, 2500])),
         threshold=draw(st.sampled_from([None, None, 0, 90 * SECOND])),
         non_schedulable=draw(rarely(0, 10 * SECOND)),

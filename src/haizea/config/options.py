@@ -24,6 +24,7 @@ def to_options(settings: Settings) -> Options:
         resume_time=scheduling.override_resume_time,
         enactment_overhead=scheduling.enactment_overhead,
         shutdown_time=scheduling.shutdown_time,
+        cleaning_time=scheduling.cleaning_time,
         threshold_permille=round(scheduling.scheduling_threshold_factor * 1000),
         threshold=scheduling.force_scheduling_threshold,
         non_schedulable=non_schedulable(settings),

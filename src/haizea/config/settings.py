@@ -75,6 +75,7 @@ class Scheduling(Section):
     migration: str = "no"
     non_schedulable_interval: Span | None = None
     shutdown_time: Span = 0
+    cleaning_time: Span = 0
     extensions_max: int = 100
     kept_max: Span = 2_592_000_000
     enactment_overhead: Span = 0

@@ -199,6 +199,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "The least time between a decision and its start; where not given, 10 s on a real clock and 0 on a "
            "simulated one.", optional=True),
     Option("scheduling", "shutdown-time", "span", "How long shutting a VM down takes."),
+    Option("scheduling", "cleaning-time", "span",
+           "For how long nobody gets the share of a host that VMs have left, so that it can be cleaned."),
     Option("scheduling", "extensions-max", "integer",
            "How often a lease that wishes for it is extended at its end.", low=0, high=_COUNT_MAX),
     Option("scheduling", "kept-max", "span",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from haizea.core.alarms import Bell
 from haizea.core.booking import Booking
-from haizea.core.claiming import reclaim
+from haizea.core.claiming import claim_again
 from haizea.core.clearing import Clearing
 from haizea.core.deadlines import Deadlines
 from haizea.core.desk import Desk
@@ -73,7 +73,7 @@ class Administration:
             Bell.EXTEND: endings.extend,
             Bell.KEPT: endings.kept_for_long,
             Bell.HOST_DRAIN: hosts.drained,
-            Bell.HOST_CLAIM: lambda host: reclaim(desk, [host]),
+            Bell.HOST_CLAIM: lambda host: claim_again(desk, host),
             Bell.MAINTENANCE: maintenance.begun,
             Bell.MAINTENANCE_OVER: maintenance.ended,
         }

@@ -178,7 +178,12 @@ class Booking:
             return
         lease.preemptions += 1
         if stay.start >= at or not desk.preemption.can_suspend(lease, stay, at, desk.now):
-            if lease.terms.grace and stay.phase is Phase.RUNNING and desk.now < at < stay.run_end:
+            if (
+                lease.terms.grace
+                and stay.phase is Phase.RUNNING
+                and desk.now < at - desk.options.cleaning_time
+                and at < stay.run_end
+            ):
                 self._cut(stay, at)
             else:
                 self._execution.requeue(lease)
@@ -189,7 +194,7 @@ class Booking:
         """Have a lease that was told beforehand run until an instant, and start over then."""
         desk = self._desk
         desk.table.release(at, stay.end, stay.placement.held)
-        stay.run_end = stay.end = at
+        stay.run_end, stay.end = at - desk.options.cleaning_time, at
         stay.suspending, stay.cut = False, True
         desk.arm(stay)
 
@@ -204,7 +209,7 @@ class Booking:
         if stay.phase in (Phase.RUNNING, Phase.PLANNED):
             desk.arm(stay)
         # What begins or even ends at once has to, before whoever needs the capacity begins.
-        for phase, due in ((Phase.RUNNING, stay.run_end), (Phase.ENDING, stay.end)):
+        for phase, due in ((Phase.RUNNING, stay.run_end), (Phase.ENDING, desk.left_at(stay))):
             if stay.phase is phase and due <= desk.now:
                 self._execution.move(stay)
 

@@ -19,9 +19,20 @@ def reclaim(desk: Desk, hosts: Sequence[int]) -> None:
         claims.let_go(host)
         claims.take(host)
         again = _again_at(desk, host)
+        if desk.options.cleaning_time:
+            # Who waits is to be looked at when it is clean.
+            ends = [piece.end for piece in claims.leaving if piece.host == host]
+            again = min([*ends, *([] if again is None else [again])], default=None)
         desk.alarms.cancel(Bell.HOST_CLAIM, host)
         if again is not None:
             desk.alarms.set(Bell.HOST_CLAIM, host, again)
+
+
+def claim_again(desk: Desk, host: int) -> None:
+    """Hold what is to be held of a host, now that more of it may be free; where it is clean, others may have it."""
+    reclaim(desk, [host])
+    if desk.options.cleaning_time:
+        desk.free_early(desk.now)
 
 
 def missing(desk: Desk, host: int) -> list[Piece]:

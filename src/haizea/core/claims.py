@@ -39,7 +39,8 @@ class Claims:
     """Holds what is claimed of hosts in a slot table.
 
     ``windows`` are the maintenance windows by number, ``strangers`` what VMs that nobody knows use of each host,
-    ``leaving`` until when VMs that move away still use how much of the host they come from.
+    ``leaving`` until when VMs that move away still use how much of the host they come from, or what they have left is
+    being cleaned; ``fresh`` are the hosts of which what was left since is still to be held.
     """
 
     def __init__(self, table: SlotTable) -> None:
@@ -47,6 +48,7 @@ class Claims:
         self.windows: dict[int, Window] = {}
         self.strangers: dict[int, Capacity] = {}
         self.leaving: list[Piece] = []
+        self.fresh: set[int] = set()
         self._held: dict[int, list[tuple[Piece, Placement]]] = {}
 
     def placements(self) -> Iterable[Placement]:
@@ -69,7 +71,8 @@ class Claims:
     def amounts(self, host: int) -> list[Capacity]:
         """Return the amounts that may be claimed of a host, which the units of the slot table must divide."""
         capacity = self._table.site.hosts[host].capacity
-        return [capacity, least(self.strangers.get(host, NOTHING), capacity)]
+        left = [piece.amounts for piece in self.leaving if piece.host == host]
+        return [capacity, least(self.strangers.get(host, NOTHING), capacity), *left]
 
     def wanted(self, host: int) -> list[Piece]:
         """Return what is to be held of a host from now on, in order of time, whatever is free."""
@@ -150,6 +153,7 @@ class Claims:
             "strangers": {str(host): dict(used.items()) for host, used in self.strangers.items()},
             "leaving": [_document(piece) for piece in self.leaving],
             "held": [_document(piece) for piece in self.pieces()],
+            **({"fresh": sorted(self.fresh)} if self.fresh else {}),
         }
 
     def recall(self, found: Mapping[str, Any]) -> list[Piece]:
@@ -158,6 +162,7 @@ class Claims:
             self.windows[number] = Window(number, tuple(hosts), start, end, by, reason)
         self.strangers.update({int(host): Capacity(used) for host, used in found["strangers"].items()})
         self.leaving = [_piece(one) for one in found["leaving"]]
+        self.fresh.update(found.get("fresh", ()))
         return [_piece(one) for one in found["held"]]
 
     def hold(self, piece: Piece) -> None:

@@ -235,7 +235,7 @@ class Desk:
         elif phase is Phase.RESUMING:
             at = stay.run_start
         else:
-            at = stay.end
+            at = self.left_at(stay)
         heappush(self._timers, (at, phase, stay.timer, stay))
 
     def arm_transfer(self, transfer: Transfer) -> None:
@@ -380,6 +380,26 @@ class Desk:
         """Give back what a stay still holds and take it off its lease."""
         self.table.release(max(self.now, stay.start), stay.end, stay.placement.held)
         self.forget(stay)
+
+    def left_at(self, stay: Stay) -> Instant:
+        """Return when the VMs of a stay are to have left: what they used is held until its end, to be cleaned."""
+        cleaning = self.options.cleaning_time
+        return max(stay.run_end, stay.end - cleaning) if cleaning else stay.end
+
+    def leave(self, stay: Stay) -> None:
+        """Take a stay off its lease of which the VMs have left."""
+        if stay.end > self.now:
+            self.note_left(stay, until=stay.end)
+            self.table.release(self.now, stay.end, stay.placement.held)
+        self.forget(stay)
+
+    def note_left(self, stay: Stay, vms: tuple[int, ...] = (), *, until: Instant | None = None) -> None:
+        """Have what VMs of a stay leave now (all that are not over, by default) be cleaned before others get it."""
+        if self.options.cleaning_time and stay.phase is not Phase.PLANNED:
+            # Loaded here: hardly any simulation knows of cleaning.
+            from haizea.core.cleaning import note
+
+            note(self, stay, vms, self.now + self.options.cleaning_time if until is None else until)
 
     def forget(self, stay: Stay) -> None:
         """Take a stay off its lease; it holds nothing any more."""

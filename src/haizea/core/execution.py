@@ -118,13 +118,14 @@ class Execution:
         if stay.suspending:
             stay.phase = Phase.ENDING
             desk.enter(lease, LeaseState.SUSPENDING)
-            desk.command(Verb.SUSPEND, stay, stay.end)
+            desk.command(Verb.SUSPEND, stay, desk.left_at(stay))
             desk.arm(stay)
             return
         if lease.terms.reactions is not DEFAULT_REACTIONS and self._suspended_at_end(stay):
             return
-        desk.command(Verb.SHUT_DOWN, stay, stay.end)
-        if stay.end > stay.run_end:
+        left_at = desk.left_at(stay)
+        desk.command(Verb.SHUT_DOWN, stay, left_at)
+        if left_at > stay.run_end:
             stay.phase = Phase.ENDING
             desk.arm(stay)
         else:
@@ -152,7 +153,7 @@ class Execution:
         stay.phase = Phase.ENDING
         lease.parked = AT_ITS_END
         desk.enter(lease, LeaseState.SUSPENDING)
-        desk.command(Verb.SUSPEND, stay, stay.end)
+        desk.command(Verb.SUSPEND, stay, desk.left_at(stay))
         desk.arm(stay)
         kept = desk.now + options.kept_max
         desk.alarms.set(Bell.KEPT, lease.id, kept)
@@ -165,14 +166,14 @@ class Execution:
     def _ended(self, stay: Stay) -> None:
         desk, lease = self._desk, stay.lease
         if not stay.suspending:
-            desk.log("shutdown", stay, stay.run_end, stay.end)
+            desk.log("shutdown", stay, stay.run_end, desk.left_at(stay))
             self._done(stay)
             return
-        desk.log("suspend", stay, stay.run_end, stay.end)
+        desk.log("suspend", stay, stay.run_end, desk.left_at(stay))
         lease.suspensions += 1
         lease.images = hosts_of(stay, desk.table)
         lease.rested = stay.placement
-        desk.forget(stay)
+        desk.leave(stay)
         lease.down = frozenset()
         if lease.degraded:
             desk.free_early(desk.now)
@@ -182,9 +183,19 @@ class Execution:
             desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
             desk.enqueue(lease)
 
+    def ended_early(self, stay: Stay) -> None:
+        """End a stay whose VMs have been suspended or shut down before they were to be."""
+        desk = self._desk
+        end = desk.now + desk.options.cleaning_time
+        if stay.end > end:
+            desk.table.release(end, stay.end, stay.placement.held)
+            desk.free_early(stay.end)
+            stay.end = end
+        self.move(stay)
+
     def _done(self, stay: Stay) -> None:
         desk = self._desk
-        desk.forget(stay)
+        desk.leave(stay)
         desk.retire(stay.lease, LeaseState.DONE)
 
     def account(self, stay: Stay, until: Instant) -> None:
@@ -224,6 +235,7 @@ class Execution:
         self.account(stay, desk.now)
         for other in list(lease.stays):
             desk.free_early(other.end)
+            desk.note_left(other)
             desk.drop(other)
         desk.retire(lease, LeaseState.DONE)
 
@@ -250,6 +262,7 @@ class Execution:
             elif stay.phase is Phase.ENDING:
                 desk.log("suspend" if stay.suspending else "shutdown", stay, stay.run_end, desk.now, "cancelled")
                 desk.command(Verb.DESTROY, stay, desk.now)
+            desk.note_left(stay)
             desk.drop(stay)
         lease.down = frozenset()
         desk.unreserve(lease)
@@ -290,6 +303,7 @@ class Execution:
             desk.log("run", stay, stay.run_start, desk.now, "lost")
         self._cut(stay.lease, desk.now)
         desk.command(Verb.DESTROY, stay, desk.now)
+        desk.note_left(stay)
         desk.drop(stay)
         self.start_over(stay.lease)
 

@@ -145,7 +145,9 @@ class LeaseOrders:
         if order.vm in lease.over:
             raise refuse(f"VM {order.vm} of lease {lease.id} was stopped before, or has shut itself down.")
         if lease.need.vms - len(lease.over) > 1:
-            desk.command(Verb.SHUT_DOWN, lease.stays[0], desk.now + desk.planner.shutdown(lease), (order.vm,))
+            until = desk.now + desk.planner.shutdown(lease) - desk.options.cleaning_time
+            desk.command(Verb.SHUT_DOWN, lease.stays[0], until, (order.vm,))
+            desk.note_left(lease.stays[0], (order.vm,))
             lease.over |= {order.vm}
             for stay in lease.stays:
                 desk.reseat(stay, hosts_of(stay, desk.table))
@@ -202,7 +204,7 @@ class LeaseOrders:
         resuming = stay.phase is Phase.RESUMING
         verb = Verb.RESUME if resuming else Verb.SUSPEND if stay.suspending else Verb.SHUT_DOWN
         self._go_on(lease)
-        desk.command(verb, stay, max(desk.now, stay.run_start if resuming else stay.end))
+        desk.command(verb, stay, max(desk.now, stay.run_start if resuming else desk.left_at(stay)))
 
     def _succeeded(self, lease: Lease, event: LeaseOrdered) -> None:
         """Take what was under way to be over, as planned."""
@@ -217,11 +219,7 @@ class LeaseOrders:
                 self._shorten(lease, lease.left)
             self._execution.move(stay)
         elif stay.phase is Phase.ENDING:
-            if stay.end > desk.now:
-                desk.table.release(desk.now, stay.end, stay.placement.held)
-                desk.free_early(stay.end)
-                stay.end = desk.now
-            self._execution.move(stay)
+            self._execution.ended_early(stay)
 
     def _shorten(self, lease: Lease, runs: int) -> None:
         """Have a stay that has begun earlier than planned end earlier too."""

@@ -112,7 +112,9 @@ class Sizes:
         desk, stay = self._desk, lease.stays[0]
         hosts = hosts_of(stay, desk.table)
         leaving = tuple(range(count + 1, len(hosts) + 1))
-        desk.command(Verb.SHUT_DOWN, stay, desk.now + desk.planner.shutdown(lease), leaving)
+        until = desk.now + desk.planner.shutdown(lease) - desk.options.cleaning_time
+        desk.command(Verb.SHUT_DOWN, stay, until, leaving)
+        desk.note_left(stay, leaving)
         self._go_on(lease, terms, need, hosts[:count])
 
     def _grow(self, lease: Lease, terms: LeaseTerms, need: Need, count: int) -> None:

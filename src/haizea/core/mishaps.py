@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     # Loaded with what carries out orders: a simulation without any does not need it.
     from haizea.core.transit import Transit
 
+_ENDS: Final = ("suspend", "shutdown")
 _NAMES: Final = {"start": "boot", "shut-down": "shutdown", "run": "boot"}
 
 
@@ -72,7 +73,7 @@ class Mishaps:
 
     def _late(self, kind: str, stay: Stay, until: Instant, event: OperationReported) -> None:
         desk, lease = self._desk, stay.lease
-        planned = _planned_end(kind, stay)
+        planned = desk.left_at(stay) if kind in _ENDS else _planned_end(kind, stay)
         if until <= planned:
             return
         if stay.due is None:
@@ -91,7 +92,8 @@ class Mishaps:
             if stay.phase is Phase.PLANNED and until > stay.start:
                 self._repair.replace(lease, reason)
         else:
-            self._repair.extend(stay, until, reason)
+            more = desk.options.cleaning_time if kind in _ENDS else 0
+            self._repair.extend(stay, until + more, reason)
 
     def _overdue(self, kind: str, stay: Stay, event: OperationReported, reason: Reason) -> None:
         """An operation is late for too long."""
@@ -110,11 +112,8 @@ class Mishaps:
     def _done(self, kind: str, stay: Stay) -> None:
         """What is over early gives back what it held, or begins what comes next."""
         desk, lease = self._desk, stay.lease
-        if kind in ("suspend", "shutdown") and stay.end > desk.now:
-            desk.table.release(desk.now, stay.end, stay.placement.held)
-            desk.free_early(stay.end)
-            stay.end = desk.now
-            self._execution.move(stay)
+        if kind in _ENDS and desk.left_at(stay) > desk.now:
+            self._execution.ended_early(stay)
         elif kind == "resume" and stay.run_start > desk.now:
             shift = stay.run_start - desk.now
             stay.run_start = desk.now
@@ -156,7 +155,7 @@ class Mishaps:
             lease.retries += 1
             desk.touched.add(lease.id)
             desk.notify(lease, f"Suspending lease {lease.id} is tried again. {reason.text}")
-            desk.command(Verb.SUSPEND, stay, stay.end)
+            desk.command(Verb.SUSPEND, stay, desk.left_at(stay))
             return
         lease.retries = 0
         if self._run_on(stay, reason):

@@ -308,6 +308,8 @@ class Reactions:
             return
         others = [vm for vm in self._alive(lease) if vm not in vms]
         if others:
+            if lease.stays:
+                desk.note_left(lease.stays[0], vms)
             lease.over |= frozenset(vms)
             if lease.images is not None:
                 lease.rested = desk.share(lease, lease.images)

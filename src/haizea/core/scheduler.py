@@ -358,8 +358,12 @@ class Scheduler:
         self._lateness.run_due()
         if desk.alarms.next_at <= desk.now:
             self._ring()
+        if desk.claims.fresh:
+            self._clean()
         if self._arrived:
             self._admit()
+            if desk.claims.fresh:
+                self._clean()
         if desk.degraded and desk.freed_until is not None:
             self._repair.heal()
         if desk.freed_until is not None and desk.has_deadlines and SCHEDULING not in desk.pauses:
@@ -368,6 +372,13 @@ class Scheduler:
             if desk.ordered:
                 self._orders_queue().settle()
             self._backfilling.settle()
+        if desk.claims.fresh:
+            self._clean()
+
+    def _clean(self) -> None:
+        from haizea.core.cleaning import settle
+
+        settle(self.desk)
 
     def _orders_queue(self) -> "Queueing":
         """Return who brings the queue into order, from the first on where the policy learns what leases use."""

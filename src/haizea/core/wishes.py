@@ -92,6 +92,7 @@ class Wishes:
         desk, stay = self._desk, lease.stays[0]
         if lease.down and stay.phase is Phase.RUNNING:
             self._execution.split(stay)
+        desk.note_left(stay, vms)
         lease.over |= frozenset(vms)
         lease.down -= lease.over
         for one in lease.stays:

@@ -108,7 +108,9 @@ class Audit:
         """Whether all VMs of a lease have room from now until it would be over, on hosts that it may use."""
         desk = self._desk
         demand = self._live[lease.id].demands[0]
-        overhead = lease.tail + desk.options.shutdown_time + desk.options.enactment_overhead * lease.terms.node_count
+        options = desk.options
+        overhead = lease.tail + options.shutdown_time + options.cleaning_time
+        overhead += options.enactment_overhead * lease.terms.node_count
         end = FAR_FUTURE if lease.terms.duration is None else now + lease.terms.duration + overhead
         found = 0
         for host, spec in enumerate(desk.site.hosts):

@@ -66,6 +66,8 @@ class Options(NamedTuple):
     ``transfer`` None means that images are not Haizea's business (unmanaged). What is done later than planned by
     more than ``lateness_max`` is planned anew.
 
+    What VMs have used of their hosts is held for ``cleaning_time`` longer once they have left.
+
     A lease is extended by its own wish ``extensions_max`` times at most, and kept for ``kept_max`` after it was
     suspended at its end.
 
@@ -86,6 +88,7 @@ class Options(NamedTuple):
     resume_time: Span | None = None
     enactment_overhead: Span = 0
     shutdown_time: Span = 0
+    cleaning_time: Span = 0
     threshold_permille: int = 1000
     threshold: Span | None = None
     non_schedulable: Span = 0

@@ -38,9 +38,10 @@ class Planner:
         self.table = table
         self.hosts = hosts
         self.options = options
+        self._cleaning = options.cleaning_time
         self.mapper = Mapper(table, selection.order)
         self._copying: list[Stay] = []
-        self._shutdown_base = options.shutdown_time
+        self._shutdown_base = options.shutdown_time + options.cleaning_time
         self._shutdown_per_vm = options.enactment_overhead
         self.selection = selection
         # Where leases may be suspended, those that start now can use such a host until then all the same.
@@ -51,7 +52,8 @@ class Planner:
     def set_options(self, options: Options) -> None:
         """Plan by other rules, which differ in how long things take only."""
         self.options = options
-        self._shutdown_base = options.shutdown_time
+        self._cleaning = options.cleaning_time
+        self._shutdown_base = options.shutdown_time + options.cleaning_time
 
     def may_suspend(self, lease: Lease) -> bool:
         """Whether the site's rules and the lease's terms allow suspending it."""
@@ -70,18 +72,23 @@ class Planner:
         """
         least = self._worth_while(lease, resuming=resuming)
         if lease.terms.grace:
-            ahead = lease.terms.grace + lease.need.suspend_time + (lease.need.resume_bound if resuming else 0)
+            ahead = (
+                lease.terms.grace
+                + self._cleaning
+                + lease.need.suspend_time
+                + (lease.need.resume_bound if resuming else 0)
+            )
             return max(least, ahead)
         return least
 
     def _worth_while(self, lease: Lease, *, resuming: bool) -> Span:
         options = self.options
         if options.threshold is not None:
-            return options.threshold
+            return options.threshold + self._cleaning
         if options.suspension is Suspension.NONE:
             return 0
         overhead = lease.need.suspend_time + (lease.need.resume_time if resuming else 0)
-        return overhead + overhead * options.threshold_permille // 1000
+        return overhead + overhead * options.threshold_permille // 1000 + self._cleaning
 
     def asap(self, lease: Lease, points: Sequence[Point], *, future: bool) -> Stay | None:
         """Return the earliest stay at one of the points or, with ``future``, at any instant after the last of them.
@@ -279,7 +286,7 @@ class Planner:
         elif over >= FAR_FUTURE <= end:
             stay = Stay(lease, placement, at, run_start, FAR_FUTURE, FAR_FUTURE)
         else:
-            run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion)
+            run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion) - self._cleaning
             if not run_start < run_end < run_start + lease.left:
                 return None
             stay = Stay(lease, placement, at, run_start, run_end, end)
@@ -289,7 +296,10 @@ class Planner:
         return stay
 
     def shutdown(self, lease: Lease) -> Span:
-        """Return for how long a lease holds its hosts after it has run: while its VMs are shut down, or suspended."""
+        """Return for how long a lease holds its hosts after it has run.
+
+        That is while its VMs are shut down or suspended, and while what they have left is cleaned.
+        """
         return self._shutdown_base + self._shutdown_per_vm * lease.need.vms + lease.tail
 
     def note_copies(self, stay: Stay) -> None:

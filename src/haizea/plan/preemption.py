@@ -27,12 +27,14 @@ class Preemption:
 
     def candidates(self, lease: Lease, others: Iterable[Lease], start: Instant, end: Instant) -> list[Lease]:
         """Return the leases that may give way between two instants, those to be taken first in front."""
-        score = self.policy.score
+        score, cleaning = self.policy.score, self._planner.options.cleaning_time
         scored = []
         for other in others:
             if other is lease or not other.stays or overlapping(other, start, end) is None:
                 continue
             if other.terms.grace and not self._told_in_time(other, start, end):
+                continue
+            if cleaning and not self._clean_in_time(other, start, end):
                 continue
             points = score(lease, other, start)
             if points is not None:
@@ -47,10 +49,17 @@ class Preemption:
         if stay is None or stay.phase is Phase.PLANNED:
             first = other.stays[0]
             return first.phase is Phase.PLANNED or start >= now + other.terms.grace
-        begin = start
+        begin = start - self._planner.options.cleaning_time
         if self.can_suspend(other, stay, start, now):
-            begin -= self.suspension(other, stay)
+            begin = start - self.suspension(other, stay)
         return begin >= now + other.terms.grace
+
+    def _clean_in_time(self, other: Lease, start: Instant, end: Instant) -> bool:
+        """Whether what the VMs of a lease leave would be clean when it is needed, or they are not there yet."""
+        planner, stay = self._planner, overlapping(other, start, end)
+        if stay is None or stay.phase is Phase.PLANNED:
+            return True
+        return start >= planner.table.now + planner.options.cleaning_time
 
     def find(
         self,
@@ -133,9 +142,10 @@ class Preemption:
         return at - stay.run_start >= planner.threshold(lease, resuming=False)
 
     def suspension(self, lease: Lease, stay: Stay) -> int:
-        """Return how long suspending all VMs of a stay takes."""
+        """Return how long suspending all VMs of a stay takes, and cleaning what they leave."""
         need, options = lease.need, self._planner.options
-        return length(self._planner.table, need, stay.placement, need.suspend_vm, options.exclusion)
+        taken = length(self._planner.table, need, stay.placement, need.suspend_vm, options.exclusion)
+        return taken + options.cleaning_time
 
 
 def overlapping(lease: Lease, start: Instant, end: Instant) -> Stay | None:
