@@ -1,13 +1,22 @@
 """What the chaos runs have found, as scenarios of their own."""
 
+from itertools import pairwise
+
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
-from haizea.model.lease import OnFailure, Reactions
+from haizea.model.events import LeaseOrdered
+from haizea.model.lease import OnFailure, OnGuestShutdown, Reactions
+from haizea.model.orders import LeaseOrder, Requeue, Suspend
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import HOUR, MINUTE, SECOND
 from tests.live.stage import SITE, Stage
 
 FIXED = Care(rules=Rules(learn=False))
+
+
+def _order(stage: Stage, lease: int, order: LeaseOrder) -> None:
+    refused = stage.live.change(lambda change: change.hand_over(LeaseOrdered(change.now, lease, order, "ann")))
+    assert refused is None
 
 
 def test_a_stranger_that_goes_while_no_daemon_runs_is_not_held_room_for() -> None:
@@ -56,3 +65,68 @@ def test_what_was_to_be_lost_until_a_late_boot_is_lost_only_until_the_lease_ends
     stage.cancel(lease)
     rows = stage.store.usage(stage.clock.now() + SECOND, stage.clock.now() + HOUR)
     assert [row for row in rows if row.lease == lease] == []
+
+
+def test_time_that_late_vms_were_to_lose_is_lost_once_however_they_are_late() -> None:
+    """VMs of a lease are late by different spans, the lease is requeued before, and no moment is counted twice."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=3, reactions=Reactions(on_guest_shutdown=OnGuestShutdown.RESTART))
+    stage.after(MINUTE)
+    stage.fate.set_pace("boot", str(HOUR))
+    for vm in (1, 2, 3):
+        stage.fate.act(lease, vm, "shutdown", "ann")
+        stage.platform.advance(stage.clock.now())
+        stage.after(5 * SECOND)
+    stage.after(5 * MINUTE)
+    _order(stage, lease, Requeue())
+    stage.fate.set_pace("boot", "1x")
+    stage.after(10 * MINUTE)
+    runs = sorted([(entry.start, entry.end) for entry in stage.lease(lease).log if entry.kind == "run"])
+    assert len(runs) > 3
+    assert all(end <= following for (_start, end), (following, _end) in pairwise(runs))
+
+
+def test_who_could_not_be_suspended_is_not_taken_to_be_suspended() -> None:
+    """A lease that is to be held when anything fails is held without an image when it cannot be suspended at all."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=4, cpu=400, duration=2 * HOUR, reactions=Reactions(on_failure=OnFailure.HOLD))
+    other = stage.request(vms=4, cpu=400, start=stage.clock.now() + 30 * MINUTE)
+    stage.fate.set_fault("suspend", 1_000)
+    stage.after(35 * MINUTE)
+    assert stage.state(other) == "active"
+    assert stage.state(lease) == "held"
+    assert stage.lease(lease).suspensions == 0
+    assert stage.lease(lease).images is None
+    stage.after(3 * HOUR)
+    assert stage.state(lease) == "held"
+
+
+def test_who_could_not_be_suspended_keeps_its_hosts_where_others_can_go_elsewhere() -> None:
+    """A lease that is to be held when anything fails runs on, on hold, when it cannot be suspended and may stay."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(duration=2 * HOUR, reactions=Reactions(on_failure=OnFailure.HOLD))
+    stage.after(MINUTE)
+    stage.fate.set_fault("suspend", 1_000)
+    _order(stage, lease, Suspend())
+    stage.after(5 * MINUTE)
+    assert stage.state(lease) == "held"
+    assert stage.vms()[lease, 1][0] == "running"
+
+
+def test_who_is_behind_a_lease_that_the_site_is_too_small_for_does_not_wait_for_it() -> None:
+    """Without backfilling nobody overtakes, but a lease that has no room on the empty site holds up nobody."""
+    stage = Stage(care=FIXED, backfilling="off")
+    host = SITE.hosts[0]
+    stage.fate.set_capacity(host.name, Capacity({CPU: 600, MEMORY: 8192}))
+    stage.after(2 * MINUTE)
+    first = stage.request(vms=4, cpu=400, duration=HOUR)
+    large = stage.request(cpu=600)
+    behind = stage.request()
+    stage.after(2 * MINUTE)
+    assert [stage.state(each) for each in (first, large, behind)] == ["active", "queued", "queued"]
+    stage.fate.set_capacity(host.name, host.capacity)
+    stage.after(2 * HOUR)
+    assert [stage.state(each) for each in (first, large, behind)] == ["done", "queued", "done"]
+    stage.fate.set_capacity(host.name, Capacity({CPU: 600, MEMORY: 8192}))
+    stage.after(5 * MINUTE)
+    assert stage.state(large) == "active"

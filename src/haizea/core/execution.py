@@ -218,7 +218,7 @@ class Execution:
         """VMs that were to start late do not start at all: what was noted as lost ahead of time is lost until now."""
         for entry in lease.log:
             if entry.kind == "run" and entry.end > until:
-                entry.end = max(entry.start, until)
+                entry.start, entry.end = min(entry.start, until), until
                 self._desk.touched.add(lease.id)
 
     def split(self, stay: Stay) -> None:

@@ -158,9 +158,19 @@ class Mishaps:
             desk.command(Verb.SUSPEND, stay, desk.left_at(stay))
             return
         lease.retries = 0
+        desk.touched.add(lease.id)
+        on_hold = lease.state is LeaseState.HELD or lease.terms.reactions.on_failure is OnFailure.HOLD
         if self._run_on(stay, reason):
-            return
-        self._wishes.failed(lease, _every(lease), reason)
+            if on_hold:
+                self._wishes.hold(lease, reason, lease.parked or "Haizea")
+        elif on_hold:
+            # Its hosts are somebody else's from now on, and there is no image to be resumed from.
+            self._execution.stop(lease, "lost")
+            self._execution.start_over(lease)
+            desk.free_early(FAR_FUTURE)
+            self._wishes.hold(lease, reason, lease.parked or "Haizea")
+        else:
+            self._wishes.failed(lease, _every(lease), reason)
 
     def _run_on(self, stay: Stay, reason: Reason) -> bool:
         """Let VMs that could not be suspended run until their time is over, if who is in the way can go elsewhere."""
@@ -170,11 +180,7 @@ class Mishaps:
         end = FAR_FUTURE if endless else run_end + desk.planner.shutdown(lease)
         wish = lease.terms.reactions.on_failure
         late = lease.terms.deadline is not None and run_end > lease.terms.deadline
-        if (
-            late
-            or wish in (OnFailure.FAIL, OnFailure.HOLD)
-            or (end > stay.end and not self._repair.can_run_on(stay, end))
-        ):
+        if late or wish is OnFailure.FAIL or (end > stay.end and not self._repair.can_run_on(stay, end)):
             return False
         for other in lease.stays[1:]:
             desk.drop(other)
@@ -182,7 +188,8 @@ class Mishaps:
         desk.log("suspend", stay, stay.run_end, desk.now, "cancelled")
         stay.suspending, stay.phase, stay.due = False, Phase.RUNNING, None
         stay.run_start, stay.run_end = desk.now, run_end
-        desk.enter(lease, LeaseState.ACTIVE)
+        if lease.state is not LeaseState.HELD:
+            desk.enter(lease, LeaseState.ACTIVE)
         if end < stay.end:
             desk.table.release(end, stay.end, stay.placement.held)
             desk.free_early(stay.end)

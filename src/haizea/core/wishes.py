@@ -170,6 +170,7 @@ class Wishes:
             return False
         wait = self._delay(lease.retries)
         lease.retries += 1
+        desk.touched.add(lease.id)
         length = max(stay.run_start - stay.start, lease.need.resume_time)
         desk.notify(lease, f"Resuming lease {lease.id} is tried again. {reason.text}")
         self._repair.extend(stay, desk.now + wait + length, reason)

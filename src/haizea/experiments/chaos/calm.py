@@ -55,7 +55,7 @@ def _wrong(world: World) -> list[str]:
     found += [
         f"{operation.command.verb} of lease {operation.command.lease} is not over"
         for operation in world.live.assembly.operations.all()
-        if operation.late
+        if operation.late and operation.command.id not in world.ledger.busy
     ]
     return found
 

@@ -6,7 +6,7 @@ again under the same key.
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -100,6 +100,11 @@ class Ledger(PretendedPlatform):
     def fate(self) -> Pretence:
         """What happens to it without Haizea's knowing."""
         return self._pretence
+
+    @property
+    def busy(self) -> Collection[int]:
+        """The numbers of the commands that it is still at; what was begun slowly goes on so."""
+        return self._open.keys()
 
     def submit(self, command: CommandRow, /) -> None:
         """Take a command, which must be the same one where it comes again."""
