@@ -48,6 +48,8 @@ from haizea.service.models import (
     ScheduleOut,
     StatusOut,
     TimelineOut,
+    TogetherIn,
+    TogetherOut,
     TokenIn,
     TokenOut,
     UsageLineOut,
@@ -82,6 +84,12 @@ class FakeLeases:
         self.lock = threading.Lock()
         self.pause_s = 0.0
         self.broken = False
+
+    def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
+        """Keep leases that start together, without looking whether they do."""
+        keys = [None if key is None else f"{key}-{number}" for number in range(len(wanted.leases))]
+        asked = zip(wanted.leases, keys, strict=True)
+        return TogetherOut(leases=[self.request(who, lease, key=each) for lease, each in asked])
 
     def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
         """Keep a lease; more than 1000 VMs are refused, more than 100 are over quota."""

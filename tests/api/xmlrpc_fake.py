@@ -34,6 +34,8 @@ from haizea.service.models import (
     ScheduleOut,
     StatusOut,
     TimelineOut,
+    TogetherIn,
+    TogetherOut,
     TokenIn,
     TokenOut,
     UsageOut,
@@ -111,6 +113,12 @@ class Leases:
         self.seen: list[tuple[int, int, Observed]] = []
         self.journal = journal
         self.lock = threading.Lock()
+
+    def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
+        """Keep leases that start together, without looking whether they do."""
+        keys = [None if key is None else f"{key}-{number}" for number in range(len(wanted.leases))]
+        asked = zip(wanted.leases, keys, strict=True)
+        return TogetherOut(leases=[self.request(who, lease, key=each) for lease, each in asked])
 
     def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
         """Keep a lease; one with a VM that is too large is rejected."""

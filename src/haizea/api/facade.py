@@ -31,6 +31,8 @@ from haizea.service.models import (
     ScheduleOut,
     StatusOut,
     TimelineOut,
+    TogetherIn,
+    TogetherOut,
     TokenIn,
     TokenOut,
     UsageOut,
@@ -67,6 +69,9 @@ class Leases(Protocol):
 
     def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
         """Request a lease; the same ``key`` gives the same one. A refused request is a lease in state rejected."""
+
+    def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
+        """Request leases that start together: all of them, or none."""
 
     def list(
         self,

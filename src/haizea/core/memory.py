@@ -176,7 +176,8 @@ def reason_document(reason: Reason) -> Document:
     }
 
 
-def _reason_of(found: Mapping[str, Any]) -> Reason:
+def reason_of(found: Mapping[str, Any]) -> Reason:
+    """Return the reason that a document describes."""
     hosts = tuple([(Cause(cause), number) for cause, number in found["hosts"].items()])
     return Reason(Cause(found["cause"]), found["text"], hosts, tuple(found["leases"]), found["retry_at"])
 
@@ -276,7 +277,7 @@ def _lease_of(found: Mapping[str, Any], desk: Desk) -> Lease:
     lease.started = found["started"]
     lease.ended = found["ended"]
     lease.price = found["price"]
-    lease.reason = None if found["reason"] is None else _reason_of(found["reason"])
+    lease.reason = None if found["reason"] is None else reason_of(found["reason"])
     wait = found["wait"]
     lease.wait = None if wait is None else Wait(Cause(wait[0]), wait[1], wait[2], wait[3])
     lease.over = frozenset(found["over"])

@@ -1,7 +1,5 @@
 """Leases: requesting, listing, showing, cancelling, explaining."""
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 
@@ -11,27 +9,36 @@ from haizea.model.events import CancelRequested, Event, InstanceObserved, LeaseR
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease
-from haizea.runtime.changes import WITHDRAWN, Change
-from haizea.runtime.rows import KeyRow, LeaseFilter, LeaseRow
+from haizea.runtime.changes import Change
+from haizea.runtime.rows import LeaseFilter, LeaseRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, Outdated, Unavailable
 from haizea.service.instants import read_instant
+from haizea.service.keys import Keys, check_key, digest_of, withdrawn
 from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
-from haizea.service.models import ExplainOut, LeaseChangeIn, LeaseOut, LeasePage, LeaseRequestIn, TimelineOut
+from haizea.service.models import (
+    ExplainOut,
+    LeaseChangeIn,
+    LeaseOut,
+    LeasePage,
+    LeaseRequestIn,
+    TimelineOut,
+    TogetherIn,
+    TogetherOut,
+)
 from haizea.service.pictures import rehearse
 from haizea.service.planning import Planning
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
 from haizea.service.terms import changed, terms_of
+from haizea.service.together import Together
 from haizea.service.views import entry_out, past_of, plan_of
 
 ORDERS = ("id", "owner", "state", "type", "submitted", "starts", "ends", "vms", "name", "group")
 LIMIT_MAX = 1_000
-KEY_MAX = 255
-RECENT_MAX = 10_000
 ENTRIES_MAX = 1_000
 
 
@@ -48,8 +55,8 @@ class Leases:
         self._lookup = lookup
         self._planning = planning
         self._zone = zone
-        # Keys of requests that the store may not show yet. Only the loop's thread looks at it.
-        self._recent: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
+        self._keys = Keys(live)
+        self._together = Together(live, lookup, self._keys)
 
     def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
         """Request a lease; the same ``key`` of the same owner gives the same one.
@@ -59,15 +66,14 @@ class Leases:
         live = self._live
         owner = live.accounts.for_whom(who, "lease.request", request.owner, request.group)
         live.accounts.check_priority(who, request.priority)
-        if key is not None and not 0 < len(key) <= KEY_MAX:
-            raise Invalid(f"an idempotency key has 1 to {KEY_MAX} characters", field="key")
-        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        check_key(key)
+        digest = digest_of(request)
 
         def job(change: Change) -> LeaseRow | None:
             if key is not None:
-                known = self._known(change, owner, key, digest)
+                known = self._keys.known(owner, key, digest)
                 row = None if known is None else change.row(known)
-                if row is not None and not _withdrawn(row):
+                if row is not None and not withdrawn(row):
                     return row
             terms = terms_of(request, owner, change.now)
             claims = ScheduledClaims(change.scheduler.desk.leases.values())
@@ -75,8 +81,7 @@ class Leases:
             live.accounts.check_quota(owner, groups, terms, change.now, claims)
             lease = change.new_lease()
             if key is not None:
-                change.transaction.put_key(KeyRow(owner, key, digest, lease, change.now))
-                self._remember((owner, key), digest, lease)
+                self._keys.remember(change, owner, key, digest, lease)
             change.note("lease-requested", who.user, f"Lease {lease} was requested.", lease=lease)
             change.hand_over(LeaseRequested(change.now, lease, terms))
             change.then(lambda: change.row(lease))
@@ -86,33 +91,15 @@ class Leases:
             row = live.change(job)
         except Unavailable:
             if key is not None:
-                self._recent.pop((owner, key), None)
+                self._keys.forget(owner, key)
             raise
         if row is None:
             raise Unavailable("the lease was decided upon, but cannot be read at the moment", retry_after_s=1)
         return self._lookup.shown(who, row)
 
-    def _known(self, change: Change, owner: str, key: str, digest: str) -> int | None:
-        found = self._recent.get((owner, key))
-        if found is None:
-            with reading():
-                kept = self._live.store.key(owner, key)
-            found = None if kept is None else (kept.digest, kept.lease)
-        if found is None:
-            return None
-        if found[0] != digest:
-            raise Conflict(
-                f"the idempotency key was used before, for lease {found[1]}, with another request",
-                code="key-reused",
-                remedy="Use a new key for a new request.",
-                facts={"lease": found[1]},
-            )
-        return found[1]
-
-    def _remember(self, key: tuple[str, str], digest: str, lease: int) -> None:
-        self._recent[key] = digest, lease
-        while len(self._recent) > RECENT_MAX:
-            self._recent.popitem(last=False)
+    def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
+        """Request leases that start together: all of them, or none."""
+        return self._together.request(who, wanted, key=key)
 
     def list(
         self,
@@ -286,9 +273,3 @@ def _unchanged(row: LeaseRow | None, version: int | None) -> None:
             remedy="Look at it again, and decide anew.",
             facts={"version": row.version},
         )
-
-
-def _withdrawn(row: LeaseRow) -> bool:
-    """Whether a lease was taken back because the store could not keep it: then nobody was told that there is one."""
-    reason = row.document["reason"]
-    return row.state == LeaseState.CANCELLED.label and reason is not None and WITHDRAWN in reason["text"]

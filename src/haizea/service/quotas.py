@@ -96,6 +96,27 @@ class ScheduledClaims:
                 )
 
 
+class ClaimsBefore:
+    """Claims, and those of requests that are decided upon together with the one that is checked."""
+
+    def __init__(self, claims: Claims) -> None:
+        """Begin with these claims."""
+        self._claims = claims
+        self._more: list[Claim] = []
+
+    def add(self, lease: int, terms: LeaseTerms) -> None:
+        """Count a request along from now on."""
+        parts = terms.node_count, cpu_of(terms), terms.memory, terms.start, terms.duration
+        self._more.append(Claim(lease, terms.user, terms.group, *parts))
+
+    def unfinished(self, *, owner: str | None = None, group: str | None = None) -> Iterable[Claim]:
+        """Yield the claims of unfinished leases and of the requests."""
+        yield from self._claims.unfinished(owner=owner, group=group)
+        for each in self._more:
+            if (owner is None or each.owner == owner) and (group is None or each.group == group):
+                yield each
+
+
 def claim(row: LeaseRow) -> Claim:
     """Return what a stored lease counts for."""
     terms = terms_of(row.document["terms"])

@@ -236,3 +236,34 @@ def test_waiting_may_take_only_so_long(server: FakeServer, run: Run) -> None:
     outcome = run("lease", "wait", 17, "--time-limit", "0.2s")
     assert outcome.status == 6
     assert "is active, not ended, after 0.2 s" in outcome.err
+
+
+def test_files_are_requested_together(server: FakeServer, run: Run, tmp_path: Path) -> None:
+    """Each file is a request; the answer has a sentence for each, or a row; a key and a reason go along."""
+    server.put("POST", "/v1/leases/together", {"leases": [lease(17), lease(18)]})
+    files = [tmp_path / "a.toml", tmp_path / "b.json"]
+    for file, text in zip(files, (TOML, JSON), strict=True):
+        file.write_text(text, encoding="utf-8")
+    status_, out, err = run("lease", "request-together", *files, "--reason", "cluster", "--key", "k")
+    assert (status_, err) == (0, "")
+    assert [line.partition(" is ")[0] for line in out.splitlines()] == ["Lease 17", "Lease 18"]
+    (asked,) = server.requests("POST", "/v1/leases/together")
+    assert asked.body["reason"] == "cluster"
+    assert [each.get("name") for each in asked.body["leases"]] == ["web", None]
+    assert asked.body["leases"][1]["start"] == "now"
+    listed = run("lease", "request-together", *files, "-o", "csv", "--columns", "id,owner")
+    assert [line.partition(",")[0] for line in listed[1].splitlines()] == ["id", "17", "18"]
+
+
+def test_a_group_that_cannot_be_had_is_told(server: FakeServer, run: Run, tmp_path: Path) -> None:
+    """The refusal is said, with status 1; one file is no group."""
+    file = tmp_path / "a.json"
+    file.write_text(JSON, encoding="utf-8")
+    refusal = problem(409, "together-refused", "not all of the 2 leases can be had together")
+    server.put("POST", "/v1/leases/together", refusal)
+    status_, out, err = run("lease", "request-together", file, file)
+    assert (status_, out) == (1, "")
+    assert "not all of the 2 leases" in err
+    alone = run("lease", "request-together", file)
+    assert alone[0] == 2
+    assert "2 to 50 files" in alone[2]

@@ -29,6 +29,8 @@ from haizea.service.models import (
     Name,
     Text,
     TimelineOut,
+    TogetherIn,
+    TogetherOut,
 )
 
 COLUMNS: Final = "id|type|state|owner|group|name|vms|submitted|starts|ends|version"
@@ -64,6 +66,13 @@ class LeaseRoutes:
         """
         lease = self._leases.request(asked.who, body, key=idempotency_key)
         return Reply(lease, {"location": f"/v1/leases/{lease.id}"})
+
+    def request_together(self, asked: Asked, body: TogetherIn, idempotency_key: Key = None) -> TogetherOut:
+        """All are accepted, or the answer is 409 and none is kept.
+
+        Those without a start of their own are reservations for the first instant at which all of them can be had.
+        """
+        return self._leases.request_together(asked.who, body, key=idempotency_key)
 
     def list_leases(
         self,
@@ -147,6 +156,15 @@ def lease_routes(leases: Leases, lanes: Lanes) -> APIRouter:
         lanes,
         [
             Endpoint("POST", "/v1/leases", on.request_lease, LeaseOut, "Request a lease", examples.LEASE, 201),
+            Endpoint(
+                "POST",
+                "/v1/leases/together",
+                on.request_together,
+                TogetherOut,
+                "Request leases that start together",
+                {"leases": [examples.LEASE, {**examples.LEASE, "id": 18}]},
+                201,
+            ),
             Endpoint("GET", "/v1/leases", on.list_leases, LeasePage, "List leases", page),
             Endpoint("GET", "/v1/leases/{lease}", on.show_lease, LeaseOut, "Show a lease", examples.LEASE),
             Endpoint("PATCH", "/v1/leases/{lease}", on.change_lease, LeaseOut, "Change a lease", examples.LEASE),

@@ -20,6 +20,7 @@ from haizea.service.models import (
     QuotaIn,
     RecurrenceChangeIn,
     RecurrenceIn,
+    TogetherIn,
     TokenIn,
     UserIn,
     WebhookIn,
@@ -90,6 +91,13 @@ _LEASE_METHODS: Final[Sequence[Method]] = (
                               to="key", default=None)),
         "`LeaseOut`; a refused request is a lease in state `rejected`, with the reason",
         "Request a lease.", loop=True,
+    ),
+    Method(
+        "haizea.lease.requesttogether", _MODERN, "leases.request_together", "lease.request",
+        (Parameter("document", Kind.STRUCT, "the requests: `TogetherIn`", model=TogetherIn),
+         Parameter("key", Kind.STRING, "an idempotency key: the same one gives the same leases",
+                   to="key", default=None)),
+        "`TogetherOut`", "Request leases that start together: all of them, or none.", loop=True,
     ),
     Method(
         "haizea.lease.requestxml", _MODERN, "leases.request_xml", "lease.request",

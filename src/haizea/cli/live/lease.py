@@ -47,6 +47,10 @@ class LeaseGroup(LiveGroup):
 
     lazy: ClassVar[Mapping[str, tuple[str, str]]] = {
         "request": ("haizea.cli.live.request:request", "Request a lease."),
+        "request-together": (
+            "haizea.cli.live.request_together:request_together",
+            "Request leases that start together.",
+        ),
         "simulate": ("haizea.cli.live.request:simulate", "Say what would become of a request (a dry run)."),
         "offers": ("haizea.cli.live.request:offers", "Say what could be had instead of what is refused."),
         "cancel": (f"{_ORDERS}:cancel", "Cancel leases, whatever they are doing."),

@@ -126,7 +126,7 @@ def request(
         if view.for_people:
             write("".join(f"{clean(line)}\n" for line in lines))
         else:
-            write(rows_text(view, LEASE if not view.columns else _chosen(view, LEASE), [lease], single=True))
+            write(rows_text(view, LEASE if not view.columns else chosen(view, LEASE), [lease], single=True))
     ctx.exit(status)
 
 
@@ -159,7 +159,7 @@ def offers(ctx: click.Context, /, view: View, hold: bool, **given: Any) -> None:
     if view.for_people:
         write("".join(f"{clean(line)}\n" for line in [*verdict_lines(found["verdict"]), *offer_lines(found["offers"])]))
     elif view.output == "csv" or view.columns:
-        write(rows_text(view, _chosen(view, OFFERS), found["offers"]))
+        write(rows_text(view, chosen(view, OFFERS), found["offers"]))
     else:
         write(rows_text(view, OFFERS, [found], single=True))
     ctx.exit(0 if found["offers"] or found["verdict"]["accepted"] else REFUSED)
@@ -173,7 +173,7 @@ def _verdict(client: Any, document: Mapping[str, Any], view: View) -> int:
             rows = [[column.text(value_at(each, column.path)) for column in AFFECTED] for each in found["affected"]]
             write(f"\nOther leases that it would change:\n{table(rows, AFFECTED)}")
     else:
-        write(rows_text(view, _chosen(view, VERDICT), [found], single=True))
+        write(rows_text(view, chosen(view, VERDICT), [found], single=True))
     return 0 if found["accepted"] else REFUSED
 
 
@@ -188,7 +188,8 @@ def _alternatives(client: Any, document: Mapping[str, Any], lease: Mapping[str, 
         return []
 
 
-def _chosen(view: View, columns: tuple[Column, ...]) -> list[Column]:
+def chosen(view: View, columns: tuple[Column, ...]) -> list[Column]:
+    """Return the columns that are wanted, all where nothing is said."""
     known = {column.name: column for column in columns}
     return [known.get(name, Column(name, name)) for name in view.columns or known]
 
