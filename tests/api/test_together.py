@@ -94,6 +94,19 @@ def test_nobody_gives_way_to_those_who_can_wait(tmp_path: Path) -> None:
     scenario(play, tmp_path)
 
 
+def test_images_are_brought_before_they_start(tmp_path: Path) -> None:
+    """Nothing has to end, but images have to be transferred: all start when those can be at the hosts."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        image = {"id": "disk", "size": 4096}
+        made = (await ask(client, wanted(1, software=image), wanted(2, software=image))).json()["leases"]
+        (start,) = {lease["starts"] for lease in made}
+        late = datetime.fromisoformat(start) - datetime.fromisoformat(made[0]["submitted"])
+        assert timedelta(minutes=1) <= late <= timedelta(hours=2)
+
+    scenario(play, tmp_path, "general.lease-preparation=imagetransfer")
+
+
 def test_a_group_that_fits_nowhere_is_refused(tmp_path: Path) -> None:
     """Five hosts at once are more than there are, each lease by itself would fit; and one alone is no group."""
 

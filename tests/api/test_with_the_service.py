@@ -21,9 +21,9 @@ ONE = {"nodes": [{"count": 1, "resources": {"CPU": 100, "Memory": 512}}], "durat
 Play = Callable[[httpx.AsyncClient, str], Awaitable[None]]
 
 
-def scenario(play: Play, tmp_path: Path) -> None:
+def scenario(play: Play, tmp_path: Path, *sets: str) -> None:
     """Play a scenario against a site of four hosts, as its administrator, over a Unix socket."""
-    settings = load(sets=("store.url=memory:", "server.webhook-networks=127.0.0.0/8"), environ={})
+    settings = load(sets=("store.url=memory:", "server.webhook-networks=127.0.0.0/8", *sets), environ={})
     warnings: list[str] = []
     parts = build(settings, warn=warnings.append)
     path = tmp_path / "haizea.sock"

@@ -316,6 +316,7 @@ PAIRS = {
     "Schedule": "ScheduleOut", "Sample": "SampleOut", "Calendar": "CalendarOut", "UsageLine": "UsageLineOut",
     "Usage": "UsageOut", "User": "UserOut", "Group": "GroupOut", "Token": "TokenOut", "Quota": "QuotaOut",
     "Webhook": "WebhookOut", "Occurrence": "OccurrenceOut", "Recurrence": "RecurrenceOut",
+    "Together": "TogetherOut",
     "Status": "StatusOut", "Policy": "PolicyOut", "Explanation": "ExplainOut", "Sooner": "SoonerOut",
 }  # fmt: skip
 ORDER_PAIRS = {

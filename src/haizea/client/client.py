@@ -69,13 +69,13 @@ class Client(OrderCalls):
     def request_together(
         self, requests: Iterable[Mapping[str, Any]], *, reason: str = "", key: str | None = None
     ) -> list[shapes.Lease]:
-        """Request leases that start together; refused with ``Refused`` unless all of them can be had.
+        """Request leases that start together; refused with ``ClientError`` unless all of them can be had.
 
         ``key`` is as for :meth:`request_lease`.
         """
         body = {"leases": [dict(request) for request in requests], "reason": reason}
         found = self._document("POST", "/v1/leases/together", body=body, key=key or _new_key())
-        return cast("list[shapes.Lease]", found["leases"])
+        return cast("shapes.Together", found)["leases"]
 
     def leases(
         self,

@@ -17,7 +17,7 @@ from haizea.core.scheduler import Scheduler
 from haizea.model.events import CancelRequested, Event, LeaseRequested, TimePassed
 from haizea.model.lease import LeaseState, LeaseTerms
 from haizea.model.reason import Cause, Reason
-from haizea.model.units import FAR_FUTURE, Instant
+from haizea.model.units import FAR_FUTURE, MINUTE, Instant
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import LeaseRow
 from haizea.service.errors import Conflict, Unavailable
@@ -223,6 +223,9 @@ class Together:
                 return last
             if refusal.reason.retry_at is not None:
                 heappush(candidates, refusal.reason.retry_at)
+            elif refusal.reason.cause is Cause.PREPARATION:
+                # Until images are there nothing has to end.
+                heappush(candidates, soonest + max(MINUTE, 2 * (last - soonest)))
         return None
 
 

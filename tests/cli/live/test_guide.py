@@ -17,7 +17,7 @@ FILES = re.findall(r"```toml\n# (\S+)\n(.*?)```", GUIDE, re.DOTALL)
 def test_there_are_examples() -> None:
     """The patterns above find what they look for."""
     assert len(EXAMPLES) > 30
-    assert [name for name, _ in FILES] == ["class.toml"]
+    assert [name for name, _ in FILES] == ["class.toml", "head.toml", "workers.toml"]
 
 
 def test_examples_are_understood(server: FakeServer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
