@@ -48,8 +48,6 @@ from haizea.service.models import (
     ScheduleOut,
     StatusOut,
     TimelineOut,
-    TogetherIn,
-    TogetherOut,
     TokenIn,
     TokenOut,
     UsageLineOut,
@@ -60,6 +58,7 @@ from haizea.service.models import (
     WebhookIn,
     WebhookOut,
 )
+from haizea.service.order_models import TogetherIn, TogetherOut
 from haizea.service.principal import Principal, Role
 from tests.api.fake_orders import FakeHostDesk, FakeLeaseDesk, FakeScheduling, FakeVMs, FakeWhatIf
 from tests.api.fake_recurrences import FakeRecurrences

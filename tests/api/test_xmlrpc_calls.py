@@ -39,7 +39,6 @@ from haizea.service.models import (
     QuotaIn,
     RecurrenceChangeIn,
     RecurrenceIn,
-    TogetherIn,
     TokenIn,
     UserIn,
     WebhookIn,
@@ -63,6 +62,7 @@ from haizea.service.order_models import (
     ResizeIn,
     RestartIn,
     ShortenIn,
+    TogetherIn,
     WhatIfIn,
 )
 from haizea.service.planning import Planning

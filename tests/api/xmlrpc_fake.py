@@ -34,8 +34,6 @@ from haizea.service.models import (
     ScheduleOut,
     StatusOut,
     TimelineOut,
-    TogetherIn,
-    TogetherOut,
     TokenIn,
     TokenOut,
     UsageOut,
@@ -45,6 +43,7 @@ from haizea.service.models import (
     WebhookIn,
     WebhookOut,
 )
+from haizea.service.order_models import TogetherIn, TogetherOut
 from haizea.service.principal import Principal, Role
 from haizea.workloads.times import parse_duration
 from tests.api.fake_orders import FakeHostDesk, FakeLeaseDesk, FakeScheduling, FakeVMs, FakeWhatIf

@@ -316,7 +316,6 @@ PAIRS = {
     "Schedule": "ScheduleOut", "Sample": "SampleOut", "Calendar": "CalendarOut", "UsageLine": "UsageLineOut",
     "Usage": "UsageOut", "User": "UserOut", "Group": "GroupOut", "Token": "TokenOut", "Quota": "QuotaOut",
     "Webhook": "WebhookOut", "Occurrence": "OccurrenceOut", "Recurrence": "RecurrenceOut",
-    "Together": "TogetherOut",
     "Status": "StatusOut", "Policy": "PolicyOut", "Explanation": "ExplainOut", "Sooner": "SoonerOut",
 }  # fmt: skip
 ORDER_PAIRS = {
@@ -324,7 +323,7 @@ ORDER_PAIRS = {
     "Maintenance": "MaintenanceOut", "Maintenances": "MaintenancesOut", "Scheduler": "SchedulerOut",
     "Difference": "DifferenceOut", "HostDifference": "HostDifferenceOut", "Reconciled": "ReconciledOut",
     "Diff": "DiffOut",
-    "Figures": "FiguresOut", "WhatIf": "WhatIfOut",
+    "Together": "TogetherOut", "Figures": "FiguresOut", "WhatIf": "WhatIfOut",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Self, cast
 from haizea.client import shapes
 from haizea.client.addresses import Address, parse_address
 from haizea.client.calls import Calls, part
+from haizea.client.order_shapes import Together
 from haizea.client.orders import OrderCalls
 
 TIMEOUT_S: Final = 30.0
@@ -75,7 +76,7 @@ class Client(OrderCalls):
         """
         body = {"leases": [dict(request) for request in requests], "reason": reason}
         found = self._document("POST", "/v1/leases/together", body=body, key=key or _new_key())
-        return cast("shapes.Together", found)["leases"]
+        return cast("Together", found)["leases"]
 
     def leases(
         self,

@@ -142,3 +142,9 @@ class WhatIf(TypedDict):
     affected: list[Affected]
     requests: list[Lease]
     complete: bool
+
+
+class Together(TypedDict):
+    """Leases that start together, in the order in which they were asked for."""
+
+    leases: list[Lease]

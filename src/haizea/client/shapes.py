@@ -334,12 +334,6 @@ class Quota(TypedDict):
     used_core_hours: float
 
 
-class Together(TypedDict):
-    """Leases that start together, in the order in which they were asked for."""
-
-    leases: list[Lease]
-
-
 class Occurrence(TypedDict):
     """One of a recurring reservation, and what became of it."""
 

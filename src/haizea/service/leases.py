@@ -25,9 +25,8 @@ from haizea.service.models import (
     LeasePage,
     LeaseRequestIn,
     TimelineOut,
-    TogetherIn,
-    TogetherOut,
 )
+from haizea.service.order_models import TogetherIn, TogetherOut
 from haizea.service.pictures import rehearse
 from haizea.service.planning import Planning
 from haizea.service.principal import Principal

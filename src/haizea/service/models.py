@@ -75,17 +75,6 @@ class LeaseRequestIn(Input):
     extra: Annotated[dict[Name, Text], Field(max_length=64)] = {}
 
 
-class TogetherIn(Input):
-    """Leases that start together, or not at all.
-
-    Those with a start or a deadline of their own keep it. The others are reserved for the first instant at which there
-    is room for all of them; where one of them is to start ``now``, for now or never.
-    """
-
-    leases: Annotated[list[LeaseRequestIn], Field(min_length=2, max_length=50)]
-    reason: Text = ""
-
-
 class Answer(BaseModel):
     """What clients get."""
 
@@ -461,12 +450,6 @@ class QuotaOut(QuotaIn):
 
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-
-
-class TogetherOut(Answer):
-    """Leases that start together, in the order in which they were asked for."""
-
-    leases: list[LeaseOut]
 
 
 class RecurrenceIn(Input):

@@ -330,3 +330,20 @@ class OutcomeOut(Answer):
     affected: list[AffectedOut]
     left: list[int]
     notes: list[str]
+
+
+class TogetherIn(Input):
+    """Leases that start together, or not at all.
+
+    Those with a start or a deadline of their own keep it. The others are reserved for the first instant at which there
+    is room for all of them; where one of them is to start ``now``, for now or never.
+    """
+
+    leases: Annotated[list[LeaseRequestIn], Field(min_length=2, max_length=50)]
+    reason: Text = ""
+
+
+class TogetherOut(Answer):
+    """Leases that start together, in the order in which they were asked for."""
+
+    leases: list[LeaseOut]

@@ -25,7 +25,8 @@ from haizea.service.instants import iso
 from haizea.service.keys import Keys, check_key, digest_of, withdrawn
 from haizea.service.live import Live
 from haizea.service.lookup import Lookup
-from haizea.service.models import LeaseRequestIn, TogetherIn, TogetherOut
+from haizea.service.models import LeaseRequestIn
+from haizea.service.order_models import TogetherIn, TogetherOut
 from haizea.service.pictures import affected, picture
 from haizea.service.principal import Principal
 from haizea.service.quotas import ClaimsBefore, ScheduledClaims

@@ -29,9 +29,8 @@ from haizea.service.models import (
     Name,
     Text,
     TimelineOut,
-    TogetherIn,
-    TogetherOut,
 )
+from haizea.service.order_models import TogetherIn, TogetherOut
 
 COLUMNS: Final = "id|type|state|owner|group|name|vms|submitted|starts|ends|version"
 

@@ -20,11 +20,11 @@ from haizea.service.models import (
     QuotaIn,
     RecurrenceChangeIn,
     RecurrenceIn,
-    TogetherIn,
     TokenIn,
     UserIn,
     WebhookIn,
 )
+from haizea.service.order_models import TogetherIn
 
 WAIT_S_MAX: Final = 25.0
 """Longest time that a call waits for news, in seconds."""
