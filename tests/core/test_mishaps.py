@@ -123,6 +123,16 @@ def test_a_resumption_that_fails_again_and_again_starts_over() -> None:
     assert play.lease(1).delivered == 60 * MINUTE
 
 
+def test_a_resume_that_fails_at_once_is_kept_as_tried() -> None:
+    """How often it was tried is to be written down even where nothing else has changed."""
+    play = suspended(40)
+    assert play.state(1) is S.RESUMING
+    play.scheduler.desk.touched.clear()
+    failed(play, "resume")
+    assert (play.state(1), play.lease(1).retries) == (S.RESUMING, 1)
+    assert 1 in play.scheduler.desk.touched
+
+
 @pytest.mark.parametrize(("rule", "state"), [(Overdue.CANCEL, S.CANCELLED), (Overdue.FORCE, S.DONE)])
 def test_what_is_overdue_for_too_long_is_broken_off(rule: Overdue, state: LeaseState) -> None:
     """By the site's choice the operation is taken to have failed, or the lease is cancelled."""
