@@ -5,9 +5,10 @@ from itertools import pairwise
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
 from haizea.model.events import LeaseOrdered
-from haizea.model.lease import OnFailure, OnGuestShutdown, Reactions
+from haizea.model.lease import Constraints, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.orders import LeaseOrder, Requeue, Suspend
 from haizea.model.resources import CPU, MEMORY, Capacity
+from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
 from tests.live.stage import SITE, Stage
 
@@ -130,3 +131,18 @@ def test_who_is_behind_a_lease_that_the_site_is_too_small_for_does_not_wait_for_
     stage.fate.set_capacity(host.name, Capacity({CPU: 600, MEMORY: 8192}))
     stage.after(5 * MINUTE)
     assert stage.state(large) == "active"
+
+
+def test_a_host_that_is_enabled_on_the_platform_while_no_daemon_runs_is_used_again() -> None:
+    """That a host was found disabled is not kept for what somebody has ordered here."""
+    stage = Stage(care=FIXED)
+    name = SITE.hosts[0].name
+    stage.fate.act_on_host(name, "disable")
+    stage.platform.advance(stage.clock.now())
+    stage.after(2 * MINUTE)
+    assert stage.live.scheduler.desk.hosts.states[0] == HostState.DISABLED
+    stage.fate.act_on_host(name, "enable")
+    stage.fate.news()
+    stage.restart()
+    stage.after(2 * MINUTE)
+    assert stage.live.scheduler.desk.hosts.usable() == stage.live.scheduler.desk.hosts.labelled(Constraints())

@@ -228,16 +228,13 @@ class Reconciler:
 
     def _host_states(self, now: Instant, hosts: Sequence[HostSeen], known: int) -> list[HostObserved]:
         """Return what has become of hosts since they were looked at last; ``known`` are there, or will be at once."""
-        states = self._scheduler.desk.hosts.states
+        # What an administrator has ordered is not contradicted by a host that works.
+        observed = self._scheduler.desk.hosts.observed
         found = []
         for one in hosts:
             if not 0 <= one.host < known:
                 continue
-            # What an administrator has ordered is not contradicted by a host that works.
-            before = self._hosts.get(one.host)
-            if before is None:
-                lost = one.host < len(states) and states[one.host] in (HostState.DOWN, HostState.SUSPECT)
-                before = states[one.host] if lost else HostState.UP
+            before = self._hosts.get(one.host) or observed.get(one.host, HostState.UP)
             if one.state is not before:
                 found.append(HostObserved(now, one.host, one.state))
             self._hosts[one.host] = one.state
