@@ -14,12 +14,13 @@ from haizea.config.settings import Settings
 from haizea.live.clock import LiveClock, Scale
 from haizea.live.engine import Engine
 from haizea.live.engine import Settings as EngineSettings
+from haizea.live.mailbox import Mailbox
 from haizea.model.events import CancelRequested, LeaseRequested, Observed
 from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import HOUR, MINUTE, Instant
 from haizea.runtime.changes import Change
-from haizea.runtime.ports import HostSeen, Report, Said, Seen, Shown, Stranger
+from haizea.runtime.ports import HostSeen, Progress, Report, Said, Seen, Shown, Stranger
 from haizea.runtime.rows import CommandRow, LeaseFilter
 from haizea.runtime.store import Deposed, StoreUnavailable
 from haizea.service.measures import Measures
@@ -324,3 +325,15 @@ def test_who_waits_when_the_loop_ends_is_told_at_once(made: Made) -> None:
         made.request()
     assert time.monotonic() - begun < 5
     assert isinstance(made.engine.failure, AssertionError)
+
+
+def test_how_far_something_is_can_be_seen_until_it_is_over() -> None:
+    """A platform tells how far a transfer is; the last word counts, and nothing is left of it when it is over."""
+    waker: list[None] = []
+    mailbox = Mailbox(lambda: waker.append(None))
+    mailbox.put(Progress(4, "transfer", 7, 100))
+    mailbox.put(Progress(4, "transfer", 7, 420))
+    assert mailbox.progress == {7: ("transfer", 420)}
+    assert (mailbox.due(0), waker) == ([], [])
+    mailbox.put(Report(4, "transfer", 7, ""))
+    assert mailbox.progress == {}

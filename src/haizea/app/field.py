@@ -86,6 +86,10 @@ class LiveField(RulesOf):
         """Return what was measured of a host."""
         return self._engine.look(lambda _change: self._engine.estimates.of(host))
 
+    def progress(self, lease: int, /) -> tuple[str, int] | None:
+        """Return how far an operation of a lease is."""
+        return self._engine.progress.get(lease)
+
 
 class NoField(RulesOf):
     """The world outside of a daemon that stands by, which has nothing to do with it: it refuses whatever is asked."""
@@ -117,6 +121,10 @@ class NoField(RulesOf):
     def estimates(self, host: int, /) -> Sequence[Estimate]:
         """Return nothing: who leads has measured."""
         return ()
+
+    def progress(self, lease: int, /) -> tuple[str, int] | None:
+        """Return nothing: who leads is told."""
+        return None
 
 
 def _shown(settings: Settings) -> dict[str, Any]:

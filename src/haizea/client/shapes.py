@@ -87,6 +87,7 @@ class Lease(TypedDict):
     preemptions: int
     requeued: int
     version: int
+    progress: str
 
 
 class LeasePage(TypedDict):

@@ -55,6 +55,7 @@ class Engine:
         self.scheduler = self.assembly.scheduler
         self.keeper = self.assembly.keeper
         self.estimates = self.assembly.estimates
+        self.progress = self.assembly.mailbox.progress
         self.chores = self.assembly.chores
         self._platform = platform
         self._warn = warn

@@ -14,16 +14,23 @@ TAKEN_MAX = 1_000
 class Mailbox:
     """Reports and sightings in the order in which they came. Any thread may put something in.
 
-    ``hosts_seen`` is called with what is said of hosts when it is handed over.
+    ``hosts_seen`` is called with what is said of hosts when it is handed over. ``progress`` has, by lease, which of its
+    operations that take long is how far, in thousandths; what is over is not in it.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._waiting: deque[Said] = deque()
+        self.progress: dict[int, tuple[str, int]] = {}
         self.hosts_seen: Callable[[int, HostState], None] = lambda _host, _state: None
 
     def put(self, said: Said) -> None:
         """Put something in."""
+        if isinstance(said, Progress):
+            self.progress[said.lease] = said.verb, said.permille
+            return
+        if isinstance(said, Report):
+            self.progress.pop(said.lease, None)
         self._waiting.append(said)
         self._wake()
 

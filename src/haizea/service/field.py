@@ -43,6 +43,9 @@ class Field(Protocol):
     def estimates(self, host: int, /) -> Sequence[Estimate]:
         """Return what was measured of a host."""
 
+    def progress(self, lease: int, /) -> tuple[str, int] | None:
+        """Return which operation of a lease that takes long is how far, in thousandths; None where there is none."""
+
     def rules(self, changes: Mapping[str, str], /) -> Rules:
         """Return the rules in force with changes to what is configured.
 

@@ -1,7 +1,7 @@
 """Leases: requesting, listing, showing, cancelling, explaining."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 
 from haizea.core.scheduler import Scheduler
 from haizea.live.records import lease_row
@@ -48,8 +48,16 @@ TYPES = tuple(kind.value for kind in LeaseType)
 class Leases:
     """The verbs of leases."""
 
-    def __init__(self, live: Live, lookup: Lookup, planning: Planning, zone: tzinfo = UTC) -> None:
-        """``zone`` is what times of 1.x clients are in."""
+    def __init__(
+        self,
+        live: Live,
+        lookup: Lookup,
+        planning: Planning,
+        zone: tzinfo,
+        progress: Callable[[int], tuple[str, int] | None],
+    ) -> None:
+        """``zone`` is what times of 1.x clients are in; ``progress`` says which operation of a lease is how far."""
+        self._progress = progress
         self._live = live
         self._lookup = lookup
         self._planning = planning
@@ -142,8 +150,13 @@ class Leases:
         return LeasePage(total=total, limit=limit, offset=offset, items=[self._lookup.shown(who, row) for row in rows])
 
     def show(self, who: Principal, lease: int) -> LeaseOut:
-        """Return a lease."""
-        return self._lookup.show(who, lease)
+        """Return a lease, and how far what takes long with it is."""
+        shown = self._lookup.show(who, lease)
+        under_way = self._progress(lease)
+        if under_way is None:
+            return shown
+        verb, permille = under_way
+        return shown.model_copy(update={"progress": f"{verb} {permille / 10:.0f} %"})
 
     def explain(self, who: Principal, lease: int) -> ExplainOut:
         """Return why a lease is where it is, when it is expected to start, and what could be had instead."""

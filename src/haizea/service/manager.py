@@ -39,7 +39,7 @@ class Manager:
         """``zone`` is what times of 1.x clients are in."""
         lookup = Lookup(live, zone)
         self.planning = Planning(live, lookup)
-        self.leases = Leases(live, lookup, self.planning, zone)
+        self.leases = Leases(live, lookup, self.planning, zone, field.progress)
         orders = Orders(live)
         self.lease_desk = LeaseDesk(live, lookup, orders)
         self.recurrences = Recurrences(live)

@@ -159,6 +159,7 @@ class LeaseOut(Answer):
     preemptions: int
     requeued: int
     version: int
+    progress: str = ""
 
 
 class Page(Answer):

@@ -67,6 +67,7 @@ LEASE: Final = (
     Column("group", "group"),
     Column("type", "type"),
     Column("state", "state"),
+    Column("progress", "progress"),
     Column("reason", "reason.text"),
     Column("could_start", "reason.retry_at", at),
     Column("VMs", "nodes", nodes_of),
