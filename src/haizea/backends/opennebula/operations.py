@@ -124,7 +124,7 @@ def next_step(aim: Aim, vm: Machine | None, past: Past, now: float, rules: Rules
     """Return what is to be done next for a VM to become as it should be; None for a VM is that there is none."""
     place = Place.DONE if vm is None else look(vm).place
     if vm is None or place is Place.DONE:
-        return _gone(aim)
+        return _gone(aim, past, rules)
     if past.refused is not None and now - past.refused > rules.patience:
         return Failed(f"OpenNebula has refused it for {rules.patience:g} s: {past.error}")
     if place is Place.MOVING:
@@ -138,9 +138,11 @@ def next_step(aim: Aim, vm: Machine | None, past: Past, now: float, rules: Rules
     return step
 
 
-def _gone(aim: Aim) -> Step:
+def _gone(aim: Aim, past: Past, rules: Rules) -> Step:
     if aim.goal in _ENDS or aim.goal is Goal.REMAKE:
         return DONE
+    if past.times(Call.MAKE) >= rules.tries:
+        return Failed(f"it was made {rules.tries} times, and is gone each time")
     return Call.MAKE if aim.goal is Goal.START else Failed("OpenNebula has no such VM any more")
 
 
@@ -188,6 +190,8 @@ def _to_run(aim: Aim, vm: Machine, place: Place, past: Past, rules: Rules) -> St
     if place is Place.UNKNOWN:
         if aim.goal is Goal.RESUME and past.call is None:
             return WAIT
+        if not here and past.times(Call.RECREATE) >= rules.tries:
+            return Failed(f"nothing is heard of it, and it could not be made anew{_because(vm)}")
         return Call.RESUME if here else Call.RECREATE
     if past.times(Call.RESUME) >= rules.tries:
         return Failed(f"it could not be resumed{_because(vm)}")
