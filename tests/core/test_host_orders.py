@@ -32,6 +32,8 @@ from haizea.model.resources import Capacity
 from haizea.model.site import Host, HostState, Site
 from haizea.model.units import HOUR, MINUTE
 from haizea.plan.options import Migration
+from haizea.service.pictures import picture, rehearse
+from haizea.service.whatif import run_ahead
 from tests.core.ordering import Ordering
 from tests.core.play import VM, site
 
@@ -323,15 +325,20 @@ def test_a_rehearsal_tells_who_is_affected_and_changes_nothing() -> None:
     play.ask(1)
     play.ask(2, minutes=30)
     play.go(10)
-    found = play.scheduler.rehearse(LeaseOrdered(play.scheduler.desk.now, 1, Terminate()))
-    assert [(one.lease, one.before and one.before.start, one.after.start) for one in found.changes] == [
+    before = picture(play.scheduler)
+    found = rehearse(play.scheduler, [LeaseOrdered(play.scheduler.desk.now, 1, Terminate())])
+    after = picture(found.scheduler)
+    assert [
+        (number, look.start, after[number].start if number in after else None) for number, look in before.items()
+    ] == [
         (1, 0, None),
         (2, 60 * MINUTE, 10 * MINUTE),
     ]
+    assert found.retired.keys() == {1}
     assert (play.stays(1), play.stays(2)) == ([(0, 60)], [(60, 90)])
-    refused = play.scheduler.rehearse(LeaseOrdered(play.scheduler.desk.now, 1, Last(1)))
+    refused = rehearse(play.scheduler, [LeaseOrdered(play.scheduler.desk.now, 1, Last(1))])
     assert refused.refusal is not None
-    assert refused.changes == ()
+    assert picture(refused.scheduler) == before
 
 
 @pytest.mark.parametrize(("event", "ended"), [(None, 60), (MarkDown(), None)])
@@ -342,7 +349,6 @@ def test_a_what_if_runs_a_copy_ahead(event: MarkDown | None, ended: int | None) 
     play.go(10)
     now = play.scheduler.desk.now
     events = [] if event is None else [HostOrdered(now, 0, event)]
-    found = play.scheduler.what_if(events, now + 5 * HOUR)
-    fate = found.fates[0]
+    fate = run_ahead(play.scheduler.copy(), events, None, now + 5 * HOUR).fates[1]
     assert fate.ended == (None if ended is None else ended * MINUTE)
     assert play.stays(1) == [(0, 60)]

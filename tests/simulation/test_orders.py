@@ -18,6 +18,7 @@ from haizea.model.events import Event, LeaseRequested, TimePassed
 from haizea.model.lease import LeaseState
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.slottable import Reservation
+from haizea.service.pictures import rehearse
 from tests.simulation.made_up import World
 from tests.simulation.ordered import Aimed, ordered_worlds
 
@@ -46,7 +47,7 @@ class Watched:
         before = json.dumps(scheduler.remember())
         refusal = None
         if not isinstance(event, TimePassed | LeaseRequested):
-            rehearsed = scheduler.rehearse(event)
+            rehearsed = rehearse(scheduler, [event])
             assert json.dumps(scheduler.remember()) == before, "a rehearsal has changed something"
             refusal = rehearsed.refusal
         effects = scheduler.handle(event)

@@ -12,13 +12,11 @@ from collections import deque
 
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
-from haizea.core.reasons import impossible
-from haizea.model.lease import LeaseState, LeaseTerms
+from haizea.core.reasons import never
+from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
-from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Wait
-from haizea.plan.need import Need
 from haizea.plan.options import Migration
 
 
@@ -33,8 +31,6 @@ class Backfilling:
         # How many leases were left in the queue when it was looked at last, and what the schedule was like then.
         self._looked_at = 0
         self._seen: tuple[int, int] | None = None
-        # Which lease was found last to have room on which site.
-        self._fits: tuple[Site, LeaseTerms, Need] | None = None
 
     def forget(self) -> None:
         """Look at the whole queue next time: everything has changed."""
@@ -93,20 +89,9 @@ class Backfilling:
             if lease.wait is None:
                 lease.wait = Wait(Cause.RESERVED, desk.now, free, 0)
                 desk.touched.add(lease.id)
-            if self._may_fit(lease):
+            if never(desk, lease) is None:
                 return
             first += 1
-
-    def _may_fit(self, lease: Lease) -> bool:
-        """Whether the site as it is now has room for a lease when nothing else is there."""
-        site, terms, need = self._desk.site, lease.terms, lease.need
-        fits = self._fits
-        if fits is not None and fits[0] is site and fits[1] is terms and fits[2] is need:
-            return True
-        if impossible(self._desk, lease) is not None:
-            return False
-        self._fits = site, terms, need
-        return True
 
     def _serve(self) -> None:
         """Look at every lease in the queue that may have got a chance."""

@@ -11,7 +11,7 @@ from haizea.core.alarms import Alarms
 from haizea.core.claims import Claims
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
-from haizea.model.lease import LeaseState
+from haizea.model.lease import Constraints, LeaseState
 from haizea.model.rates import Rates
 from haizea.model.reason import Reason
 from haizea.model.site import Site
@@ -19,7 +19,7 @@ from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.hosts import Hosts
 from haizea.plan.images import Images, Transfer, TransferState
 from haizea.plan.lease import Entry, Lease, Phase, Stay
-from haizea.plan.need import Needs
+from haizea.plan.need import Need, Needs
 from haizea.plan.operations import HostsOf, hosts_of
 from haizea.plan.options import Options
 from haizea.plan.planner import Planner
@@ -75,7 +75,8 @@ class Desk:
     leases hold, ``pauses`` says why scheduling or intake is paused, where it is. ``real`` is the site without what
     was ordered about it: ``overcommitted`` has the percents of what hosts have that are planned with, ``labels``
     those that hosts were given; ``resited`` is set once hosts have come or gone. ``touched`` are the leases of which
-    the present event has changed anything, for whoever keeps a record of them.
+    the present event has changed anything, for whoever keeps a record of them. ``impossible`` is why leases of a
+    kind could not run even on the empty site, as far as that was asked.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Desk:
         self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
         self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
         self.leases: dict[int, Lease] = {}
+        self.impossible: dict[tuple[Need, Constraints], Reason | None] = {}
         self.claims = Claims(self.table)
         self.units = Units(self.table, self.hosts, self.planner.mapper, self.leases, self.claims.placements)
         self.needs = Needs(self.table, options, self.units.suit)
@@ -274,6 +276,10 @@ class Desk:
             elif thing.timer == timer and thing.state is not TransferState.OVER:
                 return thing
         return None
+
+    def first_timer(self) -> Instant:
+        """Return when something was or is to happen first, unless it was put off since: nothing is before that."""
+        return self._timers[0][0] if self._timers else FAR_FUTURE
 
     def next_instant(self) -> Instant | None:
         """Return when something is to happen next."""

@@ -47,7 +47,7 @@ class Sizes:
         desk = self._desk
         need = desk.needs.of(terms)
         thought = Lease(lease.id, terms, need, lease.submitted, lease.order)
-        never = reasons.impossible(desk, thought)
+        never = reasons.never(desk, thought)
         if never is not None:
             raise Refusal(never)
         return need

@@ -21,8 +21,6 @@ from haizea.model.resources import Capacity
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase
 
-WINDOW_HOSTS_MAX = 100_000
-
 
 class Maintenance:
     """Keeps what is claimed of hosts up to date, and has leases leave for it."""

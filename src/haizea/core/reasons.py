@@ -20,6 +20,7 @@ NOT_PREPARED: Final = Reason(Cause.PREPARATION, "Its disk images cannot be at th
 _LEASES_NAMED = 5
 _LEASES_LOOKED_AT = 20_000
 _PROBES_MAX = 200
+_IMPOSSIBLE_MAX = 100_000
 
 
 def instant(at: Instant) -> str:
@@ -137,6 +138,16 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
     return Reason(
         Cause.TOO_SMALL, text + (": " + ", ".join(details) if details else "") + ".", tuple(c for c in counts if c[1])
     )
+
+
+def never(desk: Desk, lease: Lease) -> Reason | None:
+    """Return what :func:`impossible` says, which is found out once for all leases that are alike."""
+    known, key = desk.impossible, (lease.need, lease.terms.constraints)
+    if key not in known:
+        if len(known) > _IMPOSSIBLE_MAX:
+            known.clear()
+        known[key] = impossible(desk, lease)
+    return known[key]
 
 
 def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason:

@@ -43,12 +43,11 @@ from haizea.model.events import (
     TimePassed,
     WishesChanged,
 )
-from haizea.model.lease import Constraints, LeaseState, LeaseTerms, LeaseType
+from haizea.model.lease import LeaseState, LeaseTerms, LeaseType
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease
-from haizea.plan.need import Need
 from haizea.plan.options import Options
 
 if TYPE_CHECKING:
@@ -56,9 +55,7 @@ if TYPE_CHECKING:
     from haizea.core.administration import Administration
     from haizea.core.outlook import Prospect
     from haizea.core.queueing import Queueing
-    from haizea.core.rehearsal import Forecast, Rehearsal
 
-_POSSIBLE_MAX: Final = 100_000
 _ADMINISTERED: Final = (
     LeaseOrdered,
     HostOrdered,
@@ -110,7 +107,6 @@ class Scheduler:
         self._arrived: list[Lease] = []
         self._order = 0
         self._on_trial = False
-        self._possible: dict[tuple[Need, Constraints], Reason | None] = {}
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._time_passed,
             LeaseRequested: self._lease_requested,
@@ -133,9 +129,9 @@ class Scheduler:
         """
         if event.at < self.desk.now and isinstance(event, ClockJumped) and event.by < 0:
             self._behind = True
-        gap = event.at - self.desk.now
+        gap, most = event.at - self.desk.now, self.desk.options.lateness_max
         effects = self._effects_at(event.at)
-        if gap > self.desk.options.lateness_max:
+        if gap > most and event.at - self.desk.first_timer() > most:
             self._lateness.catch_up()
         self._handlers[type(event)](event)
         return effects
@@ -250,30 +246,6 @@ class Scheduler:
         self._orders().sites.renew()
         desk.order_anew()
 
-    def rehearse(self, event: Event) -> "Rehearsal":
-        """Return what an event would change, without changing anything."""
-        from haizea.core.rehearsal import plans, rehearsal
-
-        without = self.copy()
-        # What happens at this instant anyway is no change.
-        without.handle(TimePassed(event.at))
-        before = plans(without.desk)
-        other = self.copy()
-        effects = other.handle(event)
-        if not isinstance(event, TimePassed):
-            effects = [*effects, *other.handle(TimePassed(event.at))]
-        return rehearsal(before, plans(other.desk), effects)
-
-    def what_if(self, events: Iterable[Event], until: Instant) -> "Forecast":
-        """Return what would become of every lease until an instant, if these events came and all else went as planned.
-
-        Raises:
-            ValueError: an event lies before the present.
-        """
-        from haizea.core.rehearsal import run_on
-
-        return run_on(self.copy(), sorted(events, key=lambda event: event.at), until)
-
     def _trial(self, event: Event) -> None:
         """Raise what an event is refused with, trying it on a copy."""
         from haizea.core.orders import Refusal
@@ -293,7 +265,6 @@ class Scheduler:
 
     def _renewed(self) -> None:
         """Forget what was known of the slot table before it was made anew."""
-        self._possible.clear()
         self._backfilling.forget()
         leases = self.desk.leases
         self._arrived = [leases[lease.id] for lease in self._arrived if lease.id in leases]
@@ -414,13 +385,7 @@ class Scheduler:
         text = desk.policies.admission.admit(lease, desk.site_view, desk.now)
         if text is not None:
             return reasons.refused_by_policy(text)
-        key = (lease.need, lease.terms.constraints)
-        known = self._possible
-        if key not in known:
-            if len(known) > _POSSIBLE_MAX:
-                known.clear()
-            known[key] = reasons.impossible(desk, lease)
-        return known[key]
+        return reasons.never(desk, lease)
 
     def _book(self, lease: Lease) -> None:
         """Book a lease that is wanted at a certain time, or refuse it."""

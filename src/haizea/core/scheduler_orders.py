@@ -88,7 +88,7 @@ class Adoption:
             raise refuse("VMs that run already have neither a start to come nor a deadline.")
         lease = Lease(event.lease, terms, desk.needs.of(terms), desk.now, 0)
         stay = self._stay(lease, event)
-        never = reasons.impossible(desk, lease)
+        never = reasons.never(desk, lease)
         if never is not None:
             raise Refusal(never)
         for host in sorted(set(event.hosts)):

@@ -73,8 +73,8 @@ def rehearse(scheduler: Scheduler, events: Iterable[Event]) -> Rehearsal:
     other = scheduler.copy()
     retired: dict[int, Lease] = {}
     notes: list[str] = []
-    for event in (*events, TimePassed(other.desk.now)):
-        for effect in other.handle(event):
+    for event in (*events, None):
+        for effect in other.handle(TimePassed(other.desk.now) if event is None else event):
             if isinstance(effect, Refused):
                 return Rehearsal(other, effect.reason, retired, tuple(notes))
             if isinstance(effect, Retired):

@@ -81,8 +81,8 @@ class WhatIf:
         now = present.desk.now
         horizon = min(LAST, now + round(given.ahead_s * SECOND))
         events = list(_events(present, given, who))
-        before = _run(present.copy(), [], None, horizon)
-        after = _run(present, events, rules, horizon)
+        before = run_ahead(present.copy(), [], None, horizon)
+        after = run_ahead(present, events, rules, horizon)
         known = {number: fate for number, fate in after.fates.items() if number < NEW}
         return WhatIfOut(
             before=_figures(before, before.fates, now),
@@ -127,7 +127,7 @@ def _with_hosts(site: Site, text: str) -> Site:
     return site._replace(hosts=(*[host for host in site.hosts if len(host.capacity)], *hosts))
 
 
-def _run(scheduler: Scheduler, events: Sequence[Event], rules: Rules | None, horizon: Instant) -> Run:
+def run_ahead(scheduler: Scheduler, events: Sequence[Event], rules: Rules | None, horizon: Instant) -> Run:
     """Have a copy do what is planned until all is over, or the horizon or a limit is reached."""
     fates: dict[int, Fate] = {}
     if rules is not None:
