@@ -13,9 +13,8 @@ from haizea.policy.fcfs import FirstComeFirstServed
 from haizea.policy.protocols import PolicyContext, PolicyError, QueueOrder
 from haizea.policy.views import LeaseView
 
-HALF_LIFE: Final[Span] = 7 * DAY
 SHARE_MAX: Final = 1_000_000
-HALF_LIFE_MAX: Final[Span] = 3_650 * DAY
+_HALF_LIFE_MAX: Final[Span] = 3_650 * DAY
 
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _SETTINGS: Final = ("half-life", "shares", "default-share", "by")
@@ -139,7 +138,7 @@ def _decay(age: Span, half_life: Span) -> int:
 def _span(given: object) -> Span:
     text = given.strip().lower() if isinstance(given, str) else ""
     number, unit = text[:-1].strip(), _UNITS.get(text[-1:], 0)
-    if unit and number.isascii() and number.isdigit() and len(number) < 12 and 0 < int(number) * unit <= HALF_LIFE_MAX:
+    if unit and number.isascii() and number.isdigit() and len(number) < 12 and 0 < int(number) * unit <= _HALF_LIFE_MAX:
         return int(number) * unit
     raise PolicyError(f"half-life: expected a text such as 7d, 36h or 90m, up to 3650d, not {str(given)[:64]!r}")
 

@@ -51,6 +51,8 @@ def test_an_image_that_changes_is_another_one(qemu: QemuWorld, operator: Operato
     operator.well("transfer", lease, (0,))
     operator.well("start", lease, (0,))
     operator.wait(lambda: bool(operator.told(lease)), "the guest is over")
+    # The one before would have panicked.
+    assert operator.told(lease)[-1].observed is Observed.GUEST_SHUTDOWN
     operator.well("destroy", lease, (0,))
 
 

@@ -74,12 +74,10 @@ SHUTDOWN_BY_HOST: Final = 2
 """virDomainEventShutdownDetailType: QEMU was told to end by a signal, not by the guest."""
 
 NO_SUPPORT: Final = 3
-OPERATION_FAILED: Final = 9
 NO_DOMAIN: Final = 42
 NO_STORAGE_POOL: Final = 49
 NO_STORAGE_VOL: Final = 50
 OPERATION_INVALID: Final = 55
-NO_DOMAIN_METADATA: Final = 80
 
 METADATA_ELEMENT: Final = 2
 AFFECT_LIVE: Final = 1
@@ -87,7 +85,6 @@ AFFECT_CONFIG: Final = 2
 XML_SECURE: Final = 1
 XML_INACTIVE: Final = 2
 XML_MIGRATABLE: Final = 8
-DESTROY_GRACEFUL: Final = 1
 UNDEFINE_MANAGED_SAVE: Final = 1
 UNDEFINE_SNAPSHOTS: Final = 2
 UNDEFINE_NVRAM: Final = 4
@@ -95,7 +92,6 @@ UNDEFINE_CHECKPOINTS: Final = 16
 SHUTDOWN_ACPI: Final = 1
 SAVE_RUNNING: Final = 2
 LIFECYCLE: Final = 0
-POOL_BUILD: Final = 1
 MIGRATE_LIVE: Final = 1
 MIGRATE_PERSIST_DEST: Final = 8
 MIGRATE_UNDEFINE_SOURCE: Final = 16
@@ -145,7 +141,6 @@ class Domain(Protocol):
     """virDomain."""
 
     def name(self) -> str: ...  # noqa: D102
-    def UUIDString(self) -> str: ...  # noqa: D102
     def state(self, flags: int = 0) -> Sequence[int]: ...  # noqa: D102
     def info(self) -> Sequence[int]: ...  # noqa: D102
     def isActive(self) -> int: ...  # noqa: D102

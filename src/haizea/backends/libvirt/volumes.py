@@ -48,11 +48,6 @@ def open_pool(connection: Connection, name: str, folder: str, api: Api) -> Pool:
     return pool
 
 
-def path_of(pool: Pool) -> str:
-    """Return the folder that a pool is in."""
-    return Tree.fromstring(pool.XMLDesc()).findtext("target/path") or ""
-
-
 def look_up(pool: Pool, name: str, api: Api) -> Volume | None:
     """Return a file of the pool; None where there is none of that name."""
     try:

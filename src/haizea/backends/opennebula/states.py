@@ -21,7 +21,6 @@ DONE: Final = 6
 POWEROFF: Final = 8
 UNDEPLOYED: Final = 9
 
-SAVING: Final = frozenset({5, 6, 7})
 FAILED_TO_RESTORE: Final = frozenset({48, 49})
 SHUTTING_DOWN: Final = 12
 
