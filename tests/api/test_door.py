@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haizea.api.limits import Buckets
 from haizea.api.options import ApiOptions, DoorOptions
 from haizea.api.peers import Peer, is_loopback
+from haizea.service.limits import Buckets
 from tests.api.calls import REQUEST, UNLIMITED, Caller, scenario
 from tests.api.fake_manager import ANONYMOUS, FakeManager
 

@@ -282,3 +282,43 @@ def test_what_is_only_tried_changes_nothing(tmp_path: Path) -> None:
         assert refused.status_code == 409
 
     scenario(play, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "verb"),
+    [
+        ("POST", "/v1/leases/9/extend", {"by": 60}, "lease.extend"),
+        ("POST", "/v1/leases/9/vms/1/stop", {}, "vm.stop"),
+        ("DELETE", "/v1/leases/9", None, "lease.cancel"),
+        ("PATCH", "/v1/leases/9", {"name": "x"}, "lease.change"),
+        ("POST", "/v1/hosts/h9/drain", {}, "host.drain"),
+        ("DELETE", "/v1/hosts/h9", None, "host.remove"),
+        ("POST", "/v1/maintenance", {"hosts": ["h9"], "start": "now", "duration": 60}, "host.maintain"),
+        ("PATCH", "/v1/scheduler", {"options": {"scheduling.nonsense": "1"}}, "scheduler.configure"),
+        ("POST", "/v1/strays/adopt", {"strays": ["x"], "duration": 60}, "lease.adopt"),
+    ],
+)
+def test_a_refused_order_is_in_the_journal(
+    tmp_path: Path, method: str, path: str, body: dict[str, Any] | None, verb: str
+) -> None:
+    """Whatever the order is about, that it was refused is kept with who gave it, why, and why not; a dry run is not."""
+    because = f"because of {verb}"
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        who = (await client.get("/v1/whoami")).json()["user"]
+        for dry_run in (True, False):
+            if body is None:
+                params = {"reason": because, "dry_run": str(dry_run).lower()}
+                answer = await client.request(method, path, params=params)
+            else:
+                sent = {**body, "reason": because, "dry_run": dry_run}
+                answer = await client.request(method, path, json=sent)
+            assert 400 <= answer.status_code < 500
+            entries = (await client.get("/v1/events", params={"kind": "order-refused"})).json()["items"]
+            assert len(entries) == (not dry_run)
+        (entry,) = entries
+        assert (entry["data"]["verb"], entry["data"]["reason"]) == (verb, because)
+        assert (entry["data"]["code"], entry["actor"]) == (answer.json()["code"], who)
+        assert answer.json()["detail"] in entry["text"]
+
+    scenario(play, tmp_path)

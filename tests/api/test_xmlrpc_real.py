@@ -3,6 +3,7 @@
 import doctest
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,9 @@ from tests.api.xmlrpc_running import Running, running
 CONFIGURATION = '[server]\nanonymous = "admin"\n[store]\nurl = "memory:"\n'
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Return a server before a lease manager of a simulated site, where anybody may do anything."""
-    folder = tmp_path_factory.mktemp("data")
+@contextmanager
+def served(folder: Path) -> Iterator[Running]:
+    """Serve a lease manager of a simulated site, where anybody may do anything."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(folder))
         file = Path(folder, "haizea.toml")
@@ -37,6 +37,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         finally:
             parts.engine.stop()
             parts.store.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Return a server that most tests share."""
+    with served(tmp_path_factory.mktemp("data")) as started:
+        yield started
 
 
 def test_the_guide_holds(server: Running) -> None:
@@ -71,3 +78,12 @@ def test_every_method_is_answered(server: Running, method: Method) -> None:
     ok, value, code = server.call(method.name, "", *(samples[p.kind, p.model] for p in method.parameters))
     assert code != INTERNAL_ERROR, value
     assert ok is (code == 0)
+
+
+def test_what_clients_were_refused_is_in_the_journal(tmp_path: Path) -> None:
+    """Both families leave an entry of every order that was refused."""
+    with served(tmp_path) as server:
+        assert "faultCode" in server.post(CANCEL.format(id=4_000).encode()).body.decode()
+        assert server.call("haizea.lease.extend", "", 4_000, {"by": 60})[0] is False
+        found = server.call("haizea.eventpool.info", "", {"kinds": ["order-refused"], "lease": 4_000})[1]
+    assert [entry["data"]["verb"] for entry in found["items"]] == ["lease.cancel", "lease.extend"]

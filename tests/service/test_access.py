@@ -35,6 +35,7 @@ host.list           a a a a
 host.show           a a a a
 event.list          a a a a
 event.account       - - - a
+event.refusal       o o a a
 system.status       a a a a
 system.metrics      a a a a
 policy.list         a a a a
@@ -232,6 +233,7 @@ def test_a_group_does_not_share_leases() -> None:
 
 def test_reading_is_what_changes_nothing() -> None:
     """Whatever can be done with a token for reading is called list, show, or what else only looks."""
-    looking = {"list", "show", "extra", "timeline", "explain", "dry-run", "account", "status", "metrics", "report"}
+    looking = {"list", "show", "extra", "timeline", "explain", "dry-run", "account", "refusal"}
+    looking |= {"status", "metrics", "report"}
     reading = {verb.split(".")[1] for verb, rule in VERBS.items() if rule.scope is Scope.READ}
     assert reading == looking | {"diff", "simulate"}

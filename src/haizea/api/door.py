@@ -19,10 +19,10 @@ from haizea.api.asgi import App, Message, Receive, Scope, Send
 from haizea.api.bodies import Bodies
 from haizea.api.facade import Accounts
 from haizea.api.identity import Identity
-from haizea.api.limits import Buckets
 from haizea.api.options import DoorOptions
 from haizea.api.peers import Peer, is_loopback, peer_of_scope
 from haizea.service.errors import Forbidden, ServiceError, TooMany
+from haizea.service.limits import Buckets
 from haizea.service.principal import Principal
 
 PRINCIPAL: Final = "haizea.principal"

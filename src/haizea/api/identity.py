@@ -16,9 +16,9 @@ from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from haizea.api.facade import Accounts
-from haizea.api.limits import Buckets
 from haizea.api.peers import Peer
 from haizea.service.errors import TooMany, Unauthenticated, Unavailable
+from haizea.service.limits import Buckets
 from haizea.service.principal import Principal
 
 T = TypeVar("T")

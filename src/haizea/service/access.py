@@ -83,6 +83,7 @@ VERBS: Final[Mapping[str, Rule]] = {
     "host.show": Rule(_VIEWER, _VIEWER, _READ, "see a host"),
     "event.list": Rule(_VIEWER, _VIEWER, _READ, "read and follow the journal"),
     "event.account": Rule(_ADMIN, _ADMIN, _READ, "read what the journal says of accounts"),
+    "event.refusal": Rule(_VIEWER, _OPERATOR, _READ, "read which orders were refused"),
     "system.status": Rule(_VIEWER, _VIEWER, _READ, "see how the daemon is"),
     "system.metrics": Rule(_VIEWER, _VIEWER, _READ, "read the figures for monitoring"),
     "policy.list": Rule(_VIEWER, _VIEWER, _READ, "list policies"),

@@ -23,9 +23,10 @@ from haizea.service.order_models import (
     OrderIn,
     OutcomeOut,
 )
-from haizea.service.orders import Orders, Plan
+from haizea.service.orders import Orders, Plan, Planned
 from haizea.service.present import real_site
 from haizea.service.principal import Principal
+from haizea.service.refusals import Attempt
 from haizea.service.terms import span_of
 
 WINDOWS_FACT: Final = "windows"
@@ -45,7 +46,6 @@ class HostDesk:
         Raises:
             Conflict: it is refused; says why and what would help.
         """
-        access.check(who, verb)
         named = HOST_BY_VERB[verb]
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
@@ -62,7 +62,13 @@ class HostDesk:
                 emptied=(number,) if named.empties else (),
             )
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        return self._given(who, Attempt(verb, given.reason, host=host, tried=given.dry_run), given, planned)
+
+    def _given(self, who: Principal, attempt: Attempt, given: OrderIn, planned: Planned) -> OutcomeOut:
+        """Give an order to the scheduler, by whoever may; a refusal is kept."""
+        with self._live.refusals.kept(who, attempt):
+            access.check(who, attempt.verb)
+            return self._orders.outcome(self._orders.give(who, given, planned), given)
 
     # Which there are -----------------------------------------------------------------------------------------
 
@@ -73,7 +79,6 @@ class HostDesk:
             Conflict: there is one of that name.
             Invalid: it would have nothing, or something that the site does not know.
         """
-        access.check(who, "host.add")
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
@@ -89,11 +94,11 @@ class HostDesk:
             others = _present(site, but=given.name)
             return self._changed(who, site._replace(hosts=(*others, added)), now, "add", given.name)
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        attempt = Attempt("host.add", given.reason, host=given.name, tried=given.dry_run)
+        return self._given(who, attempt, given, planned)
 
     def remove(self, who: Principal, host: str, given: OrderIn) -> OutcomeOut:
         """Take a host out of the site; whoever is on it is seen to elsewhere, as if it had failed."""
-        access.check(who, "host.remove")
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
@@ -103,7 +108,7 @@ class HostDesk:
                 raise Conflict("it is the only host there is", code="last-host", remedy="Add another one first.")
             return self._changed(who, site._replace(hosts=left), now, "remove", name)
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        return self._given(who, Attempt("host.remove", given.reason, host=host, tried=given.dry_run), given, planned)
 
     def _changed(self, who: Principal, site: Site, now: Instant, what: str, name: str) -> Plan:
         return Plan(
@@ -145,11 +150,10 @@ class HostDesk:
             NotFound: there is no such host, or window.
             Conflict: it is refused; says why and what would help.
         """
-        access.check(who, "host.maintain")
-        if (given.end is None) == (given.duration is None):
-            raise Invalid("say until when, or for how long", field="end")
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
+            if (given.end is None) == (given.duration is None):
+                raise Invalid("say until when, or for how long", field="end")
             site = scheduler.desk.site
             hosts = tuple(dict.fromkeys(host_number(site, name) for name in given.hosts))
             start = read_instant(given.start, now, "start")
@@ -167,11 +171,13 @@ class HostDesk:
                 also=lambda change: change.transaction.set_fact(WINDOWS_FACT, max(number, self._last())),
             )
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        about = f"of {', '.join(given.hosts)}" if window is None else _named(window)
+        return self._given(
+            who, Attempt("host.maintain", given.reason, about=about, tried=given.dry_run), given, planned
+        )
 
     def end(self, who: Principal, window: int, given: OrderIn) -> OutcomeOut:
         """End a maintenance window, or have it not begin."""
-        access.check(who, "host.maintain")
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             found = _windows(scheduler).get(window)
@@ -180,12 +186,13 @@ class HostDesk:
             return Plan(
                 events=(MaintenanceOver(now, window, who.user, given.reason),),
                 kind="host-maintain",
-                subject=f"maintenance {window}",
+                subject=_named(window),
                 done="over" if found.start <= now else "called off",
                 data={"window": window},
             )
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        attempt = Attempt("host.maintain", given.reason, about=_named(window), tried=given.dry_run)
+        return self._given(who, attempt, given, planned)
 
     def _next(self, scheduler: Scheduler) -> int:
         return max([self._last(), *_windows(scheduler)]) + 1
@@ -215,6 +222,10 @@ def _end(given: MaintenanceIn, start: Instant, now: Instant) -> Instant:
 
 def _windows(scheduler: Scheduler) -> Mapping[int, Window]:
     return scheduler.desk.claims.windows
+
+
+def _named(window: int) -> str:
+    return f"maintenance {window}"
 
 
 def _no_window(window: int) -> NotFound:

@@ -12,6 +12,7 @@ from haizea.service.live import Live
 from haizea.service.models import EntryPage
 from haizea.service.principal import Principal
 from haizea.service.reads import reading
+from haizea.service.refusals import REFUSED
 from haizea.service.views import entry_out
 
 LIMIT_MAX: Final = 1_000
@@ -44,8 +45,7 @@ class Journal:
             raise Invalid(f"limit: expected 1 to {LIMIT_MAX}; after: 0 or more", field="limit")
         with reading():
             found = self._live.store.entries(after, limit=limit, lease=lease, kinds=tuple(kinds), host=host)
-        all_of_them = access.may(who, "event.account")
-        shown = [entry_out(entry) for entry in found if all_of_them or not _of_accounts(entry)]
+        shown = [entry_out(entry) for entry in found if may_read(who, entry)]
         return EntryPage(items=shown, cursor=found[-1].number if found else after)
 
     def tell(self) -> None:
@@ -65,5 +65,9 @@ class Journal:
         return newest
 
 
-def _of_accounts(entry: Entry) -> bool:
-    return entry.kind.partition("-")[0] in ACCOUNT_KINDS
+def may_read(who: Principal, entry: Entry) -> bool:
+    """Whether somebody who may read the journal may read this entry."""
+    if entry.kind == REFUSED:
+        # It may tell what is in the way: of somebody's quota, for example.
+        return access.may(who, "event.refusal", owner=entry.actor)
+    return entry.kind.partition("-")[0] not in ACCOUNT_KINDS or access.may(who, "event.account")

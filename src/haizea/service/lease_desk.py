@@ -12,6 +12,7 @@ from haizea.service.order_models import OrderIn, OutcomeOut
 from haizea.service.orders import Orders, Plan
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
+from haizea.service.refusals import Attempt
 
 
 class LeaseDesk:
@@ -32,6 +33,14 @@ class LeaseDesk:
         Raises:
             Conflict: the lease is over, is of another version, or the order is refused; says why and what would help.
         """
+        about = f"VM {vm} of lease {lease}" if vm else ""
+        attempt = Attempt(verb, given.reason, lease, about=about, tried=given.dry_run)
+        with self._live.refusals.kept(who, attempt):
+            return self._ordered(who, verb, lease, given, vm, version)
+
+    def _ordered(
+        self, who: Principal, verb: str, lease: int, given: OrderIn, vm: int, version: int | None
+    ) -> OutcomeOut:
         row = self._lookup.find(who, verb, lease)
         named = BY_VERB[verb]
         if named.of_vm and not 1 <= vm <= row.vms:

@@ -14,6 +14,7 @@ from haizea.runtime.rows import LeaseFilter, LeaseRow
 from haizea.service import access
 from haizea.service.errors import Conflict, Invalid, Outdated, Unavailable
 from haizea.service.instants import read_instant
+from haizea.service.journal import may_read
 from haizea.service.keys import Keys, check_key, digest_of, withdrawn
 from haizea.service.leasexml import request_from_xml
 from haizea.service.live import Live
@@ -32,6 +33,7 @@ from haizea.service.planning import Planning
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt
 from haizea.service.terms import changed, terms_of
 from haizea.service.together import Together
 from haizea.service.views import entry_out, past_of, plan_of
@@ -68,8 +70,13 @@ class Leases:
     def request(self, who: Principal, request: LeaseRequestIn, *, key: str | None = None) -> LeaseOut:
         """Request a lease; the same ``key`` of the same owner gives the same one.
 
-        A refused request is a lease too, in state rejected, with the reason.
+        A refused request is a lease too, in state rejected, with the reason; one that nobody may make, or that no quota
+        allows, is none, and only kept in the journal.
         """
+        with self._live.refusals.kept(who, Attempt("lease.request", about=request.name)):
+            return self._request(who, request, key)
+
+    def _request(self, who: Principal, request: LeaseRequestIn, key: str | None) -> LeaseOut:
         live = self._live
         owner = live.accounts.for_whom(who, "lease.request", request.owner, request.group)
         live.accounts.check_priority(who, request.priority)
@@ -106,7 +113,8 @@ class Leases:
 
     def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
         """Request leases that start together: all of them, or none."""
-        return self._together.request(who, wanted, key=key)
+        with self._live.refusals.kept(who, Attempt("lease.request", wanted.reason, about="several together")):
+            return self._together.request(who, wanted, key=key)
 
     def list(
         self,
@@ -172,13 +180,17 @@ class Leases:
             lease=lease,
             past=past_of(row.document, names),
             plan=[] if row.final else plan_of(row.document, names),
-            entries=[entry_out(entry) for entry in entries],
+            entries=[entry_out(entry) for entry in entries if may_read(who, entry)],
         )
 
     def cancel(
         self, who: Principal, lease: int, *, reason: str = "", dry_run: bool = False, version: int | None = None
     ) -> LeaseOut:
         """Cancel a lease, whatever it is doing; with ``version``, only if it has not changed since it was seen."""
+        with self._live.refusals.kept(who, Attempt("lease.cancel", reason, lease, tried=dry_run)):
+            return self._cancel(who, lease, reason, dry_run, version)
+
+    def _cancel(self, who: Principal, lease: int, reason: str, dry_run: bool, version: int | None) -> LeaseOut:
         row = self._lookup.find(who, "lease.cancel", lease)
         if row.final or dry_run:
             _unchanged(row, version)
@@ -201,6 +213,10 @@ class Leases:
 
     def change(self, who: Principal, lease: int, wanted: LeaseChangeIn, *, version: int | None = None) -> LeaseOut:
         """Change what a lease wishes for; with ``version``, only if it has not changed since it was seen."""
+        with self._live.refusals.kept(who, Attempt("lease.change", wanted.reason, lease, tried=wanted.dry_run)):
+            return self._change(who, lease, wanted, version)
+
+    def _change(self, who: Principal, lease: int, wanted: LeaseChangeIn, version: int | None) -> LeaseOut:
         row = self._lookup.find(who, "lease.change", lease)
         if wanted.dry_run:
             _unchanged(row, version)
@@ -236,6 +252,10 @@ class Leases:
 
     def observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         """Report that a VM of a lease, or with 0 all of them, was seen in a state."""
+        with self._live.refusals.kept(who, Attempt("lease.observed", lease=lease)):
+            self._observed(who, lease, vm, observed)
+
+    def _observed(self, who: Principal, lease: int, vm: int, observed: Observed) -> None:
         row = self._lookup.find(who, "lease.observed", lease)
         if not 0 <= vm <= row.vms:
             raise Invalid(f"lease {lease} has VMs 1 to {row.vms}; 0 stands for all of them", field="vm")

@@ -11,6 +11,7 @@ from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import Unavailable
+from haizea.service.refusals import Refusals
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Live:
         self.accounts = accounts
         self.now = clock
         self.time_scale = time_scale
+        self.refusals = Refusals(self.change)
 
     @property
     def site(self) -> Site:

@@ -40,6 +40,7 @@ from haizea.service.models import (
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt
 from haizea.service.terms import terms_of
 from haizea.service.views import lease_out, reason_of, reason_out, reason_waiting, seconds, stay_out
 
@@ -141,6 +142,10 @@ class Planning:
 
     def accept(self, who: Principal, offer_id: str) -> LeaseOut:
         """Take an offer that is held: it is a lease like any other from now on."""
+        with self._live.refusals.kept(who, Attempt("offer.accept", about=f"offer {offer_id}")):
+            return self._accept(who, offer_id)
+
+    def _accept(self, who: Principal, offer_id: str) -> LeaseOut:
         row = self._find(who, "offer.accept", offer_id)
 
         def job(change: Change) -> LeaseRow | None:
@@ -155,7 +160,8 @@ class Planning:
 
     def decline(self, who: Principal, offer_id: str) -> None:
         """Let go of an offer that is held."""
-        row = self._find(who, "offer.decline", offer_id)
+        with self._live.refusals.kept(who, Attempt("offer.decline", about=f"offer {offer_id}")):
+            row = self._find(who, "offer.decline", offer_id)
         self._live.change(lambda change: _let_go(change, row, who.user))
 
     def expire(self, change: Change) -> None:

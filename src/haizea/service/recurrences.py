@@ -28,6 +28,7 @@ from haizea.service.models import (
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt
 from haizea.service.rules import Occurrence, occurrences, read_rule, read_zone
 from haizea.service.terms import terms_of
 
@@ -64,6 +65,10 @@ class Recurrences:
             QuotaExceeded: the first occurrence does not fit into the owner's quota.
             Conflict: with ``all_or_none``, one of them was refused; none is booked then.
         """
+        with self._live.refusals.kept(who, Attempt("recurrence.add", wanted.reason, about=wanted.rule, tried=dry_run)):
+            return self._add(who, wanted, dry_run)
+
+    def _add(self, who: Principal, wanted: RecurrenceIn, dry_run: bool) -> RecurrenceOut:
         live = self._live
         lease = wanted.lease
         owner = live.accounts.for_whom(who, "recurrence.add", lease.owner, lease.group)
@@ -115,6 +120,10 @@ class Recurrences:
 
     def change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
         """Leave days out, whose leases are cancelled, or take them in again."""
+        with self._live.refusals.kept(who, Attempt("recurrence.change", wanted.reason, about=_what(recurrence))):
+            return self._change(who, recurrence, wanted)
+
+    def _change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
         self._find(who, "recurrence.change", recurrence)
         for day in (*wanted.leave_out, *wanted.take_in):
             _day(day)
@@ -137,6 +146,10 @@ class Recurrences:
 
     def remove(self, who: Principal, recurrence: int, *, reason: str = "") -> None:
         """End a recurring reservation: leases that have not begun are cancelled, others go on."""
+        with self._live.refusals.kept(who, Attempt("recurrence.remove", reason, about=_what(recurrence))):
+            self._remove(who, recurrence, reason)
+
+    def _remove(self, who: Principal, recurrence: int, reason: str) -> None:
         self._find(who, "recurrence.remove", recurrence)
 
         def job(change: Change) -> None:
@@ -206,7 +219,7 @@ class Recurrences:
         with reading():
             rows = self._live.store.records(KIND)
         row = next((row for row in rows if _number(row) == recurrence), None)
-        what = f"recurring reservation {recurrence}"
+        what = _what(recurrence)
         access.check(who, verb, owner=row.owner if row else None, group=_group(row) if row else None, what=what)
         if row is None:
             raise access.missing(what)
@@ -352,6 +365,10 @@ def _state(document: Mapping[str, Any], local: str, row: LeaseRow | None) -> tup
         return _LEFT_OUT, ""
     refused = document["refused"].get(local)
     return (_REFUSED, refused) if refused is not None else (_NOT_YET, "")
+
+
+def _what(recurrence: int) -> str:
+    return f"recurring reservation {recurrence}"
 
 
 def _number(row: RecordRow) -> int:

@@ -28,6 +28,7 @@ from haizea.service.order_models import (
 from haizea.service.orders import Orders, Plan
 from haizea.service.pictures import affected, picture
 from haizea.service.principal import Principal
+from haizea.service.refusals import Attempt
 
 KEPT: Final = (
     "This holds until the daemon is restarted; to have it hold for longer, write it into the configuration as well: "
@@ -91,7 +92,6 @@ class Scheduling:
         Raises:
             Conflict: it is refused; says why and what would help.
         """
-        access.check(who, verb)
         row = SCHEDULER_BY_VERB[verb]
 
         def planned(_scheduler: Scheduler, now: Instant) -> Plan:
@@ -102,7 +102,9 @@ class Scheduling:
                 done=row.done,
             )
 
-        return self._orders.outcome(self._orders.give(who, given, planned), given)
+        with self._live.refusals.kept(who, Attempt(verb, given.reason, tried=given.dry_run)):
+            access.check(who, verb)
+            return self._orders.outcome(self._orders.give(who, given, planned), given)
 
     def configure(self, who: Principal, given: ConfigureIn) -> OutcomeOut:
         """Have the scheduler go by other policies, rates and other options from now on, until it is restarted.
@@ -110,9 +112,14 @@ class Scheduling:
         Raises:
             Invalid: there is no such option, it cannot be changed while the daemon runs, or not to that.
         """
+        said = ", ".join(f"{name}={value}" for name, value in given.options.items())
+        attempt = Attempt("scheduler.configure", given.reason, about=said, tried=given.dry_run)
+        with self._live.refusals.kept(who, attempt):
+            return self._configure(who, given, said)
+
+    def _configure(self, who: Principal, given: ConfigureIn, said: str) -> OutcomeOut:
         access.check(who, "scheduler.configure")
         changes = {**self._changes, **given.options}
-        said = ", ".join(f"{name}={value}" for name, value in given.options.items())
         wanted = self._field.rules(changes)
 
         def job(change: Change) -> OutcomeOut:
@@ -156,7 +163,8 @@ class Scheduling:
 
     def reconcile(self, who: Principal, given: OrderIn) -> ReconciledOut:
         """Compare what is desired with what is, and deal with every difference; with ``dry_run``, only count them."""
-        access.check(who, "scheduler.reconcile")
+        with self._live.refusals.kept(who, Attempt("scheduler.reconcile", given.reason, tried=given.dry_run)):
+            access.check(who, "scheduler.reconcile")
         if given.dry_run:
             with asked():
                 found = diff_out(self._field.diff(), self._live.names, everything=False)

@@ -20,6 +20,7 @@ from haizea.service.order_models import AdoptIn, OutcomeOut, StrayOut, StraysOut
 from haizea.service.orders import Orders, Plan
 from haizea.service.principal import Principal
 from haizea.service.quotas import ScheduledClaims
+from haizea.service.refusals import Attempt
 from haizea.service.terms import span_of
 
 ABSENT: Final = "absent"
@@ -88,6 +89,11 @@ class VMs:
             NotFound: there are no such strays.
             Conflict: it is refused; says why and what would help.
         """
+        about = ", ".join(given.strays[:10])
+        with self._live.refusals.kept(who, Attempt("lease.adopt", given.reason, about=about, tried=given.dry_run)):
+            return self._adopted(who, given)
+
+    def _adopted(self, who: Principal, given: AdoptIn) -> OutcomeOut:
         access.check(who, "lease.adopt")
         owner = self._live.accounts.for_whom(who, "lease.request", given.owner, given.group)
         strays = self._strays_named(given.strays)

@@ -14,7 +14,6 @@ from haizea.api import problems
 from haizea.api.asgi import Receive, Scope, Send
 from haizea.api.door import ROUTE, Door, Observer
 from haizea.api.facade import Manager
-from haizea.api.limits import Buckets
 from haizea.api.options import DoorOptions
 from haizea.api.peers import Peer, peer_of_scope
 from haizea.api.workers import Lane
@@ -23,6 +22,7 @@ from haizea.api.xmlrpc.faults import RpcFault
 from haizea.api.xmlrpc.table import BY_NAME, MULTICALL
 from haizea.api.xmlrpc.wire import Call, decode, fault_response, response
 from haizea.service.errors import TooMany, Unauthenticated, Unavailable
+from haizea.service.limits import Buckets
 from haizea.service.principal import Principal
 
 PATHS: Final = frozenset({"/", "/RPC2"})
