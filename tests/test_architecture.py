@@ -120,6 +120,20 @@ def test_the_scheduler_is_pure(module: Path) -> None:
     assert impurities(parse(module)) == []
 
 
+@pytest.mark.parametrize("module", PURE, ids=name)
+def test_nothing_is_copied_that_may_be_compiled(module: Path) -> None:
+    """Compiled objects cannot be copied by the standard library; only policies are, which say how if they are."""
+    found = {
+        alias.name
+        for node in ast.walk(parse(module))
+        if isinstance(node, ast.ImportFrom) and node.module == "copy"
+        for alias in node.names
+    }
+    plain = {alias.name for node in ast.walk(parse(module)) if isinstance(node, ast.Import) for alias in node.names}
+    assert found <= ({"deepcopy"} if module == PACKAGE / "core" / "scheduler.py" else set())
+    assert "copy" not in plain
+
+
 @pytest.mark.parametrize("module", MODULES, ids=name)
 def test_modules_share_no_mutable_state(module: Path) -> None:
     """Nothing at the top of a module can change while the program runs."""

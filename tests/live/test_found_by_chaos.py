@@ -2,14 +2,17 @@
 
 from itertools import pairwise
 
+import pytest
+
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
 from haizea.model.events import LeaseOrdered
-from haizea.model.lease import Constraints, OnFailure, OnGuestShutdown, Reactions
-from haizea.model.orders import LeaseOrder, Requeue, Suspend
+from haizea.model.lease import Constraints, NodeSet, OnFailure, OnGuestShutdown, Reactions
+from haizea.model.orders import LeaseOrder, Migrate, Requeue, Resize, Suspend
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
+from haizea.plan.lease import Phase
 from tests.live.stage import SITE, Stage
 
 FIXED = Care(rules=Rules(learn=False))
@@ -146,3 +149,71 @@ def test_a_host_that_is_enabled_on_the_platform_while_no_daemon_runs_is_used_aga
     stage.restart()
     stage.after(2 * MINUTE)
     assert stage.live.scheduler.desk.hosts.usable() == stage.live.scheduler.desk.hosts.labelled(Constraints())
+
+
+ONE_CORE = Capacity({CPU: 100, MEMORY: 1024})
+
+
+def test_nobody_waits_for_news_of_a_vm_that_a_lease_no_longer_has() -> None:
+    """A lease of which a VM was not heard of gives that VM up, and goes on with the others."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=2)
+    stage.after(MINUTE)
+    stage.fate.act(lease, 2, "lose", "")
+    stage.platform.advance(stage.clock.now())
+    stage.after(SECOND)
+    _order(stage, lease, Resize((NodeSet(1, ONE_CORE),)))
+    stage.after(30 * MINUTE)
+    assert stage.state(lease) == "active"
+    assert dict(stage.lease(lease).seen) == {}
+    stage.after(HOUR)
+    assert stage.state(lease) == "done"
+
+
+@pytest.mark.parametrize("order", [Resize((NodeSet(2, ONE_CORE),)), Migrate(1, to=3)], ids=["resize", "migrate"])
+def test_what_late_vms_are_to_lose_stays_lost_when_the_lease_is_changed_before_they_run(order: LeaseOrder) -> None:
+    """VMs that are still to start run from when they were to at last, and no moment of the lease is counted twice."""
+    stage = Stage(care=FIXED, migration="yes")
+    stage.fate.set_pace("boot", str(10 * MINUTE))
+    lease = stage.request()
+    stage.after(4 * MINUTE)
+    _order(stage, lease, order)
+    stage.after(2 * HOUR)
+    assert stage.state(lease) == "done"
+    row = stage.store.lease(lease)
+    assert row is not None
+    runs = sorted([entry[1:3] for entry in row.document["log"] if entry[0] == "run"])
+    assert len(runs) > 1
+    assert all(end <= following for (_start, end), (following, _end) in pairwise(runs))
+
+
+def test_a_lease_whose_host_shrinks_while_its_shutdown_is_late_does_not_hold_more_than_there_is() -> None:
+    """Its VMs are removed: they have had their time, and there is no room for shutting them down any longer."""
+    stage = Stage(care=FIXED, shutdown_time=5 * SECOND)
+    stage.fate.set_pace("shutdown", str(20 * MINUTE))
+    lease = stage.request(cpu=400, duration=10 * MINUTE)
+    stage.after(10 * MINUTE + SECOND)
+    host = stage.vms()[lease, 1][1]
+    assert host is not None
+    stage.fate.set_capacity(SITE.hosts[host].name, Capacity({CPU: 200, MEMORY: 8192}))
+    stage.clock.jump(5 * MINUTE)
+    stage.after(MINUTE)
+    assert stage.state(lease) == "done"
+    assert any("its VMs are removed" in text for text in stage.told("notice"))
+    assert stage.vms() == {}
+
+
+def test_vms_that_run_are_followed_to_another_host_with_what_they_did_before_kept_apart() -> None:
+    """Somebody migrates a VM: until then it ran where it was, from then on where it is."""
+    stage = Stage(care=FIXED)
+    lease = stage.request()
+    stage.after(10 * MINUTE)
+    before = stage.vms()[lease, 1][1]
+    assert before is not None
+    stage.fate.act(lease, 1, "migrate", "ann", SITE.hosts[(before + 1) % 4].name)
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    stay = stage.lease(lease).stays[0]
+    was = stay.past((before,))
+    assert (was.start, was.run_end, was.vm_hosts, was.phase) == (stay.start, stay.run_end, (before,), Phase.OVER)
+    assert was.lease is stay.lease

@@ -127,6 +127,9 @@ class Clearing:
                 return True
         if not at_once and self.may_give_way(lease) and self._suspend(stay, limit, reason):
             return True
+        if force and stay.phase is Phase.ENDING and not stay.suspending:
+            self._repair.remove(lease, reason)
+            return True
         if force:
             self._repair.replace(lease, reason)
             return True
@@ -203,8 +206,8 @@ class Clearing:
 def held_on(stay: Stay, host: int, hosts: Sequence[int]) -> Capacity:
     """Return what a stay holds of a host."""
     amounts = Capacity()
-    for where, demand in zip(hosts, demands_of(stay.need), strict=True):
-        if where == host:
+    for vm, (where, demand) in enumerate(zip(hosts, demands_of(stay.need), strict=True), 1):
+        if where == host and vm not in stay.lease.over:
             amounts = amounts.plus(demand)
     return amounts
 

@@ -1,6 +1,7 @@
 """Orders about how many VMs a lease has, and how large they are."""
 
 from haizea.core import reasons
+from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.moving import demands_of, find_hosts, replace_stay
@@ -57,7 +58,14 @@ class Sizes:
             # What has happened, happened to the VMs that the lease had then.
             hosts_of(entry.stay, self._desk.table)
             entry.stay.sized = entry.stay.need
+        gone = range(need.vms + 1, lease.need.vms + 1)
         lease.terms, lease.need = terms, need
+        lease.seen = {vm: seen for vm, seen in lease.seen.items() if vm not in gone} if lease.seen else lease.seen
+        lease.down -= frozenset(gone)
+        lease.moving = tuple([move for move in lease.moving if move.vm not in gone])
+        for vm in gone:
+            for bell in (Bell.UNKNOWN, Bell.RESTART):
+                self._desk.alarms.cancel(bell, lease.id, vm)
         self._desk.touched.add(lease.id)
 
     def _resize_waiting(self, lease: Lease, terms: LeaseTerms, need: Need, event: LeaseOrdered) -> None:
@@ -149,6 +157,6 @@ class Sizes:
         desk.drop(old)
         self._set(lease, terms, need)
         placement = desk.planner.mapper.on_hosts(need, hosts)
-        replace_stay(desk, lease, placement, hosts, (old.run_end, end), cut=False)
+        replace_stay(desk, old, placement, hosts, (old.run_end, end))
         if lease.state is LeaseState.HELD:
             desk.enter(lease, LeaseState.ACTIVE)

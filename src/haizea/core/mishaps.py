@@ -138,10 +138,7 @@ class Mishaps:
         elif kind == "resume":
             self._not_resumed(stay, vms, reason)
         elif kind == "shutdown":
-            desk.notify(lease, f"Lease {lease.id} could not be shut down: its VMs are removed. {reason.text}")
-            self._execution.stop(lease, "cancelled")
-            desk.free_early(FAR_FUTURE)
-            desk.retire(lease, LeaseState.DONE)
+            self._repair.remove(lease, reason)
         elif stay.phase is Phase.PLANNED:
             self._not_copied(lease, reason)
         else:

@@ -146,12 +146,12 @@ class Moving:
         until = desk.now + self._time(lease, moved)
         copies = tuple([Copy(old[vm], new[vm], (vm + 1,), desk.now, until) for vm in moved])
         ends = self._run_end(lease, new), stay.end
-        if desk.now != stay.run_start:
+        if desk.now > stay.run_start:
             self._execution.account(stay, desk.now)
         desk.free_early(stay.end)
         desk.drop(stay)
         placement = desk.share(lease, new)
-        replace_stay(desk, lease, placement, new, ends, cut=stay.suspending)
+        replace_stay(desk, stay, placement, new, ends)
         lease.migrations += 1
         moving = Stay(lease, Placement((), (), ()), desk.now, desk.now, until, until)
         moving.vm_hosts, moving.copies, moving.phase = new, copies, Phase.OVER
@@ -294,13 +294,14 @@ def find_hosts(
 
 
 def replace_stay(
-    desk: Desk, lease: Lease, placement: Placement, hosts: tuple[int, ...], ends: tuple[Instant, Instant], *, cut: bool
+    desk: Desk, old: Stay, placement: Placement, hosts: tuple[int, ...], ends: tuple[Instant, Instant]
 ) -> None:
-    """Have the VMs of a lease that was running go on from now on on these hosts; its old stay is gone already."""
-    stay = Stay(lease, placement, desk.now, desk.now, *ends)
-    stay.vm_hosts, stay.phase, stay.suspending = hosts, Phase.RUNNING, cut
+    """Have the VMs of a stay that is gone already go on from now on on these hosts, in another one."""
+    # Until VMs that are late have started is accounted for already.
+    stay = Stay(old.lease, placement, desk.now, max(desk.now, old.run_start), *ends)
+    stay.vm_hosts, stay.phase, stay.suspending, stay.due = hosts, Phase.RUNNING, old.suspending, old.due
     desk.table.hold(stay.start, stay.end, placement.held)
-    lease.stays.insert(0, stay)
-    desk.touched.add(lease.id)
+    old.lease.stays.insert(0, stay)
+    desk.touched.add(old.lease.id)
     if stay.run_end < FAR_FUTURE:
         desk.arm(stay)

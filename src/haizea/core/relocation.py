@@ -2,13 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
-from copy import copy
 from itertools import accumulate
 
 from haizea.core.desk import Desk
 from haizea.core.repair import Repair
 from haizea.model.reason import Reason
-from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.lease import Lease, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Placement
 
@@ -52,8 +51,7 @@ class Relocation:
         desk, lease = self._desk, stay.lease
         before, start = stay.placement, max(desk.now, stay.start)
         # What happened until now happened where the VMs were.
-        past = copy(stay)
-        past.vm_hosts, past.phase = hosts_of(stay, desk.table), Phase.OVER
+        past = stay.past(hosts_of(stay, desk.table))
         desk.table.release(start, stay.end, before.held)
         stay.placement = Placement(before.parts, (), before.packings)
         if not self._repair.claim(stay, hosts, reason, then):

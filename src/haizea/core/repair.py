@@ -161,8 +161,8 @@ class Repair:
         now, moved, latest = self._desk.now, list[Stay](), 0
         for stay, until in overdue:
             stay.end = max(stay.end, now)
-            if until > stay.end:
-                self._take(stay, until, moved)
+            if until > stay.end and not self._take(stay, until, moved):
+                self._leave(stay, reason)
             latest = max(latest, until)
             self._desk.touched.add(stay.lease.id)
         self._move(moved, latest, reason, [stay.lease for stay, _until in overdue])
@@ -229,26 +229,47 @@ class Repair:
     def hold_longer(self, stay: Stay, until: Instant, reason: Reason) -> None:
         """Have a stay hold its hosts until an instant; whoever is in the way is planned anew."""
         moved: list[Stay] = []
-        self._take(stay, until, moved)
+        if not self._take(stay, until, moved):
+            self._leave(stay, reason)
         self._move(moved, until, reason, [stay.lease])
 
-    def _take(self, stay: Stay, until: Instant, moved: list[Stay]) -> None:
-        """Have a stay hold its hosts until an instant; ``moved`` gets the stays that hold nothing any more for that."""
+    def _leave(self, stay: Stay, reason: Reason) -> None:
+        """Have a stay end now that cannot last longer, because its hosts have become too small for it."""
+        if stay.phase is Phase.ENDING and not stay.suspending:
+            self.remove(stay.lease, reason)
+        else:
+            self.replace(stay.lease, reason)
+
+    def remove(self, lease: Lease, reason: Reason) -> None:
+        """Remove the VMs of a lease that has had its time, instead of shutting them down."""
+        self._desk.notify(lease, f"Lease {lease.id} could not be shut down: its VMs are removed. {reason.text}")
+        self._execution.stop(lease, "cancelled")
+        self._desk.free_early(FAR_FUTURE)
+        self._desk.retire(lease, LeaseState.DONE)
+
+    def _take(self, stay: Stay, until: Instant, moved: list[Stay]) -> bool:
+        """Have a stay hold its hosts until an instant; return whether that can be: not where they have shrunk.
+
+        ``moved`` gets the stays that hold nothing any more for that.
+        """
         desk = self._desk
         if not desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
             self._clear(stay, stay.end, until, moved)
         if desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held):
             desk.table.hold(stay.end, until, stay.placement.held)
             stay.end = until
-            return
+            return True
         # Those who are not leases cannot be planned anew: what is left of their hosts is theirs.
         claimed = sorted(set(hosts_of(stay, desk.table)).intersection(desk.claims.hosts()))
         for host in claimed:
             desk.claims.let_go(host)
-        desk.table.hold(stay.end, until, stay.placement.held)
-        stay.end = until
+        fits = desk.table.has_room(desk.table.window(stay.end, until), stay.placement.held)
+        if fits:
+            desk.table.hold(stay.end, until, stay.placement.held)
+            stay.end = until
         for host in claimed:
             desk.claims.take(host)
+        return fits
 
     # Out of the way ------------------------------------------------------------------------------------------
 

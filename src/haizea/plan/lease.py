@@ -130,6 +130,14 @@ class Stay:
         """How long all VMs run during this stay."""
         return self.run_end - self.run_start
 
+    def past(self, hosts: tuple[int, ...]) -> "Stay":
+        """Return what it was until now, with its VMs on these hosts, for the record."""
+        # Compiled objects cannot be copied in general.
+        was = Stay(self.lease, self.placement, self.start, self.run_start, self.run_end, self.end)
+        was.suspending, was.resuming, was.sized, was.cut = self.suspending, self.resuming, self.sized, self.cut
+        was.vm_hosts, was.phase, was.copies, was.due = hosts, Phase.OVER, self.copies, self.due
+        return was
+
 
 class Lease:
     """A lease in the scheduler's hands.

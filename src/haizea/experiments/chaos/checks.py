@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
@@ -102,6 +103,7 @@ class Checks:
         for lease in desk.leases.values():
             _runs(lease)
             kept = bool(lease.parked) or lease.degraded or lease.state is LeaseState.HELD
+            kept = kept or (lease.state is LeaseState.MIGRATING and desk.alarms.get(Bell.MOVED, lease.id) is not None)
             if lease.state.final:
                 raise Violation("undead", f"Lease {lease.id} is {lease.state.label}, and not let go of.")
             if lease.stays and lease.id in queued:
