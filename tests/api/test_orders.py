@@ -48,11 +48,12 @@ def scenario(play: Callable[[Call], Awaitable[None]], *sets: str, who: Principal
 
 
 def _as(app: Any, who: Principal) -> Callable[..., Awaitable[None]]:
-    """Return an application whose callers are all the same one."""
+    """Return an application whose callers are all the same one, but for users that a request names."""
     from haizea.api.door import PRINCIPAL
 
     async def called(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, PRINCIPAL: who}, receive, send)
+        named = dict(scope["headers"]).get(b"x-user", b"").decode()
+        await app({**scope, PRINCIPAL: Principal(named, Role.USER) if named else who}, receive, send)
 
     return called
 
@@ -199,9 +200,27 @@ def test_what_is_given_more_must_fit_into_the_quota() -> None:
             await call("PUT", f"/v1/quotas/user/{user}", json={"vms": vms})
         assert (await call("POST", "/v1/leases", json={**SOON, "owner": "ada"})).status_code == 201
         assert (await order(call, "leases/1/resize", count=2))["lease"]["vms"] == 2
-        for path, body in (("resize", {"count": 3}), ("give", {"to": "bob"})):
-            answer = await call("POST", f"/v1/leases/1/{path}", json=body)
+        for path, body, user in (("resize", {"count": 3}, "ada"), ("give", {"to": "bob"}, "")):
+            answer = await call("POST", f"/v1/leases/1/{path}", json=body, headers={"x-user": user})
             assert (answer.status_code, answer.json()["code"]) == (403, "quota-exceeded")
+        await call("PUT", "/v1/quotas/user/ada", json={"vms": 2, "core_hours": 2})
+        answer = await call("POST", "/v1/leases/1/extend", json={"by": 3600}, headers={"x-user": "ada"})
+        assert (answer.status_code, answer.json()["limit"]) == (403, "core_hours")
+
+
+def test_an_administrator_goes_past_quotas() -> None:
+    """Whoever could change the quota gives more of it by an order; the owner cannot, and may still take less."""
+
+    async def play(call: Call) -> None:
+        await call("PUT", "/v1/users/ada", json={"role": "user"})
+        await call("PUT", "/v1/quotas/user/ada", json={"vms": 2, "core_hours": 2})
+        await call("POST", "/v1/leases", json={**SOON, "owner": "ada"})
+        assert (await order(call, "leases/1/resize", count=3))["done"]
+        assert (await order(call, "leases/1/extend", by=3600))["done"]
+        more = await call("POST", "/v1/leases/1/extend", json={"by": 60}, headers={"x-user": "ada"})
+        assert more.status_code == 403
+        less = await call("POST", "/v1/leases/1/resize", json={"count": 1}, headers={"x-user": "ada"})
+        assert (less.status_code, less.json()["lease"]["vms"]) == (200, 1)
 
     scenario(play)
 

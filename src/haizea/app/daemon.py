@@ -39,6 +39,7 @@ from haizea.runtime.changes import Change
 from haizea.runtime.ports import Platform
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
+from haizea.service.allowance import allowed_by
 from haizea.service.errors import ServiceError
 from haizea.service.field import Field
 from haizea.service.figures import PlatformFigures
@@ -175,6 +176,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     follow(engine, store, chosen.kept, chosen.configured or chosen.site, warn)
     field = LiveField(engine, platform, settings)
     made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
+    engine.scheduler.desk.allows = allowed_by(made.manager.accounts, engine)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))

@@ -11,7 +11,7 @@ from haizea.core.alarms import Alarms
 from haizea.core.claims import Claims
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
-from haizea.model.lease import Constraints, LeaseState
+from haizea.model.lease import Constraints, LeaseState, LeaseTerms
 from haizea.model.rates import Rates
 from haizea.model.reason import Reason
 from haizea.model.site import Site
@@ -51,6 +51,10 @@ class Policies(NamedTuple):
     queue: QueuePolicy = FirstComeFirstServed()
 
 
+Allows = Callable[[Lease, LeaseTerms], Reason | None]
+"""Says why a lease may not get what other terms would give it; with ``retry_at``, ask again then. None: it may."""
+
+
 class Retired:
     """A lease has reached a final state, and the scheduler has let go of it."""
 
@@ -67,7 +71,8 @@ class Desk:
     ``queue`` holds the best-effort leases that wait, in order of rank, then as the policy has it (where ``ordered``),
     then of submission; none of them is known to need less of the key resource type than ``queue_least``. With
     ``rescore`` the policy has to be asked about all of them. ``meter`` is told what has run, and ``metered`` is up to
-    when the policy knows what was used. ``reserved`` are those that hold a reservation in the
+    when the policy knows what was used. ``allows`` is asked before a lease gets more time by itself, where the
+    site limits what its users may have. ``reserved`` are those that hold a reservation in the
     future. ``freed_until`` says up to when capacity was given back earlier than planned since the reservations in the
     future were last looked at (None: not at all), ``has_deadlines`` that there has been a deadline lease.
     ``degraded`` are the leases that were promised a time and have no hosts for it. ``configured`` are the rules as
@@ -99,6 +104,7 @@ class Desk:
         self.rescore = False
         self.metered: Instant = 0
         self.meter: Callable[[Stay, Instant, Instant], None] | None = None
+        self.allows: Allows | None = None
         self.lay_out(site)
 
     def lay_out(self, site: Site) -> None:

@@ -1,8 +1,8 @@
 """What leases wish for when their time is over, other than to be shut down.
 
 One that wishes to be extended gets more time, some minutes before its end, again and again while its hosts stay free:
-nobody gives way for that, and nobody who waits is passed over. One that wishes to be suspended is, and is kept for a
-while until somebody has it resumed or cancelled.
+nobody gives way for that, nobody who waits is passed over, and no limit of its owner's is exceeded. One that wishes to
+be suspended is, and is kept for a while until somebody has it resumed or cancelled.
 """
 
 from typing import Final
@@ -48,31 +48,41 @@ class Endings:
             return
         at = _look_at(stay)
         if at <= desk.now:
-            if not self._extended(lease, stay):
+            again = self._extended(lease, stay)
+            if again is None:
                 return
-            at = _look_at(stay)
+            at = again
         desk.alarms.set(Bell.EXTEND, number, max(at, desk.now + 1))
 
-    def _extended(self, lease: Lease, stay: Stay) -> bool:
+    def _extended(self, lease: Lease, stay: Stay) -> Instant | None:
+        """Extend a lease where that is possible; return when to look at it again, None where not at all."""
         desk, terms = self._desk, lease.terms
         more = terms.reactions.extend_by
         run_end, end = stay.run_end + more, stay.end + more
         if lease.extensions >= desk.options.extensions_max:
             desk.notify(lease, f"Lease {lease.id} was extended {lease.extensions} times, which is the most allowed.")
-            return False
+            return None
         if end >= FAR_FUTURE or (terms.deadline is not None and run_end > terms.deadline):
-            return False
+            return None
         if lease.state not in (LeaseState.ACTIVE, LeaseState.PAUSED) or not self._free(lease, stay, end):
             desk.notify(lease, f"Lease {lease.id} cannot be extended: it ends at {instant(stay.run_end)}.")
-            return False
+            return None
+        wanted = terms._replace(duration=None if terms.duration is None else terms.duration + more)
+        refusal = None if desk.allows is None else desk.allows(lease, wanted)
+        if refusal is not None:
+            if refusal.retry_at is not None and refusal.retry_at < stay.run_end:
+                return refusal.retry_at
+            text = f"Lease {lease.id} is not extended, and ends at {instant(stay.run_end)}: {refusal.text}"
+            desk.notify(lease, text)
+            return None
         desk.table.hold(stay.end, end, stay.placement.held)
         stay.run_end, stay.end = run_end, end
         lease.left += more
-        lease.terms = terms._replace(duration=None if terms.duration is None else terms.duration + more)
+        lease.terms = wanted
         lease.extensions += 1
         desk.arm(stay)
         desk.notify(lease, f"Lease {lease.id} was extended until {instant(run_end)}.")
-        return True
+        return _look_at(stay)
 
     def _free(self, lease: Lease, stay: Stay, end: Instant) -> bool:
         """Whether a lease's hosts are free for longer, and nobody waits who could not even be given a time."""

@@ -224,6 +224,7 @@ class Scheduler:
         desk = self.desk
         other = Scheduler(desk.real, desk.now, desk.configured, deepcopy(desk.policies), desk.announced)
         other.recall([lease_document(lease, desk) for lease in desk.leases.values()], self.remember())
+        other.desk.allows = desk.allows
         other._arrived = [other.desk.leases[lease.id] for lease in self._arrived if lease.id in other.desk.leases]
         return other
 

@@ -304,10 +304,17 @@ class Accounts:
         self._quotas.delete(who, kind, subject)
 
     def check_quota(
-        self, user: str, groups: Sequence[str], terms: LeaseTerms, now: Instant, claims: Claims | None = None
+        self,
+        user: str,
+        groups: Sequence[str],
+        terms: LeaseTerms,
+        now: Instant,
+        claims: Claims | None = None,
+        *,
+        starts: Instant | None = None,
     ) -> None:
         """Return if a lease fits into the quotas; see :meth:`Quotas.check`. ``groups`` are those it is booked on."""
-        self._quotas.check(user, groups, terms, now, claims)
+        self._quotas.check(user, groups, terms, now, claims, starts=starts)
 
     def check_priority(self, who: Principal, priority: int) -> None:
         """Return if ``who`` may ask for a lease of this priority: operators for any, users up to what is configured.

@@ -1,9 +1,11 @@
 """Orders about leases, as front ends give them."""
 
 from haizea.core.scheduler import Scheduler
+from haizea.model.orders import StartAt
 from haizea.model.units import Instant
-from haizea.plan.lease import Lease
 from haizea.runtime.rows import LeaseRow
+from haizea.service import access
+from haizea.service.allowance import check_change
 from haizea.service.errors import Conflict, NotFound, Outdated
 from haizea.service.lease_orders import BY_VERB, Case, LeaseVerb, Wish, event_of, terms_after
 from haizea.service.live import Live
@@ -11,7 +13,6 @@ from haizea.service.lookup import Lookup
 from haizea.service.order_models import OrderIn, OutcomeOut
 from haizea.service.orders import Orders, Plan
 from haizea.service.principal import Principal
-from haizea.service.quotas import ScheduledClaims
 from haizea.service.refusals import Attempt
 
 
@@ -62,13 +63,13 @@ class LeaseDesk:
     def _plan(self, who: Principal, named: LeaseVerb, case: Case, given: OrderIn, scheduler: Scheduler) -> Plan:
         lease = case.lease
         order = named.order(case, given)
-        terms = terms_after(lease.terms, order)
+        terms = terms_after(lease, order, case.now)
         if isinstance(order, Wish) and order.terms.user != lease.terms.user:
             self._live.accounts.for_whom(who, named.verb, order.terms.user, order.terms.group)
-        if terms is not None:
-            others: list[Lease] = [each for each in scheduler.desk.leases.values() if each.id != lease.id]
-            groups = [terms.group] if terms.group else []
-            self._live.accounts.check_quota(terms.user, groups, terms, case.now, ScheduledClaims(others))
+        # Whoever may change a quota need not do so to go past it; but who is given a lease has not asked for it.
+        if terms is not None and (isinstance(order, Wish) or not access.may(who, "quota.put")):
+            anew = isinstance(order, StartAt)
+            check_change(self._live.accounts, lease, terms, scheduler.desk.leases.values(), case.now, anew=anew)
         sent = given.model_dump(mode="json", exclude_unset=True, exclude={"reason", "dry_run"})
         of_vm = {"vm": case.vm} if named.of_vm else {}
         return Plan(

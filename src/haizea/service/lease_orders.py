@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from haizea.core.reasons import instant, wanted
 from haizea.model import orders
 from haizea.model.events import CancelRequested, Event, LeaseOrdered, WishesChanged
-from haizea.model.lease import LeaseTerms, LeaseType
+from haizea.model.lease import LeaseState, LeaseTerms, LeaseType
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
 from haizea.plan.lease import Lease
@@ -29,6 +29,7 @@ from haizea.service.order_models import (
     RestartIn,
     ShortenIn,
 )
+from haizea.service.quotas import cpu_of
 from haizea.service.terms import annotated, node_sets, span_of
 
 Order = orders.LeaseOrder
@@ -76,18 +77,39 @@ def event_of(order: Order | Wish | None, case: Case, by: str, reason: str) -> Ev
     return LeaseOrdered(case.now, lease, order, by, reason)
 
 
-def terms_after(terms: LeaseTerms, order: Order | Wish | None) -> LeaseTerms | None:
+def terms_after(lease: Lease, order: Order | Wish | None, now: Instant) -> LeaseTerms | None:
     """Return the terms that quotas have to allow before an order is carried out; None where it takes nothing more."""
+    terms = lease.terms
     if isinstance(order, orders.Last):
         more = order.duration is None or (terms.duration is not None and order.duration > terms.duration)
         return terms._replace(duration=order.duration) if more else None
     if isinstance(order, orders.StartAt):
         return terms._replace(start=order.start)
     if isinstance(order, orders.Resize):
-        return terms._replace(nodes=order.nodes)
+        resized = terms._replace(nodes=order.nodes)
+        more = any(now > before for now, before in zip(_amounts(resized), _amounts(terms), strict=True))
+        return resized if more else None
+    if isinstance(order, orders.Resume):
+        return _resumed(lease, now)
     if isinstance(order, Wish) and (order.terms.user, order.terms.group) != (terms.user, terms.group):
         return order.terms
     return None
+
+
+def _amounts(terms: LeaseTerms) -> tuple[int, int, int]:
+    """Return what quotas count of VMs."""
+    return terms.node_count, cpu_of(terms), terms.memory
+
+
+def _resumed(lease: Lease, now: Instant) -> LeaseTerms | None:
+    """Return the terms of a lease that was suspended at its end, and that gets more time by being resumed."""
+    terms = lease.terms
+    if not lease.parked or lease.left or lease.state is not LeaseState.SUSPENDED_QUEUED or terms.duration is None:
+        return None
+    more = terms.reactions.extend_by
+    if lease.type is LeaseType.ADVANCE_RESERVATION and terms.start is not None:
+        return terms._replace(duration=now + more - terms.start)
+    return terms._replace(duration=terms.duration + more)
 
 
 def host_number(site: Site, name: str) -> int:

@@ -81,9 +81,6 @@ class ScheduledClaims:
             if (owner is None or terms.user == owner) and (group is None or terms.group == group):
                 if each.state.final:
                     continue
-                starts = (
-                    each.started if each.started is not None else each.stays[0].start if each.stays else terms.start
-                )
                 yield Claim(
                     each.id,
                     terms.user,
@@ -91,7 +88,7 @@ class ScheduledClaims:
                     terms.node_count,
                     cpu_of(terms),
                     terms.memory,
-                    starts,
+                    starts_of(each),
                     terms.duration,
                 )
 
@@ -115,6 +112,13 @@ class ClaimsBefore:
         for each in self._more:
             if (owner is None or each.owner == owner) and (group is None or each.group == group):
                 yield each
+
+
+def starts_of(lease: Lease) -> Instant | None:
+    """Return when a lease has started, or is to start; None where it waits."""
+    if lease.started is not None:
+        return lease.started
+    return lease.stays[0].start if lease.stays else lease.terms.start
 
 
 def claim(row: LeaseRow) -> Claim:
@@ -210,12 +214,20 @@ class Quotas:
         self._ledger.change(job)
 
     def check(
-        self, user: str, groups: Sequence[str], terms: LeaseTerms, now: Instant, claims: Claims | None = None
+        self,
+        user: str,
+        groups: Sequence[str],
+        terms: LeaseTerms,
+        now: Instant,
+        claims: Claims | None = None,
+        *,
+        starts: Instant | None = None,
     ) -> None:
         """Return if a lease of these terms fits into the quota of a user, and of the groups it is booked on.
 
         To be called where nothing else is decided meanwhile, in the loop's thread, and with ``claims`` that have what
         was decided in the same step: :class:`ScheduledClaims`. Those of the store, the default, have it only later.
+        ``starts`` is when a lease has started, or is to start, that is there already.
 
         Raises:
             QuotaExceeded: a limit would be exceeded; says which, what is used of it, and what to do.
@@ -224,24 +236,33 @@ class Quotas:
             rows = self._store.quotas()
         own = next((row for row in rows if row.kind == USER and row.subject == user), None)
         own = own or next((row for row in rows if row.kind == DEFAULT), None)
-        if own is not None:
-            self._check_row(own, USER, user, terms, now, claims or self._stored)
-        for row in rows:
-            if row.kind == GROUP and row.subject in groups:
-                self._check_row(row, GROUP, row.subject, terms, now, claims or self._stored)
+        limits = [] if own is None else [(own, USER, user)]
+        limits += [(row, GROUP, row.subject) for row in rows if row.kind == GROUP and row.subject in groups]
+        for row, kind, subject in limits:
+            if starts is None:
+                self._check_horizon(row, kind, subject, terms, now)
+            self._check_row(row, kind, subject, terms, now, _starts(terms, now) if starts is None else starts, claims)
+
+    def _check_horizon(self, row: QuotaRow, kind: str, subject: str, terms: LeaseTerms, now: Instant) -> None:
+        ahead = _starts(terms, now) - now
+        if row.horizon is not None and ahead > row.horizon:
+            raise _Over(kind, subject, row.period).horizon(row.horizon, ahead)
 
     def _check_row(
-        self, row: QuotaRow, kind: str, subject: str, terms: LeaseTerms, now: Instant, claims: Claims
+        self,
+        row: QuotaRow,
+        kind: str,
+        subject: str,
+        terms: LeaseTerms,
+        now: Instant,
+        starts: Instant,
+        claims: Claims | None,
     ) -> None:
         over = _Over(kind, subject, row.period)
-        fixed = terms.start is not None and not terms.immediate
-        starts = max(now, terms.start or 0) if fixed else now
-        if row.horizon is not None and starts - now > row.horizon:
-            raise over.horizon(row.horizon, starts - now)
         if row.vms is None and row.cpu is None and row.memory is None and row.core_time is None:
             return
         period = period_at(starts, row.period)
-        used = self._used(kind, subject, now, None if row.core_time is None else period, claims)
+        used = self._used(kind, subject, now, None if row.core_time is None else period, claims or self._stored)
         over.amount("vms", row.vms, used.vms, terms.node_count)
         over.amount("cpu", row.cpu, used.cpu, cpu_of(terms))
         over.amount("memory", row.memory, used.memory, terms.memory)
@@ -347,6 +368,12 @@ class _Over:
     def _error(self, limit: str, detail: str, remedy: str, field: str, facts: dict[str, object]) -> QuotaExceeded:
         known = {"limit": limit, "kind": self._kind, "subject": self._subject}
         return QuotaExceeded(detail, remedy=remedy, field=field, facts=known | facts)
+
+
+def _starts(terms: LeaseTerms, now: Instant) -> Instant:
+    """Return when a lease that is requested now counts as starting."""
+    fixed = terms.start is not None and not terms.immediate
+    return max(now, terms.start or 0) if fixed else now
 
 
 def _said(limit: str, amount: int) -> str:
