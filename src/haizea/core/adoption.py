@@ -108,6 +108,10 @@ class Adoption:
         desk.notify(lease, f"{named(lease, vms)} was resumed by {someone(by)}.")
         self._execution.stop(lease, "cancelled", keep=True)
         desk.free_early(FAR_FUTURE)
+        if lease.id in desk.claims.astray:
+            from haizea.core.astray import forget
+
+            forget(desk, lease)
         reason = Reason(Cause.RESERVED, f"Lease {lease.id} was resumed on its host by {someone(by)}.")
         if stay is None or not self._repair.claim(stay, hosts, reason):
             self._put_back(lease, vms, by)

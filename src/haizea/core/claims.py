@@ -39,14 +39,16 @@ class Claims:
     """Holds what is claimed of hosts in a slot table.
 
     ``windows`` are the maintenance windows by number, ``strangers`` what VMs that nobody knows use of each host,
-    ``leaving`` until when VMs that move away still use how much of the host they come from, or what they have left is
-    being cleaned; ``fresh`` are the hosts of which what was left since is still to be held.
+    ``astray`` what VMs use that run though their suspended lease is on hold, by lease and VM. ``leaving`` says until
+    when VMs that move away still use how much of the host they come from, or what they have left is being cleaned;
+    ``fresh`` are the hosts of which what was left since is still to be held.
     """
 
     def __init__(self, table: SlotTable) -> None:
         self._table = table
         self.windows: dict[int, Window] = {}
         self.strangers: dict[int, Capacity] = {}
+        self.astray: dict[int, tuple[tuple[int, Piece], ...]] = {}
         self.leaving: list[Piece] = []
         self.fresh: set[int] = set()
         self._held: dict[int, list[tuple[Piece, Placement]]] = {}
@@ -62,7 +64,11 @@ class Claims:
     def hosts(self) -> list[int]:
         """Return the hosts of which anything is claimed, ascending."""
         windows = {host for window in self.windows.values() for host in window.hosts}
-        return sorted({*windows, *self.strangers, *self._held, *[piece.host for piece in self.leaving]})
+        others = [piece.host for piece in (*self.leaving, *self._astray())]
+        return sorted({*windows, *self.strangers, *self._held, *others})
+
+    def _astray(self) -> list[Piece]:
+        return [piece for found in self.astray.values() for _vm, piece in found]
 
     def pieces(self) -> list[Piece]:
         """Return what is held of which host, and when."""
@@ -71,14 +77,14 @@ class Claims:
     def amounts(self, host: int) -> list[Capacity]:
         """Return the amounts that may be claimed of a host, which the units of the slot table must divide."""
         capacity = self._table.site.hosts[host].capacity
-        left = [piece.amounts for piece in self.leaving if piece.host == host]
+        left = [piece.amounts for piece in (*self.leaving, *self._astray()) if piece.host == host]
         return [capacity, least(self.strangers.get(host, NOTHING), capacity), *left]
 
     def wanted(self, host: int) -> list[Piece]:
         """Return what is to be held of a host from now on, in order of time, whatever is free."""
         now, capacity = self._table.now, self._table.site.hosts[host].capacity
         windows = [w for w in self.windows.values() if host in w.hosts and w.end > now]
-        moving = [p for p in self.leaving if p.host == host and p.end > now]
+        moving = [p for p in (*self.leaving, *self._astray()) if p.host == host and p.end > now]
         stranger = self.strangers.get(host, NOTHING)
         if not windows and not moving and stranger == NOTHING:
             return []
@@ -153,6 +159,11 @@ class Claims:
             "strangers": {str(host): dict(used.items()) for host, used in self.strangers.items()},
             "leaving": [_document(piece) for piece in self.leaving],
             "held": [_document(piece) for piece in self.pieces()],
+            **(
+                {"astray": [[n, vm, _document(p)] for n, f in self.astray.items() for vm, p in f]}
+                if self.astray
+                else {}
+            ),
             **({"fresh": sorted(self.fresh)} if self.fresh else {}),
         }
 
@@ -163,6 +174,8 @@ class Claims:
         self.strangers.update({int(host): Capacity(used) for host, used in found["strangers"].items()})
         self.leaving = [_piece(one) for one in found["leaving"]]
         self.fresh.update(found.get("fresh", ()))
+        for number, vm, piece in found.get("astray", ()):
+            self.astray[number] = (*self.astray.get(number, ()), (vm, _piece(piece)))
         return [_piece(one) for one in found["held"]]
 
     def hold(self, piece: Piece) -> None:

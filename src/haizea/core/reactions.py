@@ -28,6 +28,7 @@ from haizea.plan.lease import Lease, Phase
 from haizea.plan.operations import hosts_of
 
 if TYPE_CHECKING:
+    from haizea.core.astray import Astray
     from haizea.core.transit import Transit
 
 
@@ -84,6 +85,14 @@ class Reaction(Enum):
     RESUME_PAUSED = "somebody resumed it and paused it: as with both"
     MOVE = "somebody moved it: it is there from now on; where there is no room it is moved back"
     DESTROY = "remove it: no lease wants it there"
+    ACCOUNT = (
+        "the lease stays on hold, and what runs of it is accounted for where it runs; where there is no room for that "
+        "it is suspended again"
+    )
+    ACCOUNT_MOVED = (
+        "the lease stays on hold, and what runs of it is accounted for there from now on; where there is no room for "
+        "that it is moved back, or suspended again"
+    )
     RECORD = "noted, and nothing done: the lease is held until somebody says what"
 
 
@@ -99,14 +108,14 @@ REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
     **_row(
         _S.RUNNING,
         *(_R.DESTROY, _R.RESUME, _R.AGREES, _R.AGREES),
-        *(_R.UNPAUSE, _R.AGREES, _R.AGREES, _R.RECORD),
+        *(_R.UNPAUSE, _R.AGREES, _R.AGREES, _R.ACCOUNT),
     ),
     # A VM is seen elsewhere only where its lease says where it is to be (see _sight): not so for one that is absent.
     # What is suspended is not anywhere in particular as long as it does not run; where it runs then is where it is.
     **_row(
         _S.ELSEWHERE,
         *(_R.IMPOSSIBLE, _R.RESUME, _R.MOVE, _R.MOVE),
-        *(_R.MOVE, _R.MOVE, _R.NOTHING, _R.RECORD),
+        *(_R.MOVE, _R.MOVE, _R.NOTHING, _R.ACCOUNT_MOVED),
     ),
     # A suspended guest does nothing: news of what it did before are late.
     **_row(
@@ -139,7 +148,7 @@ REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
     **_row(
         _S.PAUSED,
         *(_R.DESTROY, _R.RESUME_PAUSED, _R.AGREES, _R.PAUSE),
-        *(_R.AGREES, _R.AGREES, _R.NOTHING, _R.RECORD),
+        *(_R.AGREES, _R.AGREES, _R.NOTHING, _R.ACCOUNT),
     ),
     **_row(
         _S.STOPPED,
@@ -296,8 +305,18 @@ class Reactions:
                 adoption.paused(lease, vms, by)
         elif reaction is Reaction.MOVE and host is not None:
             adoption.moved(lease, vms, host, by)
+        elif reaction is Reaction.ACCOUNT:
+            self._astray_of().runs(lease, vms, host, by, again=again)
+        elif reaction is Reaction.ACCOUNT_MOVED:
+            self._astray_of().moved(lease, vms, host, by, again=again)
         elif reaction is Reaction.DESTROY:
             adoption.stray(lease, vms, host, by)
+
+    def _astray_of(self) -> "Astray":
+        # Loaded here: hardly any simulation puts leases on hold.
+        from haizea.core.astray import Astray
+
+        return Astray(self._desk, self._repair, self.adoption)
 
     def _ended(self, reaction: Reaction, lease: Lease, vms: tuple[int, ...], event: InstanceObserved) -> None:
         """Somebody stopped or removed VMs: that is what they wanted."""

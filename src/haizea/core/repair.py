@@ -281,16 +281,22 @@ class Repair:
         self._move(moved, until, reason, [there.lease])
 
     def claim(
-        self, stay: Stay, hosts: tuple[int, ...], reason: Reason, then: Callable[[], None] = lambda: None
+        self,
+        stay: Stay,
+        hosts: tuple[int, ...],
+        reason: Reason,
+        then: Callable[[], None] = lambda: None,
+        placement: Placement | None = None,
     ) -> bool:
         """Have a stay that holds nothing be on hosts from now on, as it is there already; return whether it can be.
 
         Who was to be there later is planned anew. Best effort that runs there and may be preempted gives way, where
         that is what it takes; nobody else does. ``then`` is done once it is there, before anybody is planned anew.
+        ``placement`` is what it holds there, where that is not what all of its VMs hold that are not over.
         """
         desk, table, lease = self._desk, self._desk.table, stay.lease
         start, end = max(desk.now, stay.start), stay.end
-        placement = desk.share(lease, hosts)
+        placement = placement or desk.share(lease, hosts)
         victims = self._in_the_way(stay, hosts, placement, start, end)
         if victims is None:
             return False

@@ -330,6 +330,8 @@ class Scheduler:
         self._lateness.run_due()
         if desk.alarms.next_at <= desk.now:
             self._ring()
+        if desk.claims.astray:
+            self._settle_astray()
         if desk.claims.fresh:
             self._clean()
         if self._arrived:
@@ -346,6 +348,11 @@ class Scheduler:
             self._backfilling.settle()
         if desk.claims.fresh:
             self._clean()
+
+    def _settle_astray(self) -> None:
+        from haizea.core.astray import settle
+
+        settle(self.desk)
 
     def _clean(self) -> None:
         from haizea.core.cleaning import settle

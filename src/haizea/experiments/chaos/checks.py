@@ -143,9 +143,6 @@ class Checks:
             lease = desk.leases.get(one.lease)
             if one.host is None or one.observed not in _ON or lease is None or one.vm > lease.need.vms:
                 continue
-            if lease.state is LeaseState.HELD and not lease.stays:
-                # Whoever runs VMs of a lease on hold behind Haizea's back is left to it, and no room is kept for that.
-                continue
             demand = _demands_of(lease)[one.vm - 1]
             used[one.host] = used.get(one.host, Capacity()).plus(demand)
             on.setdefault(one.host, []).append((one.lease, one.vm))
