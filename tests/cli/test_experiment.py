@@ -184,13 +184,16 @@ def test_who_ends_an_experiment_ends_its_runs(tmp_path: Path, number: signal.Sig
             os.kill(pid, 0)
 
 
+NO_FOLDER = "is not a folder, and results are one; name another"
+
+
 def test_a_folder_that_cannot_be_made_fails_its_run_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A file where a run's folder should be: that run fails and says so."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "off_small").write_text("in the way", encoding="utf-8")
     outcome = haizea(capsys, "experiment", multi(tmp_path), "--output", tmp_path / "out", "-q")
     assert outcome.status == 1
-    assert outcome.err == f"haizea: off_small: failed: {tmp_path}/out/off_small: File exists\n"
+    assert outcome.err == f"haizea: off_small: failed: {tmp_path}/out/off_small: {NO_FOLDER}\n"
     assert [row["state"] for row in rows(tmp_path / "out" / "summary.csv")] == ["done", "failed"]
 
 

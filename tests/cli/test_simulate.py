@@ -110,7 +110,7 @@ def test_the_workload_may_come_from_the_configuration(
          "haizea: a.lwf:7: a negative duration; expected a span above 0\n"),
         (PolicyError("no such policy"), "haizea: no such policy\n"),
         (NotADirectoryError(20, "Not a directory", "out"), "haizea: out: Not a directory\n"),
-        (OSError(28, "No space left on device"), "haizea: [Errno 28] No space left on device\n"),
+        (OSError(28, "No space left on device"), "haizea: standard output: No space left on device\n"),
     ],
 )  # fmt: skip
 def test_wrong_input_ends_in_a_message(

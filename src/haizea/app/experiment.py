@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from haizea.app.compose import logfile
 from haizea.app.request import SimulateRequest
+from haizea.app.written import named
 from haizea.config.errors import ConfigError
 from haizea.config.multi import NamedRun, datadir, expand
 from haizea.config.settings import Settings
@@ -166,17 +167,18 @@ class Experiment:
         folder = os.path.join(self.folder, run.name)
         try:
             os.makedirs(folder, exist_ok=True)
-            with open(os.path.join(folder, ERROR_FILE), "w", encoding="utf-8") as file:
+            path = os.path.join(folder, ERROR_FILE)
+            with named(path), open(path, "w", encoding="utf-8") as file:
                 file.write("\n".join(filter(None, (error, trace))) + "\n")
         except OSError as unwritten:
-            if _told(unwritten) not in error:
+            if _told(unwritten) not in error and not error.startswith(f"{unwritten.filename}: "):
                 error += f"; {_told(unwritten)}"
         return Finished(run, None, error, trace)
 
     def _write(self, finished: Sequence[Finished]) -> None:
         rows = [each.row() for each in finished]
         path = os.path.join(self.folder, SUMMARY_FILE)
-        with open(f"{path}.part", "w", encoding="utf-8", newline="") as stream:
+        with named(path), open(f"{path}.part", "w", encoding="utf-8", newline="") as stream:
             write_csv(stream, summary_columns(rows), rows)
         os.replace(f"{path}.part", path)
 

@@ -1,11 +1,14 @@
 """Where the results of a simulation go: rows to files as leases end, figures to the summary, both to the report."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Any
 
 from haizea.app.compose import Scenario
 from haizea.app.request import SimulateRequest
+from haizea.app.written import named
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Iso, Ledger, OperationRow, operations
@@ -29,6 +32,7 @@ class Results:
         self._iso = Iso()
         self._lease_rows: list[str] = []
         self._operation_rows: list[str] = []
+        self._made: list[IO[str]] = []
         self._leases_file: IO[str] | None = None
         self._operations_file: IO[str] | None = None
         self._operations = request.detail == "full" and (request.output is not None or request.report)
@@ -51,7 +55,7 @@ class Results:
     def __enter__(self) -> "Results":
         """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
         if self._request.output is not None:
-            os.makedirs(self._request.output, exist_ok=True)
+            self._make_folder(self._request.output)
             self._leases_file = self._open("leases.csv")
             self._leases_file.write(LEASE_COLUMNS + "\n")
             if self._operations:
@@ -71,17 +75,33 @@ class Results:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the files."""
-        self._flush()
-        for file in (self._leases_file, self._operations_file):
-            if file is not None:
+        """Where the run has failed, take away what was written of its results."""
+        made = [*self._made, *(file for file in (self._leases_file, self._operations_file) if file is not None)]
+        for file in made:
+            with suppress(OSError):
                 file.close()
+            if kind is not None:
+                with suppress(OSError):
+                    os.unlink(file.name)
+
+    def _make_folder(self, folder: str) -> None:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except FileExistsError as error:
+            raise FileExistsError(error.errno, "is not a folder, and results are one; name another", folder) from None
 
     def _path(self, name: str) -> str:
         return os.path.join(self._request.output or os.curdir, name)
 
     def _open(self, name: str) -> IO[str]:
         return open(self._path(name), "w", encoding="utf-8", newline="")
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[IO[str]]:
+        file = self._open(name)
+        self._made.append(file)
+        with named(file.name), file:
+            yield file
 
     def changed(self, change: News, /) -> None:
         """A simulation keeps no record of changes on the way."""
@@ -121,16 +141,21 @@ class Results:
                 self._for_report.append(row)
 
     def _flush(self) -> None:
-        if self._leases_file is not None:
-            self._leases_file.write("".join(self._lease_rows))
-        if self._operations_file is not None:
-            self._operations_file.write("".join(self._operation_rows))
+        for file, rows in ((self._leases_file, self._lease_rows), (self._operations_file, self._operation_rows)):
+            if file is not None:
+                with named(file.name):
+                    file.write("".join(rows))
         self._lease_rows.clear()
         self._operation_rows.clear()
 
     def finish(self, end: Instant, cpu: float) -> dict[str, Any]:
         """Work out the summary, and write it and all else that was asked for."""
         self._flush()
+        for rows in (self._leases_file, self._operations_file):
+            if rows is not None:
+                # Only now is it known whether all of it could be written.
+                with named(rows.name):
+                    rows.close()
         summary = summarise(self._found.name, self._found.site, self._found.start, end, self.ledger)
         summary["attributes"] = {**self._found.workload.attributes, **self._found.settings.accounting.attributes}
         summary["skipped"] = dict(self._found.workload.skipped)
@@ -142,9 +167,9 @@ class Results:
 
             from haizea.config.write import effective_toml
 
-            with self._open("summary.json") as file:
+            with self._written("summary.json") as file:
                 file.write(json.dumps(summary, indent=2) + "\n")
-            with self._open("haizea.toml") as file:
+            with self._written("haizea.toml") as file:
                 file.write(effective_toml(self._found.settings))
             if self.probes is not None:
                 self._write_probes(end)
@@ -156,17 +181,19 @@ class Results:
         from haizea.experiments.probes import COUNTER_COLUMNS
         from haizea.experiments.records import quoted
 
-        with self._open("counters.csv") as file:
+        with self._written("counters.csv") as file:
             file.write(",".join(COUNTER_COLUMNS) + "\n")
             file.writelines(",".join(map(quoted, row)) + "\n" for row in self.probes.counter_rows(end))
         if self.probes.has_lease_data:
-            with self._open("lease-data.csv") as file:
+            with self._written("lease-data.csv") as file:
                 file.writelines(",".join(map(quoted, row)) + "\n" for row in self.probes.lease_rows())
 
     def _report(self, summary: dict[str, Any]) -> None:
         from haizea.app.report import report
 
-        report(self._path("report.html"), self._found, summary, self._report_leases, self._for_report, self._runs)
+        path = self._path("report.html")
+        with named(path):
+            report(path, self._found, summary, self._report_leases, self._for_report, self._runs)
 
 
 def _vms(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import IO, Final, Self
 
 from haizea.app.compose import Scenario, logfile
 from haizea.app.request import SimulateRequest
+from haizea.app.written import named
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.records import Iso, seconds
@@ -62,7 +63,8 @@ class Log:
     def line(self, level: str, at: Instant, text: str) -> None:
         """Write a line, if the level is to be logged."""
         if LEVELS.index(level) <= self._detail:
-            self._file.write(f"{self._iso(at)} {level:<6} {text}\n")
+            with named(self._file.name):
+                self._file.write(f"{self._iso(at)} {level:<6} {text}\n")
 
     def after(self, event: Event, effects: Sequence[Effect | Retired], /) -> None:
         """Write what has happened."""
@@ -138,7 +140,8 @@ class Watch:
         if self._file is not None and self._log is not None:
             now = self._scheduler.desk.now
             self._log.line("STATUS", now, "the end" if error is None else f"ended by {type(error).__name__}: {error}")
-            self._file.close()
+            with named(self._file.name):
+                self._file.close()
 
     def _tell(self, message: str) -> None:
         if self._log is not None:

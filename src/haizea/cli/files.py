@@ -15,18 +15,24 @@ def replacing(path: str) -> Iterator[TextIO]:
     Raises:
         OSError: the file cannot be written.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "w", encoding="utf-8") as stream:
-            yield stream
-        return
-    part = f"{path}.part"
     try:
-        with _opened(part, path.endswith(".gz")) as stream:
-            yield stream
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.unlink(part)
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="utf-8") as stream:
+                yield stream
+            return
+        part = f"{path}.part"
+        try:
+            with _opened(part, path.endswith(".gz")) as stream:
+                yield stream
+            os.replace(part, path)
+        except BaseException:
+            if os.path.exists(part):
+                os.unlink(part)
+            raise
+    except OSError as error:
+        # What is said of a write does not name the file; what is said of the part would puzzle.
+        if error.filename in (None, f"{path}.part"):
+            raise OSError(error.errno, error.strerror, path) from error
         raise
 
 

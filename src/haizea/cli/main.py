@@ -4,9 +4,12 @@
 verification found wrong, 130 an interruption.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
 
+_UNWRITTEN: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+_STDOUT: Final = "standard output"
 _USER_FAULTS: Final = (
     ("haizea.config.errors", "ConfigError"),
     ("haizea.workloads.errors", "WorkloadError"),
@@ -58,6 +64,7 @@ def _simulate(values: "Values") -> int:
 
 def guarded(action: Callable[[], int]) -> int:
     """Return an action's exit status, its faults told on standard error."""
+    _open_streams()
     try:
         status = action()
         # What is still buffered belongs to the action: a reader that went away must be noticed here.
@@ -69,7 +76,11 @@ def guarded(action: Callable[[], int]) -> int:
         _close_stdout()
         return PIPE_CLOSED
     except OSError as error:
-        tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        # Whoever writes files has them named in the errors; only those of standard output name nothing.
+        where = error.filename or (_STDOUT if error.errno in _UNWRITTEN else None)
+        tell(f"{where}: {error.strerror}" if where else str(error))
+        if where == _STDOUT:
+            _close_stdout()
         return WRONG_INPUT
     except ValueError as error:
         if not _is_users_fault(error):
@@ -94,6 +105,23 @@ def _is_users_fault(error: ValueError) -> bool:
     return False
 
 
+def _open_streams() -> None:
+    """Have all three standard streams be there, whoever started this may have closed them."""
+    if sys.stdout is not None and sys.stderr is not None:
+        return
+    # Files that are opened must not get the numbers of standard streams: others write to those.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        from haizea.cli.closed import Closed
+
+        sys.stdout = Closed()
+
+
 def _close_stdout() -> None:
-    # Python flushes standard output again as it ends, and would complain of the same pipe.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # Python flushes standard output again as it ends, and would complain of the same fault.
+    with suppress(UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -66,7 +66,9 @@ class _Reader:
         elif stripped.startswith("["):
             self._section(stripped, number)
         elif self._current is None:
-            self._wrong(number, "[section] before the first option", stripped)
+            # A file of another kind has nothing but such lines; the first of them says it all.
+            if not self.problems:
+                self._wrong(number, "[section] before the first option", stripped)
         else:
             self._option(self._current, stripped, number)
 
