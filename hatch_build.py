@@ -23,7 +23,6 @@ MODULES = (
     "runtime/workload",
     "backends/simulated",
     "experiments/records",
-    "policy/protocols",
     "policy/views",
     "policy/free",
     "policy/money",

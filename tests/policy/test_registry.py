@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def said(kind: str, name: str) -> str:
         resolve(kind, name, CONTEXT)  # type: ignore[call-overload]
     assert "\n" not in str(raised.value)
     return str(raised.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_built_in_policy_can_be_copied(kind: str) -> None:
+    """Dry runs go by copies of the policies, also where they are compiled."""
+    for policy in available(kind):
+        if policy.source == "built-in":
+            made = resolve(kind, policy.name, OF_KIND.get(kind, CONTEXT))  # type: ignore[call-overload]
+            assert type(deepcopy(made)) is type(made)
 
 
 @pytest.mark.parametrize("kind", KINDS)
