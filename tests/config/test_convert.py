@@ -34,7 +34,7 @@ def values(option: Option) -> st.SearchStrategy[Any]:
         "mode": st.integers(0o600, 0o777).filter(lambda mode: mode & 0o600 == 0o600).map("{:04o}".format),
         "boolean": st.booleans(),
         "integer": st.integers(max(low, 0), high),
-        "number": st.floats(low, high).map(lambda x: round(x, 3)),
+        "number": st.floats(max(low, option.low or 0), high).map(lambda x: round(x, 3)),
         "span": st.integers(max(1, round((option.low or 0) * 1000)), SPAN_MAX).map(lambda ms: f"{ms}ms"),
         "instant": st.datetimes().filter(lambda d: d.year >= 1970).map(lambda d: d.replace(microsecond=0)),
         "site": st.sampled_from(["in-tracefile", "4 CPU:100 Memory:1024", "1 CPU:1 Memory:1 X:0"]),

@@ -159,11 +159,15 @@ def test_policies_are_named_by_name_alias_or_class(option: str, name: str) -> No
         ("scheduling.backfilling=agressive",
          "--set: scheduling.backfilling: 'agressive' is not known (did you mean 'aggressive'?); "
          "allowed: off, aggressive, intermediate, conservative"),
-        ("scheduling.suspend-rate=32.5",
-         "--set: scheduling.suspend-rate: '32.5' is not a whole number; "
-         "allowed: a whole number from 1 to 1099511627776"),
+        ("scheduling.backfilling-reservations=2.5",
+         "--set: scheduling.backfilling-reservations: '2.5' is not a whole number; "
+         "allowed: a whole number from 0 to 2147483647, or none"),
+        ("scheduling.suspend-rate=32.0625",
+         "--set: scheduling.suspend-rate: '32.0625' is finer than 3 decimals; "
+         "allowed: a number with at most 3 decimals from 0.001 to 1099511627776"),
         ("scheduling.suspend-rate=0",
-         "--set: scheduling.suspend-rate: '0' is out of range; allowed: a whole number from 1 to 1099511627776"),
+         "--set: scheduling.suspend-rate: '0' is out of range; "
+         "allowed: a number with at most 3 decimals from 0.001 to 1099511627776"),
         ("scheduling.policy-preemption=deadlines",
          "--set: scheduling.policy-preemption: 'deadlines' is not known (did you mean 'deadline'?); allowed: "
          "no-preemption, ar-preempts-besteffort, ar-preempts-everything, deadline, an entry point's name, "

@@ -1,6 +1,7 @@
 """From settings and files to the parts of a run."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from haizea.app.request import SimulateRequest
@@ -12,7 +13,7 @@ from haizea.core.desk import Policies
 from haizea.model.lease import LeaseRequest, LeaseType, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.site import Site
-from haizea.model.units import Instant
+from haizea.model.units import SECOND, Instant, Span
 from haizea.policy.protocols import PolicyContext
 from haizea.policy.registry import resolve, settings_for
 from haizea.workloads.load import load as load_workload
@@ -151,16 +152,24 @@ def _with_memory(requests: Iterable[LeaseRequest], memory: int) -> Iterator[Leas
 def _with_overhead(requests: Iterable[LeaseRequest], settings: Settings) -> Iterator[LeaseRequest]:
     """Lengthen leases by what virtual machines cost: a share of the run time, and booting and shutting down."""
     trace = settings.tracefile
-    permille = round(trace.runtime_slowdown_overhead * 10)
+    longer = _longer(trace.runtime_slowdown_overhead, trace.bootshutdown_overhead)
     for request in requests:
         terms = request.terms
         if terms.duration is None or (trace.add_overhead == "besteffort" and terms.type is not LeaseType.BEST_EFFORT):
             yield request
             continue
-        more = trace.bootshutdown_overhead
-        duration = terms.duration + terms.duration * permille // 1000 + more
         real = request.real_duration
         yield request._replace(
-            terms=terms._replace(duration=duration),
-            real_duration=None if real is None else real + real * permille // 1000 + more,
+            terms=terms._replace(duration=longer(terms.duration)), real_duration=None if real is None else longer(real)
         )
+
+
+def _longer(percent: float, more: Span) -> Callable[[Span], Span]:
+    """Return what makes a span so many percent longer, rounded up to a whole second as in Haizea 1.x, and then more."""
+    if not percent:
+        return lambda span: span + more
+    from fractions import Fraction
+
+    # By the digits that were written: 2.55 % are not what a float makes of them.
+    factor = (1 + Fraction(str(percent)) / 100) / SECOND
+    return lambda span: math.ceil(span * factor) * SECOND + more

@@ -1,8 +1,13 @@
 """From settings to the planner's rules."""
 
+from typing import TYPE_CHECKING
+
 from haizea.config.settings import Settings
 from haizea.model.units import SECOND, Span
 from haizea.plan.options import Exclusion, Mechanism, Migration, Options, Overdue, Suspension, TransferOptions
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 NON_SCHEDULABLE_REAL: Span = 10 * SECOND
 """The non-schedulable interval on a real clock, where none is given."""
@@ -18,8 +23,8 @@ def to_options(settings: Settings) -> Options:
         suspension=Suspension(scheduling.suspension),
         exclusion=Exclusion(scheduling.suspendresume_exclusion),
         migration=Migration(scheduling.migration),
-        suspend_rate=scheduling.suspend_rate,
-        resume_rate=scheduling.resume_rate,
+        suspend_rate=_rate(scheduling.suspend_rate),
+        resume_rate=_rate(scheduling.resume_rate),
         suspend_time=scheduling.override_suspend_time,
         resume_time=scheduling.override_resume_time,
         enactment_overhead=scheduling.enactment_overhead,
@@ -42,6 +47,15 @@ def to_options(settings: Settings) -> Options:
         contradictions_max=settings.live.contradictions,
         images_survive=settings.live.images_survive_host,
     )
+
+
+def _rate(number: float) -> "int | Fraction":
+    """Return a rate of at most three decimals exactly: times are rounded up, and must not be for what is a float's."""
+    if number == int(number):
+        return int(number)
+    from fractions import Fraction
+
+    return Fraction(round(number * 1000), 1000)
 
 
 def reservations_max(settings: Settings) -> int | None:

@@ -65,8 +65,8 @@ class Scheduling(Section):
     backfilling: str = "aggressive"
     backfilling_reservations: int | None = None
     suspension: str = "none"
-    suspend_rate: int = 32
-    resume_rate: int = 32
+    suspend_rate: float = 32
+    resume_rate: float = 32
     suspendresume_exclusion: str = "local"
     scheduling_threshold_factor: float = 1.0
     force_scheduling_threshold: Span | None = None

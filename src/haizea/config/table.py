@@ -175,10 +175,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
            low=0, high=_COUNT_MAX, optional=True),
     Option("scheduling", "suspension", "choice", "Which leases may be suspended: none, those of one VM, or all.",
            ("none", "serial-only", "all")),
-    Option("scheduling", "suspend-rate", "integer", "MiB of a VM's memory that are saved in a second.",
-           low=1, high=_RATE_MAX),
-    Option("scheduling", "resume-rate", "integer", "MiB of a VM's memory that are restored in a second.",
-           low=1, high=_RATE_MAX),
+    Option("scheduling", "suspend-rate", "number", "MiB of a VM's memory that are saved in a second.",
+           low=0.001, high=_RATE_MAX, decimals_max=3),
+    Option("scheduling", "resume-rate", "number", "MiB of a VM's memory that are restored in a second.",
+           low=0.001, high=_RATE_MAX, decimals_max=3),
     Option("scheduling", "suspendresume-exclusion", "choice",
            "Whether suspensions and resumptions go one at a time on each host, or one at a time in the site.",
            ("local", "global")),
@@ -241,7 +241,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            optional=True),
     Option("tracefile", "injectionfile", "path", "A second workload that is merged into the first.", optional=True),
     Option("tracefile", "runtime-slowdown-overhead", "number",
-           "Percent by which leases run longer for being in VMs (see add-overhead).", low=0, high=1_000_000),
+           "Percent by which leases run longer for being in VMs (see add-overhead); the result is rounded up to a "
+           "whole second.", low=0, high=1_000_000),
     Option("tracefile", "add-overhead", "choice", "Which leases the two overheads of this section are added to.",
            ("none", "besteffort", "all")),
     Option("tracefile", "bootshutdown-overhead", "span",
@@ -474,7 +475,7 @@ def _allowed(option: Option) -> str:
         if option.decimals_max is not None:
             what += f" with at most {option.decimals_max} decimals"
         if option.low is not None and option.high is not None:
-            return f"{what} from {int(option.low)} to {int(option.high)}"
+            return f"{what} from {option.low if option.low % 1 else int(option.low)} to {int(option.high)}"
         return what
     return {
         "text": "text",

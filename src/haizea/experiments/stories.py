@@ -6,6 +6,7 @@ without asking the scheduler. Each command is checked against the story so far a
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, Verb
@@ -24,6 +25,9 @@ from haizea.model.site import HostState, Site
 from haizea.model.units import SECOND, Instant, Span
 from haizea.plan.lease import Copy, Lease
 from haizea.plan.options import Exclusion, Migration, Options, Suspension
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Report = Callable[[str], None]
 
@@ -136,12 +140,12 @@ class Rules:
             return self._one(demand, options.suspend_rate, options.suspend_time)
         return self._one(demand, options.resume_rate, options.resume_time)
 
-    def _one(self, demand: Capacity, rate: int, fixed: Span | None) -> Span:
+    def _one(self, demand: Capacity, rate: "int | Fraction", fixed: Span | None) -> Span:
         seconds, rest = divmod(demand[MEMORY], rate)
         time = (seconds + (rest > 0)) * SECOND if fixed is None else fixed
         return time + self.options.enactment_overhead
 
-    def _all(self, story: Story, hosts: Sequence[int], rate: int, fixed: Span | None) -> Span:
+    def _all(self, story: Story, hosts: Sequence[int], rate: "int | Fraction", fixed: Span | None) -> Span:
         total: Span = 0
         by_host: dict[int, Span] = {}
         for host, demand in zip(hosts, story.demands, strict=True):

@@ -178,8 +178,8 @@ def _value(kind: str, span: Span, size: int) -> int | None:
 
 
 def configured(options: Options) -> Mapping[str, int]:
-    """Return what is configured of each kind that is planned with."""
-    found = {"suspend": options.suspend_rate, "resume": options.resume_rate}
+    """Return what is configured of each kind that is planned with, as whole numbers, which learnt ones are."""
+    found = {"suspend": max(1, round(options.suspend_rate)), "resume": max(1, round(options.resume_rate))}
     if options.shutdown_time > 0:
         found["shutdown"] = options.shutdown_time
     if options.transfer is not None:

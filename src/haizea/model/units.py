@@ -4,7 +4,10 @@ An ``Instant`` is an integer count of milliseconds since the Unix epoch in UTC, 
 milliseconds. Both are plain ``int``; the aliases say which is meant.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Instant = int
 Span = int
@@ -19,7 +22,7 @@ FAR_FUTURE: Final[Instant] = 1 << 53
 """Later than any instant a schedule can hold (285,000 years); the end of what has no end."""
 
 
-def whole_seconds(amount: int, per_second: int) -> Span:
+def whole_seconds(amount: int, per_second: "int | Fraction") -> Span:
     """How long ``amount`` units take at ``per_second`` units a second, rounded up to a whole second.
 
     The planned length of every operation (suspension, resumption, transfer) is rounded this way, so that

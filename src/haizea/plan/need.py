@@ -1,12 +1,16 @@
 """What a lease needs, prepared for the slot table it is planned in."""
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import Span, whole_seconds
 from haizea.plan.options import Options
 from haizea.plan.slottable import SlotTable
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Need:
@@ -59,7 +63,7 @@ class Need:
         """Work out how long suspending and resuming takes."""
         demands, counts = self.demands, self.counts
 
-        def operation(demand: Capacity, rate: int, fixed: Span | None) -> Span:
+        def operation(demand: Capacity, rate: "int | Fraction", fixed: Span | None) -> Span:
             time = fixed if fixed is not None else whole_seconds(demand[MEMORY], rate)
             return time + options.enactment_overhead
 

@@ -1,9 +1,12 @@
 """How the planner is to plan: the rules a site chooses, in the units of the core."""
 
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from haizea.model.units import DAY, Span
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Suspension(Enum):
@@ -82,8 +85,8 @@ class Options(NamedTuple):
     suspension: Suspension = Suspension.ALL
     exclusion: Exclusion = Exclusion.LOCAL
     migration: Migration = Migration.NO
-    suspend_rate: int = 32
-    resume_rate: int = 32
+    suspend_rate: "int | Fraction" = 32
+    resume_rate: "int | Fraction" = 32
     suspend_time: Span | None = None
     resume_time: Span | None = None
     enactment_overhead: Span = 0
