@@ -27,7 +27,7 @@ class Results:
         self._request = request
         self._found = found
         self._scheduler = scheduler
-        self.ledger = Ledger()
+        self.ledger = Ledger(scheduler.desk.options.non_schedulable)
         self.best_effort_over = 0
         self._iso = Iso()
         self._lease_rows: list[str] = []

@@ -183,7 +183,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "Whether suspensions and resumptions go one at a time on each host, or one at a time in the site.",
            ("local", "global")),
     Option("scheduling", "scheduling-threshold-factor", "number",
-           "A lease starts only if it can run this many times as long as its overheads take.",
+           "A lease that will have to give way starts only if it can run this many times as long as its overheads "
+           "take: preparing it, suspending it and, where it was suspended, resuming it.",
            low=0, high=1_000_000, decimals_max=3),
     Option("scheduling", "force-scheduling-threshold", "span",
            "The least time a lease must be able to run, in place of the one computed from its overheads.",
@@ -206,7 +207,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("scheduling", "kept-max", "span",
            "For how long a lease that was suspended at its end is kept, until it is cancelled.", low=0.001),
     Option("scheduling", "enactment-overhead", "span",
-           "How long sending a command takes; added to each suspension and resumption."),
+           "How long sending a command takes; added for each VM to suspending, resuming and shutting down."),
     Option("simulation", "clock", "choice",
            "Whether time jumps from event to event, or passes as it does outside.", ("simulated", "real")),
     Option("simulation", "starttime", "instant", "When the simulated run begins.", optional=True),

@@ -10,9 +10,10 @@ from haizea.core import reasons
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.model.effects import Verb
-from haizea.model.lease import LeaseState
+from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Reason
 from haizea.model.units import FAR_FUTURE, Instant
+from haizea.plan.images import Images
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of, image_copies, migration_bound
 from haizea.plan.options import Migration
@@ -38,7 +39,7 @@ class Booking:
         return desk.images.points(lease, now)
 
     def _resumption_points(self, lease: Lease, now: Instant) -> list[Point]:
-        """A suspended lease resumes where it was at once, and elsewhere once its images can be there."""
+        """A suspended lease resumes where it was at once; where it may move, once its images could be anywhere."""
         desk = self._desk
         if desk.options.migration is not Migration.YES:
             return [Point(now)]
@@ -110,7 +111,26 @@ class Booking:
                 return False
             for transfer in transfers:
                 desk.arm_transfer(transfer)
+            if lease.type is not LeaseType.ADVANCE_RESERVATION:
+                self._start_when_ready(stay, desk.images)
         return True
+
+    def _start_when_ready(self, stay: Stay, images: Images) -> None:
+        """Have a stay begin when its images are there, where they were reckoned to take longer.
+
+        Sending one to each host in turn is reckoned by VMs as long as nobody knows how many hosts those are on, and
+        which of these have the image already.
+        """
+        desk, lease = self._desk, stay.lease
+        soonest = max(desk.now + desk.options.non_schedulable, lease.terms.start or 0)
+        ready = images.ready_at(lease)
+        at = soonest if ready is None else max(soonest, ready)
+        if at >= stay.start or not desk.table.has_room(desk.table.window(at, stay.start), stay.placement.held):
+            return
+        sooner = desk.planner.stay(lease, stay.placement, at, stay.end)
+        if sooner is not None:
+            stay.start, stay.run_start, stay.run_end, stay.end = at, sooner.run_start, sooner.run_end, sooner.end
+            stay.suspending = sooner.suspending
 
     def can_prepare(self, stay: Stay) -> bool:
         """Whether what has to be copied for a stay that is only thought of could be there in time."""

@@ -75,6 +75,13 @@ def start_is_past(start: Instant, now: Instant) -> Reason:
     return Reason(Cause.PAST, f"It was to start at {instant(start)}, but it is {instant(now)} already.", retry_at=now)
 
 
+def start_is_too_soon(start: Instant, now: Instant, interval: Span) -> Reason:
+    """The start that was asked for comes sooner than anything can that is decided now."""
+    text = f"It was to start at {instant(start)}, but what is asked for at {instant(now)} can start at"
+    text += f" {instant(now + interval)} at the earliest: {span(interval)} have to pass before."
+    return Reason(Cause.PAST, text, retry_at=now + interval)
+
+
 def deadline_too_soon(lease: Lease, now: Instant) -> Reason:
     """Not even an empty site could end the lease in time."""
     start, deadline = max(lease.terms.start or now, now), lease.terms.deadline or now
@@ -228,17 +235,23 @@ def nearest_start(desk: Desk, lease: Lease, after: Instant, length: Span) -> Ins
     return None
 
 
-def waited(lease: Lease, asked_for: str) -> str:
+def waited(lease: Lease, asked_for: str, soonest: Span = 0) -> str:
     """Say why a best-effort lease waited, nothing where it did not.
 
-    ``asked_for`` is what :func:`wanted` says of its terms.
+    ``asked_for`` is what :func:`wanted` says of its terms; nothing starts until ``soonest`` after it was asked for.
     """
     until = lease.started if lease.started is not None else lease.ended
     length = until - lease.submitted if until is not None else 0
     time = f"waited {span(length // SECOND * SECOND)}" if until is not None else "waits"
     wait = lease.wait
     if wait is None:
-        return f"{time}: others were in front" if length or until is None else ""
+        if not length and until is not None:
+            return ""
+        if lease.transfers and max([end for _host, _vms, _start, end in lease.transfers]) == lease.started:
+            return f"{time}: its disk image had to be brought to its hosts first"
+        if until is not None and length <= soonest:
+            return f"{time}: nothing starts sooner after it was asked for"
+        return f"{time}: others were in front"
     vms = lease.need.vms
     fit = min(vms, wait.free * vms // (lease.need.key or 1))
     text = f"{time}: needs {asked_for}; room for {fit} of {vms} when it was looked at first"

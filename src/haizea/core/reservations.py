@@ -42,8 +42,10 @@ class Reservations:
         start = lease.terms.start
         if start is None:
             raise AssertionError(f"lease {lease.id} has no start; this is a bug in Haizea")
-        if start < desk.now + desk.options.non_schedulable:
+        if start < desk.now:
             return reasons.start_is_past(start, desk.now)
+        if start < desk.now + desk.options.non_schedulable:
+            return reasons.start_is_too_soon(start, desk.now, desk.options.non_schedulable)
         end = min(start + lease.left + planner.shutdown(lease), FAR_FUTURE)
         usable = desk.hosts.usable(lease.terms.constraints)
         placement = planner.find(lease, start, end, usable)

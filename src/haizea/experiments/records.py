@@ -140,9 +140,13 @@ def bounded_slowdown(turnaround: Span, delivered: Span) -> float:
 
 
 class Ledger:
-    """Takes every lease that is over, keeps the figures, and hands its rows to whoever wants them."""
+    """Takes every lease that is over, keeps the figures, and hands its rows to whoever wants them.
 
-    def __init__(self) -> None:
+    ``soonest`` is how long after it was asked for a lease can start: the non-schedulable interval.
+    """
+
+    def __init__(self, soonest: Span = 0) -> None:
+        self._soonest = soonest
         self.count: dict[LeaseType, dict[LeaseState, int]] = {}
         self.waits: list[Span] = []
         self.slowdowns: list[float] = []
@@ -208,7 +212,7 @@ class Ledger:
         wanted = self._wanted.get(need)
         if wanted is None:
             wanted = self._wanted[need] = asked_for(lease.terms)
-        return quoted(waited(lease, wanted))
+        return quoted(waited(lease, wanted, self._soonest))
 
     def _add_counts(self, lease: Lease) -> None:
         self.preemptions += lease.preemptions

@@ -13,7 +13,7 @@ from haizea.model.lease import LeaseType
 from haizea.model.units import Instant, Span
 from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Lease, Stay
-from haizea.plan.need import transfer_time
+from haizea.plan.need import sending_bound, transfer_time
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Mechanism, TransferOptions
 from haizea.plan.planner import Point
@@ -148,8 +148,7 @@ class Images:
     def _bound(self, lease: Lease) -> Span:
         """Return how long sending the image takes at most, wherever the VMs go."""
         image = lease.terms.software
-        one = self._one(image.size if image else 0)
-        return one * lease.need.vms if self._options.mechanism is Mechanism.UNICAST else one
+        return 0 if image is None else sending_bound(image, lease.need.vms, self._options)
 
     def plan(self, lease: Lease, stay: Stay, now: Instant) -> list[Transfer] | None:
         """Plan the transfers that a stay needs; return those that are new, or None if they cannot be in time."""
