@@ -12,7 +12,7 @@ from haizea.core.claims import Claims
 from haizea.core.states import TRANSITIONS, ImpossibleTransition
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.lease import Constraints, LeaseState, LeaseTerms
-from haizea.model.rates import Rates
+from haizea.model.rates import TRANSFER, Rates
 from haizea.model.reason import Reason
 from haizea.model.site import Site
 from haizea.model.units import FAR_FUTURE, Instant
@@ -22,6 +22,7 @@ from haizea.plan.lease import Entry, Lease, Phase, Stay
 from haizea.plan.need import Need, Needs
 from haizea.plan.operations import HostsOf, hosts_of
 from haizea.plan.options import Options
+from haizea.plan.paces import paces_of
 from haizea.plan.planner import Planner
 from haizea.plan.preemption import Preemption
 from haizea.plan.slottable import Placement, SlotTable
@@ -38,6 +39,7 @@ from haizea.policy.protocols import (
 from haizea.policy.views import SiteView
 
 EVERY_STATE: Final = frozenset(LeaseState)
+NOTHING_MEASURED: Final = Rates()
 _BEFORE_STARTS: Final = Phase.PLANNED + 1
 
 
@@ -94,7 +96,7 @@ class Desk:
     ) -> None:
         self.now = now
         self.configured = self.options = options
-        self.rates = Rates()
+        self.rates = NOTHING_MEASURED
         self.policies = policies
         self.announced = announced
         self.effects: list[Effect | Retired] = []
@@ -136,20 +138,25 @@ class Desk:
         self.degraded: set[int] = set()
         self.sequence = 0
         self._timers: list[tuple[Instant, int, int, Stay | Transfer]] = []
+        if self.rates != NOTHING_MEASURED:
+            self.set_rates(self.rates)
 
     def set_rates(self, rates: Rates) -> None:
         """Plan by how fast operations were measured to be, where that is known; what is planned already stays."""
-        configured = self.configured
+        configured, transfer = self.configured, self.configured.transfer
         self.rates = rates
+        if transfer is not None:
+            transfer = transfer._replace(bandwidth=rates.transfer or transfer.bandwidth)
         self.options = options = self.options._replace(
             suspend_rate=rates.suspend or configured.suspend_rate,
             resume_rate=rates.resume or configured.resume_rate,
             shutdown_time=configured.shutdown_time if rates.shutdown is None else rates.shutdown,
+            transfer=transfer,
         )
-        self.planner.set_options(options)
+        self.planner.set_options(options, paces_of(options, rates))
         self.needs.set_options(options, [lease.need for lease in self.leases.values()])
-        if self.images is not None and configured.transfer is not None:
-            self.images.set_bandwidth(rates.transfer or configured.transfer.bandwidth)
+        if self.images is not None and transfer is not None:
+            self.images.set_bandwidth(transfer.bandwidth, rates.of(TRANSFER))
 
     def order_anew(self) -> None:
         """Have the queue be ordered anew at the end of this instant, as by another policy."""

@@ -24,7 +24,7 @@ from haizea.model.lease import (
     OnGuestShutdown,
     Reactions,
 )
-from haizea.model.rates import Rates
+from haizea.model.rates import Measured, Rates
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
 from haizea.model.site import HostState
@@ -339,9 +339,20 @@ def desk_document(desk: Desk, order: int) -> Document:
         "learnt": learnt,
         "metered": desk.metered,
         "turns": [[lease.id, lease.turn] for lease in desk.leases.values() if lease.turn] if desk.ordered else [],
-        "rates": list(desk.rates),
+        "rates": _rates_document(desk.rates),
         "alarms": desk.alarms.remember(),
     }
+
+
+def _rates_document(rates: Rates) -> list[Any]:
+    return [*rates[:-1], [list(each) for each in rates.hosts]]
+
+
+def _rates_from(found: Sequence[Any]) -> Rates:
+    """Return rates as they were remembered; earlier versions knew fewer."""
+    site = len(Rates._fields) - 1
+    hosts = found[site] if len(found) > site else ()
+    return Rates(*found[:site])._replace(hosts=tuple([Measured(*each) for each in hosts]))
 
 
 def _learning(desk: Desk) -> list[tuple[str, Learning]]:
@@ -363,7 +374,7 @@ def restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, 
 
 def _restore(desk: Desk, leases: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
     _recall_site(desk, rest)
-    desk.set_rates(Rates(*rest.get("rates", ())))
+    desk.set_rates(_rates_from(rest.get("rates", ())))
     for kind, note in (("hosts", desk.hosts.set_state), ("ordered", desk.hosts.order)):
         for number, state in rest.get(kind, {}).items():
             if int(number) >= len(desk.site.hosts):

@@ -171,7 +171,8 @@ class Moving:
         if not stay.suspending:
             return stay.run_end
         there = Stay(lease, self._desk.planner.mapper.on_hosts(lease.need, new), stay.start, stay.start, 0, stay.end)
-        return stay.end - self._desk.preemption.suspension(lease, there)
+        # Where it takes less, it is suspended when it was to be: what is left of it was reckoned with that.
+        return min(stay.run_end, stay.end - self._desk.preemption.suspension(lease, there))
 
     def _time(self, lease: Lease, moved: Sequence[int]) -> Span:
         """Return how long it takes to move VMs, one after the other."""

@@ -16,7 +16,7 @@ from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.reason import Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Stay
-from haizea.plan.operations import assign_near, length, migration_bound
+from haizea.plan.operations import assign_near, migration_bound
 from haizea.plan.options import Migration
 from haizea.plan.slottable import Placement
 
@@ -88,7 +88,7 @@ class Promises:
         if not lease.images:
             return Stay(lease, placement, at, at, run_end, end) if run_end > at else None
         options = desk.options
-        run_start = at + length(desk.table, lease.need, placement, lease.need.resume_vm, options.exclusion)
+        run_start = at + planner.resumption(lease, placement)
         if lease.left < FAR_FUTURE and run_start + lease.left < run_end:
             run_end = run_start + lease.left
             end = run_end + planner.shutdown(lease)

@@ -7,7 +7,7 @@ from itertools import accumulate
 from haizea.core.desk import Desk
 from haizea.core.repair import Repair
 from haizea.model.reason import Reason
-from haizea.plan.lease import Lease, Stay
+from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Placement
 
@@ -61,4 +61,16 @@ class Relocation:
         for entry in lease.log:
             if entry.stay is stay:
                 entry.stay = past
+        self._suspend_in_time(stay, reason)
         return True
+
+    def _suspend_in_time(self, stay: Stay, reason: Reason) -> None:
+        """Have a stay that is to be suspended end sooner where that takes longer on the hosts it is on now."""
+        desk = self._desk
+        if not stay.suspending or stay.phase is not Phase.RUNNING:
+            return
+        run_end = stay.end - desk.preemption.suspension(stay.lease, stay)
+        if max(desk.now, stay.run_start) < run_end < stay.run_end:
+            stay.run_end = run_end
+            desk.rearm(stay)
+            self._repair.plan_rest(stay, reason)

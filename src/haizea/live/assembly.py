@@ -15,7 +15,7 @@ from haizea.core.memory import Forgotten
 from haizea.core.scheduler import Scheduler
 from haizea.live.breaker import Breaker, State, Waits
 from haizea.live.dispatch import Dispatch
-from haizea.live.estimates import ESTIMATES, Estimates, Learner, Rules
+from haizea.live.estimates import ESTIMATES, Estimates, Learner, Rules, usual_boot
 from haizea.live.inbox import Inbox
 from haizea.live.keeper import Keeper
 from haizea.live.mailbox import Heartbeat, Mailbox
@@ -135,10 +135,12 @@ class Assembly:
         self.mailbox = Mailbox(clock.wake)
         self.scheduler = restored(settings, self.loaded, clock.now())
         self.findings = Findings(self.scheduler)
-        self.operations = Operations(care.patience, self.loaded.commands)
+        self.estimates = Estimates(care.rules, settings.options, self.loaded.facts.get(ESTIMATES))
+        longest = care.patience.unplanned * care.rules.high // 100
+        boots = usual_boot(self.estimates, self.scheduler, longest)
+        self.operations = Operations(care.patience, self.loaded.commands, boots)
         self.breaker = Breaker(care.waits, random.Random(care.seed))
         self.dispatch = Dispatch(platform, self.breaker, self.operations, self.mailbox.put, warn, clock.now)
-        self.estimates = Estimates(care.rules, settings.options, self.loaded.facts.get(ESTIMATES))
         learner = self._learner = Learner(self.estimates, self.scheduler, self._keep, clock.factor)
         self.keeper = Keeper(
             self.scheduler, store, self.inbox, self.loaded, self.dispatch.send, self.operations, learner, gauge, warn,

@@ -2,8 +2,8 @@
 
 Measured are suspensions and resumptions in MiB a second, transfers in Mb/s, boots, migrations and shutdowns as spans.
 Of the last few the one is taken that all but one in ten do not exceed; never far from what was configured, so that a
-single odd host does not spoil the schedule. A lease may go to any host that is in service, so that what is planned with
-is the slowest of them.
+single odd host does not spoil the schedule. A lease may go to any host that is in service, so that it is looked for
+with the slowest of them; what is planned on hosts then goes by those of the hosts.
 """
 
 from collections import deque
@@ -15,12 +15,13 @@ from haizea.core.scheduler import Scheduler
 from haizea.live.operations import KINDS, Operation
 from haizea.model.events import RatesMeasured
 from haizea.model.lease import LeaseTerms
-from haizea.model.rates import Rates
+from haizea.model.rates import ANY_IMAGE, RESUME, SUSPEND, TRANSFER, Measured, Rates
 from haizea.model.resources import MEMORY
 from haizea.model.site import HostState
 from haizea.model.units import SECOND, Instant, Span
 from haizea.plan.options import Options
 from haizea.runtime.ports import Report
+from haizea.runtime.rows import CommandRow
 
 ESTIMATES: Final = "estimates"
 """The fact under which measurements are kept."""
@@ -28,10 +29,13 @@ ESTIMATES: Final = "estimates"
 UNITS: Final = MappingProxyType({"suspend": "MiB/s", "resume": "MiB/s", "transfer": "Mb/s"})
 RATED: Final = frozenset(UNITS)
 SAMPLES_LEAST: Final = 3
-ANY_IMAGE: Final = ""
+HOSTS_MAX: Final = 5_000
+"""Of so many hosts and images the scheduler is told what is known of each."""
 _PAIRS_MAX: Final = 20_000
 _IN_SERVICE: Final = (HostState.UP, HostState.SUSPECT, HostState.DRAINING)
 
+
+_BY_HOST: Final = frozenset({SUSPEND, RESUME, TRANSFER})
 
 _UNKNOWN: Final = LeaseTerms(nodes=(), duration=None)
 
@@ -133,25 +137,38 @@ class Estimates:
                 continue
             value = self._quantile(kind, values)
             planned = None
-            if image == ANY_IMAGE and self._plans(kind) and len(values) >= SAMPLES_LEAST:
+            if (image == ANY_IMAGE or kind == TRANSFER) and self._plans(kind) and len(values) >= SAMPLES_LEAST:
                 planned = self._bounded(kind, value)
             found.append(Estimate(kind, image, UNITS.get(kind, "ms"), value, planned, len(values)))
         return found
 
     def rates(self, usable: Callable[[int], bool]) -> Rates:
-        """Return what is to be planned with: of each kind the slowest of the hosts that can be used."""
+        """Return what is to be planned with: of each kind the slowest of the hosts that can be used, and of each."""
+        if not self._rules.learn:
+            return Rates()
+        known = [
+            Measured(kind, host, image, self._bounded(kind, self._quantile(kind, samples)))
+            for (kind, host, image), samples in sorted(self._known.items())
+            if self._plans(kind) and len(samples) >= SAMPLES_LEAST and usable(host)
+        ]
         found: dict[str, int] = {}
-        for kind in self._configured if self._rules.learn else ():
-            if not self._plans(kind):
-                continue
-            values = [
-                self._bounded(kind, self._quantile(kind, samples))
-                for (of, host, image), samples in self._known.items()
-                if of == kind and image == ANY_IMAGE and len(samples) >= SAMPLES_LEAST and usable(host)
-            ]
-            if values:
-                found[kind] = min(values) if kind in RATED else max(values)
-        return Rates(found.get("suspend"), found.get("resume"), found.get("shutdown"), found.get("transfer"))
+        for kind, _host, image, value in known:
+            if image == ANY_IMAGE:
+                slowest = min if kind in RATED else max
+                found[kind] = slowest(value, found.get(kind, value))
+        site = found.get(SUSPEND), found.get(RESUME), found.get("shutdown"), found.get(TRANSFER)
+        return Rates(*site, tuple(_otherwise(known, found)))
+
+    def booting(self, hosts: Iterable[int], image: str) -> Span | None:
+        """Return how long booting VMs of a disk image on these hosts takes: on the slowest of them, as far as known."""
+        found = []
+        for host in set(hosts) if self._rules.learn else ():
+            for name in (image, ANY_IMAGE):
+                values = self._known.get(("boot", host, name), ())
+                if len(values) >= SAMPLES_LEAST:
+                    found.append(self._quantile("boot", values))
+                    break
+        return max(found, default=None)
 
     def _plans(self, kind: str) -> bool:
         return kind in self._configured and kind not in self._fixed
@@ -168,6 +185,22 @@ class Estimates:
         else:
             low, high = base * self._rules.low // 100, base * self._rules.high // 100
         return max(1, min(max(value, low), high))
+
+
+def _otherwise(known: Iterable[Measured], slowest: Mapping[str, int]) -> list[Measured]:
+    """Return what is noticeably not as is planned with without it: hosts, then images on hosts."""
+    of_hosts = {
+        (each.kind, each.host): each
+        for each in known
+        if each.image == ANY_IMAGE and each.kind in _BY_HOST and not _alike(slowest.get(each.kind), each.value)
+    }
+    of_images = []
+    for each in known:
+        if each.image != ANY_IMAGE and each.kind == TRANSFER:
+            host = of_hosts.get((each.kind, each.host))
+            if not _alike(slowest.get(each.kind) if host is None else host.value, each.value):
+                of_images.append(each)
+    return [*of_hosts.values(), *of_images][:HOSTS_MAX]
 
 
 def _value(kind: str, span: Span, size: int) -> int | None:
@@ -224,9 +257,30 @@ class Learner:
         desk = self._scheduler.desk
         states = desk.hosts.states
         rates = self.estimates.rates(lambda host: host < len(states) and states[host] in _IN_SERVICE)
-        if all(_alike(old, new) for old, new in zip(desk.rates, rates, strict=True)):
-            return []
-        return [RatesMeasured(now, rates)]
+        return [] if _same(desk.rates, rates) else [RatesMeasured(now, rates)]
+
+
+def usual_boot(estimates: Estimates, scheduler: Scheduler, most: Span) -> Callable[[CommandRow], Span]:
+    """Return what says how long the boots that a command asks for usually take: ``most`` at most, 0 if not known."""
+
+    def usual(command: CommandRow) -> Span:
+        lease = scheduler.desk.leases.get(command.lease)
+        if command.verb != "start" or lease is None:
+            return 0
+        image = lease.terms.software
+        hosts = [command.hosts[vm - 1] for vm in command.vms] if command.vms else command.hosts
+        return min(most, estimates.booting(hosts, ANY_IMAGE if image is None else image.id) or 0)
+
+    return usual
+
+
+def _same(old: Rates, new: Rates) -> bool:
+    """Whether rates are not noticeably other ones."""
+    before = {each[:3]: each.value for each in old.hosts}
+    after = {each[:3]: each.value for each in new.hosts}
+    if before.keys() != after.keys() or not all(_alike(value, after[key]) for key, value in before.items()):
+        return False
+    return all(_alike(one, other) for one, other in zip(old[:-1], new[:-1], strict=True))
 
 
 def _alike(old: int | None, new: int | None) -> bool:

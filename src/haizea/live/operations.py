@@ -5,7 +5,7 @@ command was to be over and is not, until when it is expected to take; that again
 where it is earlier than planned or has failed. What goes as planned is not its business.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -35,7 +35,8 @@ class Patience(NamedTuple):
     """When a command counts as early or late; all spans in the loop's time.
 
     ``early`` is by how much it must be over before its time for anybody to be told. ``least`` is by how much a late one
-    is expected to take longer at least. One that nobody has planned time for is late after ``unplanned``.
+    is expected to take longer at least. One that nobody has planned time for is late after ``unplanned``, or what it
+    usually takes.
     """
 
     early: Span = SECOND
@@ -71,9 +72,18 @@ class Operation:
 class Operations:
     """Knows what is under way. A source of the loop's, to be woken when something is late."""
 
-    def __init__(self, patience: Patience, begun: Iterable[CommandRow] = ()) -> None:
-        """``begun`` are commands of which it is not known whether they are over, from before a restart."""
+    def __init__(
+        self,
+        patience: Patience,
+        begun: Iterable[CommandRow] = (),
+        usual: Callable[[CommandRow], Span] = lambda _command: 0,
+    ) -> None:
+        """``begun`` are commands of which it is not known whether they are over, from before a restart.
+
+        ``usual`` says how long a command that nobody has planned time for usually takes, 0 where that is not known.
+        """
         self._patience = patience
+        self._usual = usual
         self._open: dict[int, Operation] = {}
         self._by_lease: dict[int, dict[int, Operation]] = {}
         self._ends: list[tuple[Instant, int]] = []
@@ -103,7 +113,8 @@ class Operations:
                 other.overtaken = True
                 other.superseded = other.superseded or command.verb == "destroy"
         planned = command.verb in PLANNED and command.until > command.at
-        operation = Operation(command, command.until if planned else command.at + self._patience.unplanned)
+        until = command.until if planned else command.at + max(self._patience.unplanned, self._usual(command))
+        operation = Operation(command, until)
         self._open[command.id] = operation
         self._by_lease.setdefault(command.lease, {})[command.id] = operation
         heappush(self._ends, (operation.until, command.id))

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from haizea.model.lease import LeaseType
+from haizea.model.lease import DiskImage, LeaseType
+from haizea.model.rates import ANY_IMAGE
 from haizea.model.units import Instant, Span
 from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Lease, Stay
@@ -99,10 +100,20 @@ class Images:
         self._caches = [_Cache() for _ in table.site.hosts] if options.cache_size is not None else []
         self.transfers: list[Transfer] = []
         self._of_lease: dict[int, list[Transfer]] = {}
+        # What single hosts were measured to take, for single images, and the slowest of each image.
+        self._known: Mapping[tuple[int, str], int] = {}
+        self._slowest: dict[str, int] = {}
 
-    def set_bandwidth(self, bandwidth: int) -> None:
-        """Plan transfers that are not planned yet with another bandwidth, in Mb/s."""
+    def set_bandwidth(self, bandwidth: int, known: Mapping[tuple[int, str], int]) -> None:
+        """Plan transfers that are not planned yet with another bandwidth, in Mb/s, that of the slowest host.
+
+        ``known`` are hosts that are otherwise, for one image or for any.
+        """
         self._options = self._options._replace(bandwidth=bandwidth)
+        self._known, self._slowest = known, {}
+        for (_host, image), rate in known.items():
+            if image != ANY_IMAGE:
+                self._slowest[image] = min(rate, self._slowest.get(image, bandwidth))
 
     def points(self, lease: Lease, now: Instant) -> list[Point]:
         """Return from when on which hosts could have the lease's image, if it was sent as soon as possible."""
@@ -119,13 +130,20 @@ class Images:
         image = lease.terms.software
         if image is None:
             raise ValueError("a lease without a disk image needs no transfer")
-        arrival = self._next_slot(now, self._bound(lease)) + self._bound(lease)
+        bound = self._bound(image, lease)
+        arrival = self._next_slot(now, bound) + bound
+        joined: list[Transfer] = []
         if self._options.mechanism is Mechanism.MULTICAST and self._options.avoid_redundant:
-            arrival = min([arrival, *(t.end for t in self._open(image.id))])
+            joined = self._open(image.id)
+        if not self._known:
+            arrival = min([arrival, *[t.end for t in joined]])
+            joined = []
         times = {}
         for host, spec in enumerate(self._table.site.hosts):
             if self._hosts.allowed(host, spec, lease.terms.constraints):
-                times[host] = arrival
+                # What is planned already has not time for every host.
+                ends = [t.end for t in joined if t.end - t.start >= self._one(image, host)]
+                times[host] = min([arrival, *ends]) if ends else arrival
         if self._options.avoid_redundant:
             for transfer in self.transfers:
                 if transfer.image == image.id:
@@ -140,15 +158,29 @@ class Images:
         """Return the transfers of an image that have not begun, so that hosts can still be added."""
         return [t for t in self.transfers if t.image == image and t.state is TransferState.PLANNED]
 
-    def _one(self, size: int) -> Span:
+    def _one(self, image: DiskImage, host: int | None = None) -> Span:
+        """Return how long sending an image to a host takes: to the slowest where none is named."""
         if self._options.fixed_time is not None:
             return self._options.fixed_time
-        return transfer_time(size, self._options.bandwidth)
+        rate = self._slowest.get(image.id, self._options.bandwidth)
+        if host is not None and self._known:
+            own = self._known.get((host, image.id)) or self._known.get((host, ANY_IMAGE))
+            rate = rate if own is None else max(rate, own)
+        return transfer_time(image.size, rate)
 
-    def _bound(self, lease: Lease) -> Span:
+    def _all(self, image: DiskImage, hosts: Sequence[int]) -> Span:
+        """Return how long sending an image to hosts takes: to one after the other, or to all at the slowest's pace."""
+        if not self._known:
+            one = self._one(image)
+            return one * len(hosts) if self._options.mechanism is Mechanism.UNICAST else one
+        times = [self._one(image, host) for host in hosts]
+        return sum(times) if self._options.mechanism is Mechanism.UNICAST else max(times)
+
+    def _bound(self, image: DiskImage, lease: Lease) -> Span:
         """Return how long sending the image takes at most, wherever the VMs go."""
-        image = lease.terms.software
-        return 0 if image is None else sending_bound(image, lease.need.vms, self._options)
+        slowest = self._slowest.get(image.id)
+        options = self._options if slowest is None else self._options._replace(bandwidth=slowest)
+        return sending_bound(image, lease.need.vms, options)
 
     def plan(self, lease: Lease, stay: Stay, now: Instant) -> list[Transfer] | None:
         """Plan the transfers that a stay needs; return those that are new, or None if they cannot be in time."""
@@ -163,15 +195,14 @@ class Images:
         for host in wanted:
             if self._caches and image.id in self._caches[host].images:
                 continue
-            ride = self._ride(image.id, host, stay.start)
+            ride = self._ride(image, host, stay.start)
             if ride is None:
                 missing.append(host)
             else:
                 riding.append((ride, host))
         new: list[Transfer] = []
         if missing:
-            one = self._one(image.size)
-            time = one * len(missing) if self._options.mechanism is Mechanism.UNICAST else one
+            time = self._all(image, missing)
             start = self._slot(lease, stay.start, time, now)
             if start is None:
                 return None
@@ -192,16 +223,18 @@ class Images:
                     self._caches[host].touch(image.id)
         return new
 
-    def _ride(self, image: str, host: int, by: Instant) -> Transfer | None:
+    def _ride(self, image: DiskImage, host: int, by: Instant) -> Transfer | None:
         """Return a transfer that brings an image to a host in time, or can be made to."""
         if not self._options.avoid_redundant:
             return None
         for transfer in self.transfers:
-            if transfer.image != image or transfer.end > by:
+            if transfer.image != image.id or transfer.end > by:
                 continue
             if host in transfer.hosts:
                 return transfer
-            if self._options.mechanism is Mechanism.MULTICAST and transfer.state is TransferState.PLANNED:
+            if self._options.mechanism is not Mechanism.MULTICAST or transfer.state is not TransferState.PLANNED:
+                continue
+            if not self._known or transfer.end - transfer.start >= self._one(image, host):
                 return transfer
         return None
 

@@ -14,8 +14,9 @@ from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Copy, Lease, Phase, Stay
 from haizea.plan.mapping import Mapper, Scorer
 from haizea.plan.need import sending_bound
-from haizea.plan.operations import assign_near, length
+from haizea.plan.operations import assign, assign_near, length
 from haizea.plan.options import Migration, Options, Suspension
+from haizea.plan.paces import Paces
 from haizea.plan.packing import Mask
 from haizea.plan.slottable import Placement, SlotTable
 from haizea.policy.protocols import HostOrder, HostSelectionPolicy
@@ -42,6 +43,8 @@ class Planner:
         self._cleaning = options.cleaning_time
         self.mapper = Mapper(table, selection.order)
         self._copying: list[Stay] = []
+        # How fast single hosts are, where that is known.
+        self.paces: Paces | None = None
         self._shutdown_base = options.shutdown_time + options.cleaning_time
         self._shutdown_per_vm = options.enactment_overhead
         self.selection = selection
@@ -50,9 +53,10 @@ class Planner:
         # Where images move, what is the best host for a lease can no longer be said of many hosts at once.
         self._migrating = selection.order is HostOrder.MOST_FREE and options.migration is not Migration.NO
 
-    def set_options(self, options: Options) -> None:
+    def set_options(self, options: Options, paces: Paces | None = None) -> None:
         """Plan by other rules, which differ in how long things take only."""
         self.options = options
+        self.paces = paces
         self._cleaning = options.cleaning_time
         self._shutdown_base = options.shutdown_time + options.cleaning_time
 
@@ -287,10 +291,9 @@ class Planner:
 
     def stay(self, lease: Lease, placement: Placement, at: Instant, end: Instant) -> Stay | None:
         """Return a stay from an instant on that ends when the lease does, or in a suspension that ends by ``end``."""
-        need, options = lease.need, self.options
-        run_start = at
+        need, run_start = lease.need, at
         if lease.images:
-            run_start += length(self.table, need, placement, need.resume_vm, options.exclusion)
+            run_start += self.resumption(lease, placement)
         run_end = run_start + lease.left
         over = run_end + self._shutdown_base + self._shutdown_per_vm * need.vms + lease.tail
         if over <= end:
@@ -298,7 +301,7 @@ class Planner:
         elif over >= FAR_FUTURE <= end:
             stay = Stay(lease, placement, at, run_start, FAR_FUTURE, FAR_FUTURE)
         else:
-            run_end = end - length(self.table, need, placement, need.suspend_vm, options.exclusion) - self._cleaning
+            run_end = end - self.suspension(lease, placement) - self._cleaning
             if not run_start < run_end < run_start + lease.left:
                 return None
             stay = Stay(lease, placement, at, run_start, run_end, end)
@@ -306,6 +309,22 @@ class Planner:
         if lease.images:
             stay.resuming = True
         return stay
+
+    def suspension(self, lease: Lease, placement: Placement) -> Span:
+        """Return how long suspending all VMs of a lease takes where they are."""
+        need = lease.need
+        taken = length(self.table, need, placement, need.suspend_vm, self.options.exclusion)
+        if self.paces is None:
+            return taken
+        return min(taken, self.paces.suspending(need, assign(self.table, need, placement)))
+
+    def resumption(self, lease: Lease, placement: Placement) -> Span:
+        """Return how long resuming all VMs of a lease takes on other hosts, or where they were."""
+        need = lease.need
+        taken = length(self.table, need, placement, need.resume_vm, self.options.exclusion)
+        if self.paces is None:
+            return taken
+        return min(taken, self.paces.resuming(need, assign(self.table, need, placement)))
 
     def shutdown(self, lease: Lease) -> Span:
         """Return for how long a lease holds its hosts after it has run.

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease, Phase, Stay
-from haizea.plan.operations import length
 from haizea.plan.planner import Planner
 from haizea.plan.slottable import Placement
 from haizea.policy.protocols import PreemptionPolicy
@@ -143,9 +142,8 @@ class Preemption:
 
     def suspension(self, lease: Lease, stay: Stay) -> int:
         """Return how long suspending all VMs of a stay takes, and cleaning what they leave."""
-        need, options = lease.need, self._planner.options
-        taken = length(self._planner.table, need, stay.placement, need.suspend_vm, options.exclusion)
-        return taken + options.cleaning_time
+        planner = self._planner
+        return planner.suspension(lease, stay.placement) + planner.options.cleaning_time
 
 
 def overlapping(lease: Lease, start: Instant, end: Instant) -> Stay | None:
