@@ -76,8 +76,6 @@ def test_attributes_of_the_annotations_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("annotations", "wrong", "line"),
     [
-        (['<lease-annotation id="7"/>'], "lease 7 is not in the workload", 2),
-        (["<lease-annotation/>"] * 4, "4 annotations for 3 leases", 5),
         (['<lease-annotation id="1"/>', "<lease-annotation/>"], "with and without ids", 3),
         (['<lease-annotation id="1"/>', '<lease-annotation id="1"/>'], "already annotated on line 2", 3),
         (['<lease-annotation id="1"><deadline time="02:00:00"/></lease-annotation>'], "without an exact start", 2),
@@ -92,3 +90,25 @@ def test_what_is_wrong_with_annotations_is_said(tmp_path: Path, annotations: lis
         annotated(tmp_path, *annotations)
     assert wrong in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path / 'workload'}:{line}: ")
+
+
+START = '<start><exact time="00:10:00"/></start>'
+
+
+@pytest.mark.parametrize(
+    ("annotations", "changed", "left_out"),
+    [
+        ([f'<lease-annotation id="2">{START}</lease-annotation>', '<lease-annotation id="7"/>'], [2], 1),
+        ([f"<lease-annotation>{START}</lease-annotation>"] * 5, [1, 2, 3], 2),
+        ([f"<lease-annotation>{START}</lease-annotation>"] * 2, [1, 2], 0),
+        (['<lease-annotation id="7"/>', '<lease-annotation id="8"/>'], [], 2),
+    ],
+)
+def test_annotations_of_leases_that_are_not_there_are_left_out_and_counted(
+    tmp_path: Path, annotations: list[str], changed: list[int], left_out: int
+) -> None:
+    """One file may annotate several workloads, the smallest of which has fewer leases than it annotates."""
+    found = annotated(tmp_path, *annotations)
+    assert [r.id for r in found if r.terms.start is not None] == changed
+    counted = read_annotations(tmp_path / "workload").left_out(found)
+    assert counted == ({"annotations of no lease": left_out} if left_out else {})

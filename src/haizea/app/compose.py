@@ -103,8 +103,9 @@ def scenario(request: SimulateRequest) -> Scenario:
         from haizea.workloads.annotations import annotate, read_annotations
 
         notes = read_annotations(annotations)
-        requests = annotate(requests, notes)
+        requests = annotated = annotate(requests, notes)
         attributes.update(notes.attributes)
+        first = first._replace(skipped={**first.skipped, **notes.left_out(annotated)})
     if trace.override_memory is not None:
         requests = _with_memory(requests, trace.override_memory)
     if trace.add_overhead != "none":

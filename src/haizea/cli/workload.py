@@ -58,7 +58,9 @@ def show(file: str, output_format: str, annotations: str | None, length: int | N
     if annotations is not None:
         from haizea.workloads.annotations import annotate, read_annotations
 
-        loaded = loaded._replace(requests=annotate(loaded.requests, read_annotations(annotations)))
+        notes = read_annotations(annotations)
+        annotated = annotate(loaded.requests, notes)
+        loaded = loaded._replace(requests=annotated, skipped={**loaded.skipped, **notes.left_out(annotated)})
     print_rows(("what", "value"), rows(loaded, length), output_format)
 
 

@@ -1,7 +1,7 @@
 """Lease annotations (``.lwfa``): changes to the leases of a workload, kept apart from it."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from haizea.model.lease import NO_EXTRA, DiskImage, LeaseRequest
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Shape(children={"attributes": 1, "lease-annotation": 0})
 _ANNOTATION: Final = Shape(optional=("id",), children={"start": 1, "deadline": 1, "software": 1, "extra": 1})
+
+LEFT_OUT: Final = "annotations of no lease"
 
 
 class Annotation(NamedTuple):
@@ -46,6 +48,15 @@ class Annotations(NamedTuple):
         """Whether annotations name their leases."""
         return bool(self.items) and self.items[0].id is not None
 
+    def left_out(self, requests: Collection[LeaseRequest]) -> dict[str, int]:
+        """Count, in words, the annotations that are of none of the requests: one file may serve several workloads."""
+        if self.by_id:
+            known = {request.id for request in requests}
+            count = sum(1 for item in self.items if item.id not in known)
+        else:
+            count = max(0, len(self.items) - len(requests))
+        return {LEFT_OUT: count} if count else {}
+
 
 def read_annotations(path: str | os.PathLike[str], *, max_bytes: int = XML_BYTES_MAX) -> Annotations:
     """Read a file of lease annotations, plain or gzip.
@@ -74,24 +85,20 @@ def read_annotations(path: str | os.PathLike[str], *, max_bytes: int = XML_BYTES
 def annotate(requests: Iterable[LeaseRequest], annotations: Annotations) -> list[LeaseRequest]:
     """Return the requests with the annotations applied, in the same order; all of them are in memory.
 
+    Annotations of leases that are not there, by id or by order, apply to nothing.
+
     Raises:
-        WorkloadError: an annotation names a lease that is not there, there are more annotations than leases, or
-            a lease would have a deadline without an exact start.
+        WorkloadError: a lease would have a deadline without an exact start.
     """
     changed = list(requests)
     if annotations.by_id:
         places = {request.id: place for place, request in enumerate(changed)}
         for item in annotations.items:
             place = places.get(-1 if item.id is None else item.id)
-            if place is None:
-                wrong = f"lease {item.id} is not in the workload"
-                raise WorkloadError(annotations.path, item.line, wrong, "the id of one of its leases")
-            changed[place] = _changed(changed[place], item, annotations.path)
+            if place is not None:
+                changed[place] = _changed(changed[place], item, annotations.path)
         return changed
-    if len(annotations.items) > len(changed):
-        wrong = f"{len(annotations.items)} annotations for {len(changed)} leases"
-        raise WorkloadError(annotations.path, annotations.items[len(changed)].line, wrong, "at most one for each lease")
-    for place, item in enumerate(annotations.items):
+    for place, item in enumerate(annotations.items[: len(changed)]):
         changed[place] = _changed(changed[place], item, annotations.path)
     return changed
 
