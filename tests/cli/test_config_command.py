@@ -110,7 +110,8 @@ def test_options_without_effect_are_told(capsys: pytest.CaptureFixture[str], tmp
     assert outcome.out.splitlines()[1:] == [
         f"{path}:2: general.loglevel has no effect in a simulation: nothing is logged where general.logfile is not "
         "given",
-        f"{path}:3: general.lease-failure-handling has no effect in a simulation: no VM fails in a simulation",
+        f"{path}:3: general.lease-failure-handling has no effect in a simulation: no VM fails in a simulation, "
+        "and a fault of Haizea or of a policy ends it whatever this says",
         f"{path}:5: scheduling.wakeup-interval has no effect in a simulation: time jumps from event to event",
         f"{path}:8: simulation.clock has no effect in a simulation: time jumps from event to event, and only the "
         "default of non-schedulable-interval follows it",

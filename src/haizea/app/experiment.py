@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from haizea.app.compose import logfile
 from haizea.app.request import SimulateRequest
-from haizea.app.written import named
+from haizea.app.written import make_folder, named
 from haizea.config.errors import ConfigError
 from haizea.config.multi import NamedRun, datadir, expand
 from haizea.config.settings import Settings
@@ -108,7 +108,7 @@ class Experiment:
         Raises:
             OSError: the folder of all results, or the summary, cannot be written.
         """
-        os.makedirs(self.folder, exist_ok=True)
+        make_folder(self.folder)
         waiting, under_way = deque(range(len(self.runs))), dict[Connection, _Job]()
         over: dict[int, Finished] = {}
         try:

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from haizea.app.compose import Scenario
 from haizea.app.request import SimulateRequest
-from haizea.app.written import named
+from haizea.app.written import make_folder, named
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Iso, Ledger, OperationRow, operations
@@ -55,7 +55,7 @@ class Results:
     def __enter__(self) -> "Results":
         """Open the files, so that a folder that cannot be written to is found out before anything is simulated."""
         if self._request.output is not None:
-            self._make_folder(self._request.output)
+            make_folder(self._request.output)
             self._leases_file = self._open("leases.csv")
             self._leases_file.write(LEASE_COLUMNS + "\n")
             if self._operations:
@@ -83,12 +83,6 @@ class Results:
             if kind is not None:
                 with suppress(OSError):
                     os.unlink(file.name)
-
-    def _make_folder(self, folder: str) -> None:
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except FileExistsError as error:
-            raise FileExistsError(error.errno, "is not a folder, and results are one; name another", folder) from None
 
     def _path(self, name: str) -> str:
         return os.path.join(self._request.output or os.curdir, name)

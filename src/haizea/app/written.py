@@ -1,5 +1,6 @@
-"""Errors of writing files, which do not say which file unless somebody does."""
+"""Writing results: the folder they are in, and errors, which do not say which file it was unless somebody does."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,3 +18,15 @@ def named(path: str) -> Iterator[None]:
         if error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror, path) from error
+
+
+def make_folder(path: str) -> None:
+    """Make a folder for results, if it is not there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, "is not a folder, and results are one; name another", path) from None

@@ -151,8 +151,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "Whether disk images must be transferred before a lease starts, or are none of Haizea's business.",
            ("unmanaged", "imagetransfer")),
     Option("general", "lease-failure-handling", "choice",
-           "What a failed lease leads to: it is cancelled, or the run ends (with a report, or with the error itself).",
-           ("cancel", "exit", "exit-raise"), idle="no VM fails in a simulation"),
+           "Accepted for Haizea 1.x, which could end when a lease failed; a failed lease is cancelled, and all others "
+           "go on.",
+           ("cancel", "exit", "exit-raise"),
+           idle="no VM fails in a simulation, and a fault of Haizea or of a policy ends it whatever this says"),
     Option("general", "persistence-file", "path", "Where a daemon keeps its leases; none keeps them in memory only.",
            optional=True, idle="a simulation keeps nothing for the next one"),
     Option("scheduling", "mapper", "choice",
