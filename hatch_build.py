@@ -23,8 +23,8 @@ MODULES = (
     "runtime/workload",
     "backends/simulated",
     "experiments/records",
+    # Not the policies and what they must offer: users derive from them, and they are copied with what they have learnt.
     "policy/views",
-    "policy/free",
     "policy/money",
 )
 # Native classes cannot derive from built-in exceptions.
@@ -36,7 +36,11 @@ from mypyc.build import mypycify
 from setuptools import setup
 # What is only imported may need packages, or their types, that are not here; it is checked elsewhere.
 OPTIONS = ["--strict", "--follow-imports=silent"]
-setup(name="haizea-compiled", packages=[], ext_modules=mypycify([*OPTIONS, *sys.argv[3:]], opt_level="3"),
+modules = mypycify([*OPTIONS, *sys.argv[3:]], opt_level="3")
+for module in modules:
+    # Nobody replaces our functions when they are loaded, so they can be called directly and put into each other.
+    module.extra_compile_args.append("-fno-semantic-interposition")
+setup(name="haizea-compiled", packages=[], ext_modules=modules,
       script_args=["build_ext", "--build-lib", sys.argv[1], "--build-temp", sys.argv[2], "--parallel", "2"])
 """
 

@@ -126,9 +126,9 @@ def lease_orders(draw: st.DrawFn, hosts: int, at: int) -> Any:
             st.builds(Resize, sizes.map(tuple)),
             st.builds(Restart, number),
             st.builds(StopVM, vm),
-            st.builds(Migrate, st.just(0), host),
+            st.builds(Migrate, st.just(0), host, st.none()),
             st.builds(Migrate, number, st.none(), host),
-            st.builds(Migrate, number),
+            st.builds(Migrate, number, st.none(), st.none()),
             st.builds(Recover, st.sampled_from(Recovery)),
         )
     )

@@ -129,7 +129,7 @@ class Results:
         for row in operations(retired.lease, desk.table, desk.options.exclusion):
             if self._operations_file is not None:
                 self._operation_rows.append(
-                    f"{row.lease},{row.kind},{names[row.host]},{_vms(row.vms)},{iso(row.start)},{iso(row.end)},{row.outcome}\n"
+                    f"{row.lease},{row.kind},{names[row.host]},{_vms(row.vms)},{iso.text(row.start)},{iso.text(row.end)},{row.outcome}\n"
                 )
             if self._request.report:
                 self._for_report.append(row)

@@ -45,7 +45,7 @@ class Status:
         running = sum(1 for lease in desk.leases.values() if lease.state is LeaseState.ACTIVE)
         used = 1000 - desk.table.free_now() * 1000 // max(1, desk.site.total(desk.table.key))
         return (
-            f"{self._iso(at)}: {self._over} leases over, {running} running, {len(desk.queue)} waiting; "
+            f"{self._iso.text(at)}: {self._over} leases over, {running} running, {len(desk.queue)} waiting; "
             f"{used / 10:.1f} % of {desk.table.key} taken"
         )
 
@@ -64,7 +64,7 @@ class Log:
         """Write a line, if the level is to be logged."""
         if LEVELS.index(level) <= self._detail:
             with named(self._file.name):
-                self._file.write(f"{self._iso(at)} {level:<6} {text}\n")
+                self._file.write(f"{self._iso.text(at)} {level:<6} {text}\n")
 
     def after(self, event: Event, effects: Sequence[Effect | Retired], /) -> None:
         """Write what has happened."""
@@ -78,7 +78,7 @@ class Log:
                 why = f": {' '.join(lease.reason.text.split())}" if lease.reason is not None else ""
                 self.line("INFO", effect.at, f"lease {lease.id} {lease.state.label}{why}")
             elif isinstance(effect, Command):
-                told = f"{effect.verb.value} lease {effect.lease}, until {self._iso(effect.until)}"
+                told = f"{effect.verb.value} lease {effect.lease}, until {self._iso.text(effect.until)}"
                 self.line("DEBUG", effect.at, told)
             elif isinstance(effect, LeaseChanged):
                 if not effect.state.final:

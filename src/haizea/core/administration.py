@@ -32,6 +32,8 @@ from haizea.model.events import (
     SiteChanged,
     StrangersObserved,
 )
+from haizea.model.lease import LeaseTerms
+from haizea.model.units import Instant
 from haizea.plan.lease import Lease
 
 
@@ -55,7 +57,7 @@ class Administration:
         parts: Parts,
         trial: Trial,
         renewed: Callable[[], None],
-        new_lease: Callable[[LeaseAdopted], Lease],
+        new_lease: Callable[[int, LeaseTerms, Instant], Lease],
     ) -> None:
         """``renewed`` is called when the slot table was made anew, ``new_lease`` makes a lease of adopted VMs."""
         desk, reactions = parts.desk, parts.reactions

@@ -123,7 +123,7 @@ class Desk:
         self.images = Images(self.table, self.hosts, options.transfer) if options.transfer else None
         self.site_view = SiteView(len(site.hosts), {name: site.total(name) for name in site.resource_types})
         self.leases: dict[int, Lease] = {}
-        self.impossible: dict[tuple[Need, Constraints], Reason | None] = {}
+        self.impossible: dict[Need | tuple[Need, Constraints], Reason | None] = {}
         self.claims = Claims(self.table)
         self.units = Units(self.table, self.hosts, self.planner.mapper, self.leases, self.claims.placements)
         self.needs = Needs(self.table, options, self.units.suit)
@@ -183,7 +183,9 @@ class Desk:
         lease = stay.lease
         if lease.over and not vms and verb is not Verb.DESTROY:
             vms = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
-        self.effects.append(Command(self.now, verb, lease.id, until, HostsOf(stay, self.table), vms))
+        # What the constructor does, which is the interpreter's: every lease passes here.
+        parts = (self.now, verb, lease.id, until, HostsOf(stay, self.table), vms)
+        self.effects.append(tuple.__new__(Command, parts))
 
     def command_at(self, verb: Verb, lease: Lease, hosts: tuple[int, ...], vms: tuple[int, ...] = ()) -> None:
         """Tell the back end to do something at once with VMs that are on these hosts without being planned there."""

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final
 
 from haizea.core.desk import Desk
-from haizea.model.lease import LeaseTerms
+from haizea.model.lease import NO_CONSTRAINTS, LeaseTerms
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import describe
 from haizea.model.units import DAY, FAR_FUTURE, HOUR, MINUTE, SECOND, Instant, Span
@@ -39,13 +39,15 @@ def span(length: Span) -> str:
     # Whole simulations are told in these, so it calls as little as it can.
     rest = length % MINUTE if length > 0 else 0
     minutes = length // MINUTE if length > 0 else 0
-    text = f"{minutes // 1440} d" if minutes >= 1440 else ""
-    for number, unit in ((minutes // 60 % 24, "h"), (minutes % 60, "min")):
-        if number:
-            text = f"{text} {number} {unit}" if text else f"{number} {unit}"
-    if rest or not text:
-        text = f"{text} {rest / SECOND:g} s" if text else f"{rest / SECOND:g} s"
-    return text
+    hours, of_hour = minutes // 60 % 24, minutes % 60
+    text = f"{minutes // 1440} d " if minutes >= 1440 else ""
+    if hours:
+        text = f"{text}{hours} h "
+    if of_hour:
+        text = f"{text}{of_hour} min "
+    if text and not rest:
+        return text[:-1]
+    return f"{text}{rest / SECOND:g} s" if rest % SECOND else f"{text}{rest // SECOND} s"
 
 
 def _date(days: int) -> tuple[int, int, int]:
@@ -149,7 +151,9 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
 
 def never(desk: Desk, lease: Lease) -> Reason | None:
     """Return what :func:`impossible` says, which is found out once for all leases that are alike."""
-    known, key = desk.impossible, (lease.need, lease.terms.constraints)
+    known, need, constraints = desk.impossible, lease.need, lease.terms.constraints
+    # A need is itself and no other, and is found in no time; constraints are compared by what they say.
+    key = need if constraints is NO_CONSTRAINTS else (need, constraints)
     if key not in known:
         if len(known) > _IMPOSSIBLE_MAX:
             known.clear()

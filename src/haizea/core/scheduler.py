@@ -127,11 +127,13 @@ class Scheduler:
             ValueError: the event lies before one that was handled already.
             haizea.core.states.ImpossibleTransition: a bug in Haizea.
         """
-        if event.at < self.desk.now and isinstance(event, ClockJumped) and event.by < 0:
+        at: Instant = event.at
+        desk = self.desk
+        if at < desk.now and isinstance(event, ClockJumped) and event.by < 0:
             self._behind = True
-        gap, most = event.at - self.desk.now, self.desk.options.lateness_max
-        effects = self._effects_at(event.at)
-        if gap > most and event.at - self.desk.first_timer() > most:
+        gap, most = at - desk.now, desk.options.lateness_max
+        effects = self._effects_at(at)
+        if gap > most and at - desk.first_timer() > most:
             self._lateness.catch_up()
         self._handlers[type(event)](event)
         return effects
@@ -280,15 +282,13 @@ class Scheduler:
         return lease
 
     def _lease_requested(self, event: LeaseRequested) -> None:
-        if event.lease in self.desk.leases:
-            return
-        self._arrived.append(self._new_lease(event))
+        if event.lease not in self.desk.leases:
+            self._arrived.append(self._new_lease(event.lease, event.terms, event.at))
 
-    def _new_lease(self, event: LeaseRequested | LeaseAdopted) -> Lease:
-        desk, terms = self.desk, event.terms
+    def _new_lease(self, number: int, terms: LeaseTerms, at: Instant) -> Lease:
         self._order += 1
-        lease = Lease(event.lease, terms, desk.needs.of(terms), event.at, self._order)
-        desk.leases[event.lease] = lease
+        lease = Lease(number, terms, self.desk.needs.of(terms), at, self._order)
+        self.desk.leases[number] = lease
         return lease
 
     def _wishes_changed(self, event: WishesChanged) -> None:

@@ -11,11 +11,11 @@ from haizea.core.pauses import INTAKE, SCHEDULING
 from haizea.core.replanning import Replanning
 from haizea.model.effects import Refused
 from haizea.model.events import LeaseAdopted, SchedulerOrdered
-from haizea.model.lease import LeaseState
+from haizea.model.lease import LeaseState, LeaseTerms
 from haizea.model.orders import PauseIntake, PauseScheduling, Replan, ResumeIntake, ResumeScheduling
 from haizea.model.reason import Cause, Reason
 from haizea.model.resources import Capacity
-from haizea.model.units import FAR_FUTURE
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 
@@ -63,7 +63,7 @@ class SchedulerOrders:
 class Adoption:
     """Makes leases of VMs that run already."""
 
-    def __init__(self, desk: Desk, clearing: Clearing, new_lease: Callable[[LeaseAdopted], Lease]) -> None:
+    def __init__(self, desk: Desk, clearing: Clearing, new_lease: Callable[[int, LeaseTerms, Instant], Lease]) -> None:
         self._desk = desk
         self._clearing = clearing
         self._new_lease = new_lease
@@ -114,7 +114,7 @@ class Adoption:
 
     def _adopt(self, event: LeaseAdopted) -> None:
         desk, claims = self._desk, self._desk.claims
-        lease = self._new_lease(event)
+        lease = self._new_lease(event.lease, event.terms, event.at)
         stay = self._stay(lease, event)
         hosts = sorted(set(event.hosts))
         limits = []

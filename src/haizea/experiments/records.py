@@ -100,10 +100,11 @@ class Iso:
 
     def __init__(self) -> None:
         self._dates: dict[int, str] = {}
-        self._minutes = [f"{h:02d}:{m:02d}:" for h in range(24) for m in range(60)]
-        self._seconds = [f"{s:02d}Z" for s in range(60)]
+        two = [f"{n:02d}" for n in range(60)]
+        self._minutes = [f"{h}:{m}:" for h in two[:24] for m in two]
+        self._seconds = [f"{s}Z" for s in two]
 
-    def __call__(self, at: Instant) -> str:
+    def text(self, at: Instant) -> str:
         """Return an instant as text."""
         # Not divmod: compiled, a quotient and a remainder cost a fraction of the tuple they come in.
         day, rest = at // DAY, at % DAY
@@ -200,8 +201,8 @@ class Ledger:
         elif started != submitted and kind is LeaseType.BEST_EFFORT:
             reason = self._waited(lease)
         return (
-            f"{lease.id},{kind},{state.label},{iso(submitted)},"
-            f"{'' if started is None else iso(started)},{'' if ended is None else iso(ended)},"
+            f"{lease.id},{kind},{state.label},{iso.text(submitted)},"
+            f"{'' if started is None else iso.text(started)},{'' if ended is None else iso.text(ended)},"
             f"{seconds(delivered)},{_price(lease)},{wait},{slowdown},"
             f"{lease.suspensions},{lease.migrations},{need.vms},{reason}\n"
         )

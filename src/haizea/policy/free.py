@@ -16,10 +16,6 @@ class Free:
     def __init__(self, context: PolicyContext) -> None:
         """Need nothing from the site."""
 
-    def __deepcopy__(self, memo: dict[int, object]) -> "Free":
-        """Return itself: it never changes, and compiled objects cannot be copied in general."""
-        return self
-
     def price(self, lease: LeaseView, preempted: Sequence[LeaseView], /) -> Money:
         """Return 0."""
         return 0

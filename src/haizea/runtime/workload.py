@@ -41,6 +41,7 @@ class Arrivals:
                 )
             if real_duration is not None:
                 self._tell(lease, real_duration)
-            arrived.append(LeaseRequested(now, lease, terms))
+            # What the constructor does, which is the interpreter's: every lease passes here.
+            arrived.append(tuple.__new__(LeaseRequested, (now, lease, terms)))
             self._look_ahead()
         return arrived

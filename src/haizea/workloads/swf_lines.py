@@ -22,8 +22,7 @@ SECONDS_MAX: Final = SPAN_MAX // SECOND
 SWF_LINE: Final = "a job as 18 numbers separated by blanks, -1 where unknown (SWF), or an XML file (LWF)"
 
 _JOB, _SUBMIT, _RUN, _ALLOCATED, _ASKED, _MEMORY, _STATUS, _USER = 0, 1, 3, 4, 8, 9, 10, 11
-_SPLIT: Final = _USER + 1
-"""How many fields a line is split into; the rest of it is seldom wanted, and the same in many lines."""
+_END: Final = " ; "
 
 _NAMES: Final = (
     "job number", "submit time", "wait time", "run time", "allocated processors", "CPU time used", "memory used",
@@ -81,13 +80,14 @@ def columns_quickly(text: str, wanted: int, scale: int) -> Columns | None:
     lines = text.split("\n")
     lines.pop()
     try:
-        fields = list(zip(*[line.split(None, _SPLIT) for line in lines], strict=True))
-        if len(fields) <= _SPLIT or any(len(rest.split()) != FIELDS - _SPLIT for rest in set(fields[_SPLIT])):
+        # All fields of all lines in a row, and something between lines that is no field: it must be where they end.
+        row = text.replace("\n", _END).split()
+        if row[FIELDS :: FIELDS + 1] != [_END.strip()] * len(lines):
             return None
-        numbers = [list(map(int, fields[place])) for place in (_JOB, _SUBMIT, _RUN)]
+        numbers = [list(map(int, row[place :: FIELDS + 1])) for place in (_JOB, _SUBMIT, _RUN)]
         # Few of these differ from line to line: each that occurs is read once.
-        places = (wanted, _ASKED, _ALLOCATED, _MEMORY, _STATUS, _USER)
-        known = [{text: int(text) for text in set(fields[place])} for place in places]
+        columns = [row[place :: FIELDS + 1] for place in (wanted, _ASKED, _ALLOCATED, _MEMORY, _STATUS, _USER)]
+        known = [{text: int(text) for text in set(column)} for column in columns]
     except ValueError:
         # Reading line by line understands what this does not, or says what is wrong with it.
         return None
@@ -99,8 +99,8 @@ def columns_quickly(text: str, wanted: int, scale: int) -> Columns | None:
         return None
     parts = any(status in known[4].values() for status in (2, 3, 4))
     complete = least[1] >= 0 and min(least[2:5]) > 0 and not parts and least[8] >= 0
-    counts, asked = [list(map(known[i].__getitem__, fields[places[i]])) for i in (0, 1)]
-    allocated, memories, statuses, users = [list(fields[place]) for place in places[2:]]
+    counts, asked = [list(map(known[i].__getitem__, columns[i])) for i in (0, 1)]
+    allocated, memories, statuses, users = columns[2:]
     jobs, submits, runs = numbers
     return Columns(lines, jobs, submits, runs, counts, allocated, asked, memories, statuses, users, SECOND, complete)
 

@@ -23,7 +23,7 @@ HEADER_FIELDS_MAX: Final = 200
 _PLAIN: Final = b"0123456789-. \t\r\n"
 # Patterns, not compiled ones: most runs need only some of them.
 _SUBMIT: Final = r"(?m)^[ \t]*[^;\s]\S*[ \t]+(\S+)"
-_SUBMIT_PLAIN: Final = r"\s*\S+[ \t]+(\S+).*\n"
+_SUBMIT_PLAIN: Final = r"\n\s*\S+[ \t]+(\S+)"
 _JOB: Final = r"(?m)^[ \t]*([0-9]{1,18})[ \t]"
 _HEADER: Final = r";+\s*([A-Za-z][A-Za-z0-9_-]{0,63})\s*:\s*(.*)"
 
@@ -143,7 +143,8 @@ def in_order(source: Source) -> bool:
     last = 0
     for piece in pieces(source):
         try:
-            submits = list(map(int, re.findall(_SUBMIT_PLAIN if piece.plain else _SUBMIT, piece.text)))
+            found = re.findall(_SUBMIT_PLAIN, "\n" + piece.text) if piece.plain else re.findall(_SUBMIT, piece.text)
+            submits = list(map(int, found))
         except ValueError:
             # A fraction, or not a number: the one costs the sorting of what is sorted, the other is reported later.
             return False
