@@ -104,6 +104,16 @@ def test_a_reservation_is_not_preempted() -> None:
         assert play.state(2) is LeaseState.REJECTED
 
 
+def test_an_immediate_lease_that_is_about_to_begin_gives_way_to_nobody() -> None:
+    """Now or not at all: until it has begun there is no later for it; the reservation is refused."""
+    play = Play(2, policies("ar-preempts-everything"), non_schedulable=10 * SECOND)
+    play.ask(1, vms=2, minutes=30, immediate=True)
+    play.ask(2, start=1 / 3)
+    play.go(1)
+    assert play.state(2) is LeaseState.REJECTED
+    assert play.stays(1) == [(10 / 60, 30 + 10 / 60)]
+
+
 def test_an_immediate_lease_is_preempted_only_where_the_policy_says_so() -> None:
     """The policy decides whether an immediate lease gives way."""
     for name, state in (("ar-preempts-besteffort", LeaseState.REJECTED), ("ar-preempts-everything", LeaseState.READY)):

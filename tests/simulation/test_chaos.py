@@ -21,7 +21,7 @@ FAULTS_IN_CI = 10_000
 FIRST, HOURS = 0, 2.0
 SAMPLE = MUTATIONS[::6]
 
-pytestmark = pytest.mark.skipif(
+of_the_source = pytest.mark.skipif(
     not reactions.__file__.endswith(".py"), reason="bugs can be put into the source only, and this is compiled"
 )
 
@@ -68,6 +68,7 @@ def test_shrinking_keeps_what_matters() -> None:
     assert shrink(range(1, 101), lambda numbers: wanted <= set(numbers)) == sorted(wanted)
 
 
+@of_the_source
 def test_what_is_found_is_made_small_and_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command that is printed goes wrong in the same way, with few acts."""
     monkeypatch.setitem(reactions.REACTIONS, (Desired.RUNNING, Sight.CRASHED), Reaction.NOTHING)
@@ -83,6 +84,7 @@ def test_what_is_found_is_made_small_and_can_be_repeated(monkeypatch: pytest.Mon
     assert "--only" in small.command
 
 
+@of_the_source
 @pytest.mark.parametrize(
     "mutation", MUTATIONS if os.environ.get("HAIZEA_CHAOS") == "all" else SAMPLE, ids=lambda each: each.name
 )

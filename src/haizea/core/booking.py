@@ -185,6 +185,9 @@ class Booking:
                 stay = overlapping(lease, start, end)
                 if stay is None or stay.phase is Phase.ENDING:
                     continue
+                # Wanted now or not at all: before it has begun there is no later for it.
+                if lease.type is LeaseType.IMMEDIATE and lease.started is None:
+                    continue
                 # Where only shutting down is left at that time, giving way would throw away all that has run.
                 if stay.suspending or stay.run_end > start:
                     found.append(lease)
