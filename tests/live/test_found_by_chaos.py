@@ -217,3 +217,44 @@ def test_vms_that_run_are_followed_to_another_host_with_what_they_did_before_kep
     was = stay.past((before,))
     assert (was.start, was.run_end, was.vm_hosts, was.phase) == (stay.start, stay.run_end, (before,), Phase.OVER)
     assert was.lease is stay.lease
+
+
+def test_a_lease_is_paused_only_while_all_of_its_vms_are() -> None:
+    """Somebody pauses all VMs and lets one go on: the lease goes on, and nothing more is to be told."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=2, duration=3 * HOUR)
+    stage.after(MINUTE)
+    stage.fate.act(lease, None, "pause", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    assert stage.state(lease) == "paused"
+    stage.fate.act(lease, 1, "resume", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(5 * MINUTE)
+    assert stage.state(lease) == "active"
+    before = len(stage.journal())
+    stage.after(30 * MINUTE)
+    assert len(stage.journal()) == before
+
+
+def test_what_is_known_of_a_vm_on_its_way_is_kept_when_somebody_moves_it() -> None:
+    """A daemon that is started anew knows as much of what moves as the one before."""
+    stage = Stage(care=FIXED, migration="yes-notransfer")
+    lease = stage.request(cpu=400)
+    other = stage.request(cpu=400, preemptible=False)
+    stage.after(MINUTE)
+    there = stage.vms()[other, 1][1]
+    assert there is not None
+    free = [host.name for number, host in enumerate(SITE.hosts) if number not in (there, stage.vms()[lease, 1][1])]
+    stage.fate.act(lease, 1, "migrate", "ann", free[0])
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    _order(stage, lease, Migrate(1, to=[host.name for host in SITE.hosts].index(free[1])))
+    stage.after(MINUTE)
+    assert stage.lease(lease).moving
+    stage.fate.act(lease, 1, "migrate", "ann", SITE.hosts[there].name)
+    stage.platform.advance(stage.clock.now())
+    stage.after(SECOND)
+    known = stage.lease(lease).moving
+    stage.restart()
+    assert stage.lease(lease).moving == known

@@ -89,10 +89,8 @@ class Adoption:
             self._contradicted(lease, by, "paused")
 
     def unpaused(self, lease: Lease, vms: tuple[int, ...], by: str) -> None:
-        """VMs of a paused lease run again."""
+        """VMs of a paused lease run again: it is paused only where all of them are."""
         desk = self._desk
-        if any(observed is Observed.PAUSED for observed in lease.seen.values()):
-            return
         desk.notify(lease, f"{named(lease, vms)} goes on: {someone(by)} let it.")
         desk.enter(lease, LeaseState.ACTIVE)
 
@@ -167,6 +165,7 @@ class Adoption:
         """Somebody moved VMs to another host: they are there from now on, and whoever is in the way is planned anew."""
         desk, stay = self._desk, lease.stays[0]
         lease.moving = tuple([move for move in lease.moving if move.vm not in vms])
+        desk.touched.add(lease.id)
         before = hosts_of(stay, desk.table)
         hosts = tuple([host if vm in vms else old for vm, old in enumerate(before, 1)])
         name = desk.site.hosts[host].name

@@ -80,7 +80,7 @@ class Reaction(Enum):
         "until that is ordered or done"
     )
     PAUSE = "somebody paused it: it keeps its capacity, its time goes on; with its last VM the lease is paused"
-    UNPAUSE = "it goes on, and so does the lease"
+    UNPAUSE = "it goes on, and so does the lease, with the first of its VMs"
     RESUME = "somebody resumed it: it is accounted for where it runs; where there is no room it is suspended again"
     RESUME_PAUSED = "somebody resumed it and paused it: as with both"
     MOVE = "somebody moved it: it is there from now on; where there is no room it is moved back"
