@@ -7,8 +7,8 @@ import pytest
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
 from haizea.model.events import LeaseOrdered
-from haizea.model.lease import Constraints, NodeSet, OnFailure, OnGuestShutdown, Reactions
-from haizea.model.orders import LeaseOrder, Migrate, Requeue, Resize, Suspend
+from haizea.model.lease import Constraints, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
+from haizea.model.orders import Hold, LeaseOrder, Migrate, Requeue, Resize, Suspend
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
@@ -258,3 +258,34 @@ def test_what_is_known_of_a_vm_on_its_way_is_kept_when_somebody_moves_it() -> No
     known = stage.lease(lease).moving
     stage.restart()
     assert stage.lease(lease).moving == known
+
+
+def test_who_cannot_be_suspended_at_its_end_is_over() -> None:
+    """A lease whose time is over does not run on for nothing, to be suspended again and again."""
+    stage = Stage(care=FIXED)
+    stage.fate.set_fault("suspend", 1_000)
+    lease = stage.request(duration=10 * MINUTE, reactions=Reactions(on_end=OnEnd.SUSPEND))
+    stage.after(30 * MINUTE)
+    assert stage.state(lease) == "done"
+    assert stage.vms() == {}
+    assert any("could not be suspended at its end" in text for text in stage.told("notice"))
+
+
+def test_what_ran_of_a_lease_on_hold_is_found_to_be_suspended_again() -> None:
+    """Its room is given back though nobody was there to be told that it does not run any more."""
+    stage = Stage(care=FIXED)
+    lease, _other = stage.preempted()
+    stage.after(45 * MINUTE)
+    _order(stage, lease, Hold())
+    stage.after(HOUR)
+    stage.fate.act(lease, 1, "resume", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    assert stage.state(lease) == "held"
+    assert stage.live.scheduler.desk.claims.astray
+    stage.fate.act(lease, 1, "suspend", "ann")
+    stage.fate.news()
+    stage.restart()
+    stage.after(2 * MINUTE)
+    assert stage.state(lease) == "held"
+    assert stage.live.scheduler.desk.claims.astray == {}

@@ -21,7 +21,7 @@ from haizea.experiments.chaos.shrinking import shrink
 from haizea.live.assembly import Care
 from haizea.live.assembly import Settings as LiveSettings
 from haizea.live.estimates import Rules
-from haizea.model.units import SECOND
+from haizea.model.units import HOUR, SECOND
 from haizea.workloads.oneline import parse_site
 
 HOURS: Final = 6.0
@@ -61,8 +61,19 @@ def settings_of(seed: int) -> LiveSettings:
         "policy_preemption": chance.choice(["ar-preempts-everything", "ar-preempts-besteffort", "no-preemption"]),
         "backfilling": chance.choice(["aggressive", "conservative", "off"]),
         "shutdown_time": chance.choice([0, 5 * SECOND]),
+        "cleaning_time": chance.choice([0, 0, 90 * SECOND]),
+        "extensions_max": chance.choice([0, 3]),
+        "kept_max": 4 * HOUR,
     }
-    chosen = Settings({"scheduling": scheduling})
+    managed = chance.random() < 0.6
+    images = {
+        "transfer_mechanism": chance.choice(["multicast", "unicast"]),
+        "avoid_redundant_transfers": chance.random() < 0.7,
+        "diskimage_reuse": chance.choice(["none", "image-caches"]),
+        "diskimage_cache_size": chance.choice([None, 2000]),
+    }
+    general = {"lease_preparation": "imagetransfer" if managed else "unmanaged"}
+    chosen = Settings({"scheduling": scheduling, "general": general, "deploy-imagetransfer": images})
     options = to_options(chosen)._replace(images_survive=chance.random() < 0.3)
     care = Care(heartbeat=30 * SECOND, reconcile_every=60 * SECOND, rules=Rules(learn=chance.random() < 0.5), seed=seed)
     return LiveSettings(parse_site(chance.choice(_SITES)), options, policies(chosen), care)

@@ -156,6 +156,10 @@ class Mishaps:
             return
         lease.retries = 0
         desk.touched.add(lease.id)
+        if not lease.left:
+            # Its time is over: there is nothing that it could run on for.
+            self._repair.remove(lease, reason, "suspended at its end")
+            return
         on_hold = lease.state is LeaseState.HELD or lease.terms.reactions.on_failure is OnFailure.HOLD
         if self._run_on(stay, reason):
             if on_hold:

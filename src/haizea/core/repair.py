@@ -240,9 +240,9 @@ class Repair:
         else:
             self.replace(stay.lease, reason)
 
-    def remove(self, lease: Lease, reason: Reason) -> None:
-        """Remove the VMs of a lease that has had its time, instead of shutting them down."""
-        self._desk.notify(lease, f"Lease {lease.id} could not be shut down: its VMs are removed. {reason.text}")
+    def remove(self, lease: Lease, reason: Reason, what: str = "shut down") -> None:
+        """Remove the VMs of a lease that has had its time, because they could not be ended otherwise."""
+        self._desk.notify(lease, f"Lease {lease.id} could not be {what}: its VMs are removed. {reason.text}")
         self._execution.stop(lease, "cancelled")
         self._desk.free_early(FAR_FUTURE)
         self._desk.retire(lease, LeaseState.DONE)

@@ -166,7 +166,7 @@ class Reconciler:
             busy = self._busy(lease.id)
             for number, want in enumerate(wanted(self._scheduler, lease), 1):
                 one = there.get((lease.id, number))
-                if number in busy or (agrees(want, one) and not _known_again(lease, number, one)):
+                if number in busy or (agrees(want, one) and not self._is_news(lease, number, one)):
                     continue
                 if self._over(lease, now) or self._begun(lease, one, now):
                     continue
@@ -178,6 +178,18 @@ class Reconciler:
                     gone = Observed.UNKNOWN if seen.away else Observed.VANISHED
                     found.append(InstanceObserved(now, lease.id, number, gone))
         return found
+
+    def _is_news(self, lease: Lease, vm: int, one: Seen | None) -> bool:
+        """Whether a VM that is as it should be again is still thought to be otherwise, or nothing was known of it.
+
+        It was not found while a host was away, or what it used while it ran though its lease is on hold is claimed.
+        """
+        if one is None or one.observed is Observed.UNKNOWN:
+            return False
+        seen = lease.seen.get(vm)
+        if seen is Observed.UNKNOWN:
+            return True
+        return lease.id in self._scheduler.desk.claims.astray and seen not in (None, one.observed)
 
     def _hidden(self, vm: tuple[int, int], want: Wanted, one: Seen | None, away: frozenset[int]) -> bool:
         """Whether a VM is, or may be, on a host that could not be looked at."""
@@ -326,13 +338,6 @@ class Reconciler:
             desired = states[number].value
             rows.append(HostDiff(number, host.name, desired, observed, host.capacity, capacity, names, same))
         return rows
-
-
-def _known_again(lease: Lease, vm: int, one: Seen | None) -> bool:
-    """Whether a VM is shown of which nothing was known: it was not found while a host was away, and no news tells."""
-    if one is None or one.observed is Observed.UNKNOWN:
-        return False
-    return lease.seen.get(vm) is Observed.UNKNOWN
 
 
 def agrees(want: Wanted, one: Seen | None) -> bool:

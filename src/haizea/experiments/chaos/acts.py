@@ -9,6 +9,7 @@ from haizea.experiments.chaos.plan import OPERATIONS, REQUEST, Act
 from haizea.experiments.chaos.requests import terms
 from haizea.experiments.chaos.world import World
 from haizea.model.events import Observed
+from haizea.model.lease import LeaseState
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import MINUTE, SECOND
 
@@ -108,6 +109,15 @@ def _operation(world: World, _what: str, draws: Sequence[int]) -> bool:
     return True
 
 
+def _transfer(world: World, what: str, draws: Sequence[int]) -> bool:
+    """Images take long to come from now on, or the next ones do not come."""
+    if what == "slow":
+        world.fate.set_pace("transfer", PACES[draws[0] % 4])
+    else:
+        world.fate.set_fault("transfer", 1 + draws[0] % 3)
+    return world.live.scheduler.desk.images is not None
+
+
 def _platform(world: World, what: str, draws: Sequence[int]) -> bool:
     """The platform misbehaves for a while."""
     permille = 1000 if what == "away" else 50 + draws[0] % 450
@@ -133,7 +143,11 @@ def _store(world: World, _what: str, draws: Sequence[int]) -> bool:
 def _kill(world: World, what: str, draws: Sequence[int]) -> bool:
     """The daemon is killed, between steps or within one."""
     downtime = _DOWNTIMES[draws[1] % len(_DOWNTIMES)]
-    if what == "within":
+    if what == "in-transfer":
+        if world.live.scheduler.desk.images is None:
+            return False
+        world.arm_transfer(downtime)
+    elif what == "within":
         world.arm(LABELS[draws[0] % len(LABELS)], draws[2] % 6, downtime)
     else:
         world.restart(downtime)
@@ -147,11 +161,23 @@ _FAMILIES: Final[dict[str, Callable[[World, str, Sequence[int]], bool]]] = {
     "stranger": _stranger,
     "pace": _pace,
     "operation": _operation,
+    "transfer": _transfer,
     "platform": _platform,
     "clock": _clock,
     "store": _store,
     "kill": _kill,
 }
+
+
+def _put_back(world: World) -> None:
+    """Whoever resumed VMs of suspended leases on hold suspends them again: nobody waits for what is left to people."""
+    leases = world.live.scheduler.desk.leases
+    for one in world.fate.vms():
+        lease = leases.get(one.lease)
+        if lease is None or lease.state is not LeaseState.HELD or not lease.images or lease.stays:
+            continue
+        if one.observed in (Observed.RUNNING, Observed.PAUSED):
+            world.fate.act(one.lease, one.vm, "suspend", "ann")
 
 
 def calm(world: World) -> None:
@@ -172,6 +198,7 @@ def calm(world: World) -> None:
     for one in world.fate.vms():
         if one.observed is Observed.UNKNOWN:
             world.fate.act(one.lease, one.vm, "find", "")
+    _put_back(world)
     world.advance()
     # A store that is back is written again with the next steps, and takes orders then.
     world.run(world.now + 2 * MINUTE)

@@ -16,7 +16,7 @@ from haizea.model.events import (
     SchedulerOrdered,
     WishesChanged,
 )
-from haizea.model.lease import LeaseTerms, NodeSet, OnFailure, OnGuestShutdown
+from haizea.model.lease import LeaseTerms, NodeSet, OnEnd, OnFailure, OnGuestShutdown
 from haizea.model.orders import (
     Disable,
     Drain,
@@ -156,6 +156,7 @@ def _wishes(world: World, draws: Sequence[int]) -> bool:
     wanted = lease.terms.reactions._replace(
         on_guest_shutdown=tuple(OnGuestShutdown)[draws[1] % len(OnGuestShutdown)],
         on_failure=tuple(OnFailure)[draws[2] % len(OnFailure)],
+        on_end=tuple(OnEnd)[draws[4] % len(OnEnd)],
     )
     terms = lease.terms._replace(preemptible=draws[3] % 2 == 0, reactions=wanted)
     return world.order("wishes", lambda change: WishesChanged(change.now, lease.id, terms))

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from haizea.backends.pretence import ACTS, HOST_ACTS
 from haizea.model.units import HOUR, Span
 
-DRAWS: Final = 12
+DRAWS: Final = 16
 STORM_MAX: Final[Span] = 2 * HOUR
 CALM: Final[Span] = HOUR
 
@@ -40,6 +40,8 @@ FAULTS: Final[dict[str, int]] = {
     "stranger-gone": 3,
     "pace": 6,
     "operation-fails": 8,
+    "transfer-slow": 4,
+    "transfer-fails": 4,
     **{f"platform-{kind}": 3 for kind in WINDOWS},
     "platform-away": 3,
     "clock-forward": 2,
@@ -47,6 +49,7 @@ FAULTS: Final[dict[str, int]] = {
     "store-away": 3,
     "kill": 4,
     "kill-within": 8,
+    "kill-in-transfer": 4,
 }
 """Classes of faults, and how often each comes among the others."""
 

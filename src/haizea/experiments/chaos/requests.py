@@ -5,6 +5,7 @@ from typing import Final
 
 from haizea.model.lease import (
     Constraints,
+    DiskImage,
     LeaseTerms,
     NodeSet,
     OnEnd,
@@ -13,7 +14,7 @@ from haizea.model.lease import (
     Reactions,
 )
 from haizea.model.resources import CPU, MEMORY, Capacity
-from haizea.model.units import HOUR, MINUTE, SECOND, Instant
+from haizea.model.units import MINUTE, SECOND, Instant
 
 _SPAN_MOST: Final = 90
 _CAPACITIES: Final = (
@@ -24,6 +25,8 @@ _CAPACITIES: Final = (
 )
 _GUEST: Final = tuple(OnGuestShutdown)
 _FAILURE: Final = tuple(OnFailure)
+_END: Final = (OnEnd.STOP, OnEnd.STOP, OnEnd.EXTEND, OnEnd.SUSPEND)
+_IMAGES: Final = tuple([DiskImage(f"image-{size}", size) for size in (200, 400, 600, 1000, 1500)])
 
 
 def terms(draws: Sequence[int], now: Instant, hosts: int) -> LeaseTerms:
@@ -41,8 +44,8 @@ def terms(draws: Sequence[int], now: Instant, hosts: int) -> LeaseTerms:
     reactions = Reactions(
         _GUEST[draws[8] % len(_GUEST)],
         _FAILURE[draws[8] // 7 % len(_FAILURE)],
-        OnEnd.STOP,
-        HOUR,
+        _END[draws[12] % len(_END)],
+        (5 + draws[12] // 5 % 30) * MINUTE,
     )
     return LeaseTerms(
         nodes,
@@ -52,6 +55,7 @@ def terms(draws: Sequence[int], now: Instant, hosts: int) -> LeaseTerms:
         deadline=deadline,
         preemptible=kind != 5 and draws[9] % 5 > 0,
         user=f"user-{draws[10] % 4}",
+        software=_IMAGES[draws[13] % len(_IMAGES)] if draws[13] // 7 % 4 else None,
         constraints=constraints,
         reactions=reactions,
         priority=draws[10] // 5 % 3,

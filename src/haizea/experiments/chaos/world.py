@@ -17,10 +17,12 @@ from haizea.backends.pretended import PretendedPlatform
 from haizea.live.assembly import Settings
 from haizea.live.rehearsed import Rehearsed, RehearsedClock
 from haizea.model.events import Event, LeaseRequested, Observed
-from haizea.model.lease import LeaseTerms
+from haizea.model.lease import LeaseTerms, OnEnd
 from haizea.model.reason import Reason
 from haizea.model.units import MINUTE, Instant, Span
+from haizea.plan.images import TransferState
 from haizea.runtime.changes import WITHDRAWN, Change
+from haizea.runtime.ports import Report
 from haizea.runtime.rows import CommandRow, KeyRow
 from haizea.runtime.store import Store, StoreUnavailable, Transaction
 
@@ -94,6 +96,8 @@ class Ledger(PretendedPlatform):
         super().__init__(":memory:", hosts, now, threaded=False)
         self.commands: dict[int, CommandRow] = {}
         self.wrong: list[tuple[str, str]] = []
+        self.image_of: Callable[[int], str | None] = lambda _lease: None
+        self.brought: set[tuple[str, int]] = set()
         self.in_doubt: Callable[[], bool] = lambda: False
 
     @property
@@ -113,6 +117,17 @@ class Ledger(PretendedPlatform):
             self.wrong.append(("command-reused", f"Command {command.id} was {known}, and comes again as {command}."))
         super().submit(command)
 
+    def bring_images(self, command: CommandRow) -> None:
+        """Note that hosts have an image now, or that it was said so."""
+        image = self.image_of(command.lease)
+        if command.verb == "transfer" and image is not None:
+            self.brought.update([(image, host) for host in command.hosts])
+
+    def _close(self, operation: Any, now: Instant, error: str, vms: tuple[int, ...]) -> Report:
+        if not error:
+            self.bring_images(operation.command)
+        return super()._close(operation, now, error, vms)
+
     def _bring(self, command: CommandRow, vm: int) -> str:
         before = self._pretence.vm(command.lease, vm)
         host = command.hosts[vm - 1]
@@ -125,7 +140,26 @@ class Ledger(PretendedPlatform):
         ):
             text = f"VM {command.lease}.{vm} is started on host {host} while it runs on host {before.host}."
             self.wrong.append(("two-places", text))
+        image = self.image_of(command.lease) if command.verb == "start" else None
+        if image is not None and (image, host) not in self.brought and not self.in_doubt():
+            text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
+            self.wrong.append(("no-image", text))
         return super()._bring(command, vm)
+
+
+class Fickle(FaultyPlatform):
+    """A platform that behaves badly, before a ledger that must know what it is said to have done."""
+
+    def __init__(self, ledger: Ledger, chance: random.Random, now: Callable[[], Instant]) -> None:
+        super().__init__(ledger, NO_FAULTS, chance, now)
+        self._ledger = ledger
+
+    def submit(self, command: CommandRow, /) -> None:
+        """Begin to carry out a command, or not."""
+        feigned = self.done["feigned"]
+        super().submit(command)
+        if self.done["feigned"] > feigned:
+            self._ledger.bring_images(command)
 
 
 class World:
@@ -142,7 +176,8 @@ class World:
         self.ledger = Ledger([host.name for host in settings.site.hosts], self.clock.now)
         self.fate = self.ledger.fate
         self.ledger.in_doubt = lambda: self.clock.now() <= self.disturbed_until + LEARNT_WITHIN
-        self.platform = FaultyPlatform(self.ledger, NO_FAULTS, random.Random(seed), self.clock.now)
+        self.ledger.image_of = self._image_of
+        self.platform = Fickle(self.ledger, random.Random(seed), self.clock.now)
         self.counts: Counter[str] = Counter()
         self.orders: Counter[str] = Counter()
         self.acknowledged: dict[int, LeaseTerms] = {}
@@ -155,6 +190,7 @@ class World:
         self.on_restart: Callable[[], None] = lambda: None
         self._unanswered: dict[str, LeaseTerms] = {}
         self._armed: tuple[str, int, Span] | None = None
+        self._armed_transfer: Span | None = None
         self._downtime: Span = 0
         self._quiet_at: Instant = START
         self.live: Rehearsed
@@ -209,9 +245,13 @@ class World:
         """Have the daemon killed when it has passed a point of a step for so many times."""
         self._armed = (label, skip, downtime)
 
+    def arm_transfer(self, downtime: Span) -> None:
+        """Have the daemon killed as soon as an image is on its way."""
+        self._armed_transfer = downtime
+
     def disarm(self) -> None:
         """Have nobody killed."""
-        self._armed = None
+        self._armed = self._armed_transfer = None
 
     def _checkpoint(self, label: str) -> None:
         if self._armed is not None and self._armed[0] == label:
@@ -221,9 +261,24 @@ class World:
                 self._downtime = downtime
                 self.counts[f"killed-at-{label}"] += 1
                 raise Killed
+        if label == "sent" and self._armed_transfer is not None and self._in_transfer():
+            self._downtime, self._armed_transfer = self._armed_transfer, None
+            self.counts["killed-in-transfer"] += 1
+            raise Killed
         if label == "decided":
             self._count_quiet()
             self.on_decided()
+
+    def _in_transfer(self) -> bool:
+        images = self.live.scheduler.desk.images
+        return images is not None and any(each.state is TransferState.ACTIVE for each in images.transfers)
+
+    def _image_of(self, lease: int) -> str | None:
+        """Return the image of a lease, where images are brought by Haizea."""
+        terms = self.acknowledged.get(lease)
+        if terms is None or terms.software is None or self.settings.options.transfer is None:
+            return None
+        return terms.software.id
 
     def _count_quiet(self) -> None:
         self.quiet += max(0, self.now - max(self._quiet_at, self.disturbed_until))
@@ -279,8 +334,18 @@ class World:
 
     def request(self, key: str, terms: LeaseTerms) -> None:
         """Request a lease, as often as it takes to be answered."""
+        self._count_request(terms)
         self._unanswered[key] = terms
         self._ask_again()
+
+    def _count_request(self, terms: LeaseTerms) -> None:
+        self.orders["request"] += 1
+        wishes = {
+            "an image": terms.software is not None and self.settings.options.transfer is not None,
+            "grace": bool(terms.grace),
+            f"on-end {terms.reactions.on_end.value}": terms.reactions.on_end is not OnEnd.STOP,
+        }
+        self.orders.update(f"request with {wish}" for wish, there in wishes.items() if there)
 
     def _ask_again(self) -> None:
         for key, terms in list(self._unanswered.items()):
