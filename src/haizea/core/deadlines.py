@@ -3,8 +3,9 @@
 A deadline lease is accepted only if it can end in time: its VMs have run for as long as was asked by the deadline, and
 only shutting them down may come after it, as it comes after the time of a reservation. Where it can wait, it takes the
 earliest place there is; where it can hardly wait, it first tries to have others with more slack give way. As a last
-resort all deadline leases that have not begun are planned anew, those with the least slack first. Whatever is planned
-for others in doing so is tried in an overlay first, and kept only if every one of them still meets its own deadline.
+resort all deadline leases that have not begun are planned anew, those with the least slack first; or it begins when
+those in the way have had the grace that they were promised. Whatever is planned for others in doing so is tried in an
+overlay first, and kept only if every one of them still meets its own deadline.
 """
 
 from haizea.core import reasons
@@ -49,6 +50,8 @@ class Deadlines:
             return None
         if self._plan_anew(lease, points[0].at):
             return None
+        if points[0].hosts is None and self._after_grace(lease, points[0].at):
+            return None
         return reasons.deadline_not_met(desk, lease)
 
     def _confirm(self, stay: Stay) -> Reason | None:
@@ -79,6 +82,16 @@ class Deadlines:
             return False
         self._room.carry_out(victims, changes, start)
         return self._booking.confirm(stay)
+
+    def _after_grace(self, lease: Lease, start: Instant) -> bool:
+        """Book a lease for when others can give way that have to be told before, if it meets its deadline then."""
+        desk = self._desk
+        if not desk.knows_grace():
+            return False
+        # Loaded here: hardly any simulation knows of grace.
+        from haizea.core.grace import over
+
+        return any(self._take_place(lease, at) for at in over(desk, start))
 
     def _plan_anew(self, lease: Lease, after: Instant) -> bool:
         """Plan all deadline leases that have not begun anew, together with a new one."""

@@ -158,6 +158,10 @@ class Desk:
         if self.images is not None and transfer is not None:
             self.images.set_bandwidth(transfer.bandwidth, rates.of(TRANSFER))
 
+    def knows_grace(self) -> bool:
+        """Whether any lease is to be told some time before it gives way."""
+        return any(lease.terms.grace for lease in self.leases.values())
+
     def order_anew(self) -> None:
         """Have the queue be ordered anew at the end of this instant, as by another policy."""
         self.ordered = self.rescore = self.ranked = True

@@ -77,7 +77,8 @@ class Prospect:
             stay = desk.planner.asap(lease, self._booking.points(lease), future=False)
             if stay is None:
                 end = min(desk.now + lease.left, FAR_FUTURE)
-                return Outlook(LeaseState.REJECTED, None, None, (), reasons.no_room_at(desk, lease, desk.now, end))
+                refusal = self._reservations.refused(lease, desk.now, end)
+                return Outlook(LeaseState.REJECTED, None, None, (), refusal)
             return self._priced(lease, stay, ())
         stay = self.forecast(lease).get(0)
         return self._priced(lease, stay, ())

@@ -53,6 +53,19 @@ class Promises:
                 stay = self._with_victims(lease, at, end)
             if stay is not None:
                 return stay
+        return self._after_grace(lease, start, end)
+
+    def _after_grace(self, lease: Lease, start: Instant, end: Instant) -> Stay | None:
+        """Plan a stay from when others can give way that have to be told before."""
+        if not self._desk.knows_grace():
+            return None
+        # Loaded here: hardly any simulation knows of grace.
+        from haizea.core.grace import over
+
+        for at in over(self._desk, start):
+            stay = self._with_victims(lease, at, end) if at < end else None
+            if stay is not None:
+                return stay
         return None
 
     def _starts(self, start: Instant, end: Instant) -> Iterator[Instant]:

@@ -7,7 +7,7 @@ from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.room import Change, Room
 from haizea.model.reason import Reason
-from haizea.model.units import FAR_FUTURE
+from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Stay
 
 
@@ -54,12 +54,23 @@ class Reservations:
         if placement is None:
             found = self._room.make(lease, start, end, changes)
             if found is None:
-                return reasons.no_room_at(desk, lease, start, end)
+                return self.refused(lease, start, end)
             placement, victims = found
         stay = planner.stay(lease, placement, start, end)
         if stay is None:
             raise AssertionError(f"lease {lease.id} has no time to run; this is a bug in Haizea")
         return Draft(stay, victims, changes)
+
+    def refused(self, lease: Lease, start: Instant, end: Instant) -> Reason:
+        """Return why there is no room for a lease, and from when on there would be."""
+        desk = self._desk
+        refusal = reasons.no_room_at(desk, lease, start, end)
+        if not desk.knows_grace():
+            return refusal
+        # Loaded here: hardly any simulation knows of grace.
+        from haizea.core.grace import advised
+
+        return advised(desk, self._room, lease, refusal, start)
 
 
 class Draft(NamedTuple):

@@ -409,7 +409,7 @@ class Scheduler:
         else:
             refusal = self._booking.asap(lease, future=False)
             if refusal is reasons.NO_ROOM:
-                refusal = reasons.no_room_at(desk, lease, desk.now, min(desk.now + lease.left, FAR_FUTURE))
+                refusal = self._reservations.refused(lease, desk.now, min(desk.now + lease.left, FAR_FUTURE))
         if refusal is not None:
             by_user = refusal.cause is Cause.PRICE
             desk.retire(lease, LeaseState.REJECTED_BY_USER if by_user else LeaseState.REJECTED, refusal)
