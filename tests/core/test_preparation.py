@@ -112,3 +112,26 @@ def test_a_reservation_within_the_non_schedulable_interval_is_refused(start: int
             "It was to start at 1970-01-01T00:00:09Z, but what is asked for at 1970-01-01T00:00:00Z can start at "
             "1970-01-01T00:00:10Z at the earliest: 10 s have to pass before."
         )
+
+
+def test_images_of_reservations_make_way_for_each_other() -> None:
+    """Two of 82 s each, to be there at 200 s and 230 s: the first, which was to be sent as late as it can, is not."""
+    play = Play(2, transfer=MULTICAST)
+    play.ask(1, minutes=5, start=200 / 60, software=DEBIAN)
+    play.go(50 / 60)
+    play.ask(2, minutes=5, start=230 / 60, software=DiskImage("arch", 1024))
+    play.go(20)
+    assert {number: play.over[number].state for number in (1, 2)} == {1: LeaseState.DONE, 2: LeaseState.DONE}
+    sent = [play.over[number].transfers[0][2:] for number in (1, 2)]
+    assert sent == [(66 * SECOND, 148 * SECOND), (148 * SECOND, 230 * SECOND)]
+
+
+def test_a_reservation_whose_images_cannot_be_in_time_moves_nobodys() -> None:
+    """A second later there would not be room for both."""
+    play = Play(2, transfer=MULTICAST)
+    play.ask(1, minutes=5, start=200 / 60, software=DEBIAN)
+    play.go(67 / 60)
+    play.ask(2, minutes=5, start=230 / 60, software=DiskImage("arch", 1024))
+    play.go(20)
+    assert play.reason(2).cause is Cause.PREPARATION
+    assert play.over[1].transfers[0][2:] == (118 * SECOND, 200 * SECOND)

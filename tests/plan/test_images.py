@@ -1,11 +1,12 @@
 """The repository sends one image at a time, in time, and hosts keep no more images than they may."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haizea.model.lease import DiskImage, LeaseTerms, NodeSet
+from haizea.model.lease import NO_CONSTRAINTS, DiskImage, LeaseTerms, NodeSet
 from haizea.model.resources import Capacity
 from haizea.model.site import Host, HostState, Site
 from haizea.model.units import HOUR, SECOND, Instant
@@ -225,3 +226,62 @@ def test_no_host_is_proposed_where_none_may_be_used() -> None:
         world.hosts.set_state(host, HostState.DOWN)
     (point,) = world.images.points(world.lease(IMAGES[0], 1), 0)
     assert point.hosts == world.table.masks(set())
+
+
+JOBS = st.lists(st.tuples(st.integers(0, 120), st.integers(100, 1300), st.integers(0, 500)), min_size=1, max_size=12)
+
+
+def promise(world: World, image: DiskImage, start: Instant) -> list[Transfer] | None:
+    """Plan the image of a reservation of one VM; where that works out, it is kept."""
+    lease = world.lease(image, 1, start)
+    placement = world.mapper.place(
+        lease.need, world.table.window(start, start), world.table.everything(), NO_CONSTRAINTS
+    )
+    assert placement is not None
+    stay = Stay(lease, placement, start, start, start + HOUR, start + HOUR)
+    planned = world.images.plan(lease, stay, world.table.now)
+    if planned is not None:
+        lease.stays = [stay]
+    return planned
+
+
+@given(JOBS)
+def test_images_of_reservations_are_refused_only_if_no_order_could_bring_them_in_time(
+    jobs: list[tuple[int, int, int]],
+) -> None:
+    """As late as is safe, and yet as many as the earliest deadline first could bring; each is over when it must be."""
+    world, now = World(MULTICAST), 0
+    for number, (pause, size, ahead) in enumerate(jobs):
+        now += pause * SECOND
+        world.advance(now)
+        start, image = now + ahead * SECOND, DiskImage(f"image-{number}", size)
+        transfers = world.images.transfers
+        at = max([now, *(t.end for t in transfers if t.state is TransferState.ACTIVE)])
+        due = [(t.targets[0][0].stays[0].start, t.end - t.start) for t in transfers if t.state is TransferState.PLANNED]
+        possible = True
+        for deadline, length in sorted([*due, (start, -(-size * 8 // 100) * SECOND)]):
+            at += length
+            possible = possible and at <= deadline
+        before = world.images.placed()
+        planned = promise(world, image, start)
+        assert (planned is not None) is possible
+        if planned is None:
+            assert world.images.placed() == before
+        for transfer, following in pairwise(world.images.transfers):
+            assert transfer.end <= following.start
+        for transfer in world.images.transfers:
+            assert transfer.state is TransferState.ACTIVE or transfer.start >= now
+            assert transfer.end <= transfer.targets[0][0].stays[0].start
+
+
+def test_what_is_planned_already_makes_way_for_a_reservation() -> None:
+    """A transfer of 82 s that was to end in time moves forward, so that another one of 82 s is in time, too."""
+    world = World(MULTICAST)
+    promise(world, DiskImage("debian", 1024), 200 * SECOND)
+    world.advance(50 * SECOND)
+    planned = promise(world, DiskImage("centos", 1024), 230 * SECOND)
+    assert planned is not None
+    assert {t.image: (t.start // SECOND, t.end // SECOND) for t in planned} == {
+        "debian": (66, 148),
+        "centos": (148, 230),
+    }

@@ -182,7 +182,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("scheduling", "resume-rate", "number", "MiB of a VM's memory that are restored in a second.",
            low=0.001, high=_RATE_MAX, decimals_max=3),
     Option("scheduling", "suspendresume-exclusion", "choice",
-           "Whether suspensions and resumptions go one at a time on each host, or one at a time in the site.",
+           "Whether the VMs of a lease are suspended and resumed one at a time on each host, or one at a time.",
            ("local", "global")),
     Option("scheduling", "scheduling-threshold-factor", "number",
            "A lease that will have to give way starts only if it can run this many times as long as its overheads "

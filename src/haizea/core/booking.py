@@ -137,8 +137,10 @@ class Booking:
         desk, lease = self._desk, stay.lease
         if desk.images is None or lease.terms.software is None:
             return True
+        before = desk.images.placed()
         transfers = desk.images.plan(lease, stay, desk.now + desk.options.non_schedulable)
         desk.images.cancel(lease)
+        desk.images.put_back(before)
         return transfers is not None
 
     def would_suspend(self, lease: Lease, at: Instant) -> bool:

@@ -7,11 +7,11 @@ lease may ride on a transfer that another one causes, and hosts may keep images 
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from haizea.model.lease import DiskImage, LeaseType
 from haizea.model.rates import ANY_IMAGE
-from haizea.model.units import Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Lease, Stay
 from haizea.plan.need import sending_bound, transfer_time
@@ -21,6 +21,9 @@ from haizea.plan.planner import Point
 from haizea.plan.slottable import SlotTable
 
 UNLIMITED = -1
+
+_MOVED_MAX: Final = 100
+"""So many transfers, those that come first, may be put anew for one more."""
 
 
 class TransferState(Enum):
@@ -104,6 +107,16 @@ class Images:
         self._known: Mapping[tuple[int, str], int] = {}
         self._slowest: dict[str, int] = {}
 
+    def placed(self) -> list[tuple[Transfer, Instant, Instant]]:
+        """Return all transfers and when they are, for :meth:`put_back`."""
+        return [(transfer, transfer.start, transfer.end) for transfer in self.transfers]
+
+    def put_back(self, placed: Sequence[tuple[Transfer, Instant, Instant]]) -> None:
+        """Have transfers be when they were, after something was only tried."""
+        for transfer, start, end in placed:
+            transfer.start, transfer.end = start, end
+        self.transfers = [transfer for transfer, _start, _end in placed]
+
     def set_bandwidth(self, bandwidth: int, known: Mapping[tuple[int, str], int]) -> None:
         """Plan transfers that are not planned yet with another bandwidth, in Mb/s, that of the slowest host.
 
@@ -183,7 +196,10 @@ class Images:
         return sending_bound(image, lease.need.vms, options)
 
     def plan(self, lease: Lease, stay: Stay, now: Instant) -> list[Transfer] | None:
-        """Plan the transfers that a stay needs; return those that are new, or None if they cannot be in time."""
+        """Plan the transfers that a stay needs; return those that are new or come at another time than before.
+
+        None if they cannot be in time.
+        """
         image = lease.terms.software
         if image is None:
             return []
@@ -204,6 +220,8 @@ class Images:
         if missing:
             time = self._all(image, missing)
             start = self._slot(lease, stay.start, time, now)
+            if start is None and lease.type is not LeaseType.BEST_EFFORT:
+                start, new = self._make_way([transfer for transfer, _host in riding], stay.start, time, now)
             if start is None:
                 return None
             transfer = Transfer(image.id, image.size, start, start + time)
@@ -243,6 +261,46 @@ class Images:
             return self._last_slot(now, by, time)
         start = self._next_slot(now, time)
         return start if start + time <= by else None
+
+    def _make_way(
+        self, riding: Sequence[Transfer], by: Instant, time: Span, now: Instant
+    ) -> tuple[Instant | None, list[Transfer]]:
+        """Put transfers for leases that were promised a time anew, so that another one is over by an instant.
+
+        From the latest deadline to the earliest, each as late as it may be, so that nothing is left between them that
+        is too short for any. ``riding`` have to be over by that instant too. Returns the start of the other one, and
+        what comes at another time now; no start where it cannot be, and nothing has changed then.
+        """
+        before = self.transfers
+        others = [t for t in before if t.state is TransferState.PLANNED and _promised(t)][:_MOVED_MAX]
+        movable: list[tuple[Instant, Transfer | None]] = [
+            (self._due(t, by if t in riding else FAR_FUTURE), t) for t in others
+        ]
+        fixed = [transfer for transfer in before if transfer not in others]
+        start: Instant | None = None
+        changed: list[tuple[Transfer, Instant, Instant]] = []
+        self.transfers = fixed
+        for due, transfer in sorted([*movable, (by, None)], key=lambda each: each[0], reverse=True):
+            length = time if transfer is None else transfer.end - transfer.start
+            at = self._last_slot(now, due, length)
+            if at is None:
+                for moved, old_start, old_end in changed:
+                    moved.start, moved.end = old_start, old_end
+                self.transfers = before
+                return None, []
+            if transfer is None:
+                start = at
+                transfer = Transfer("", 0, at, at + length)
+            elif at != transfer.start:
+                changed.append((transfer, transfer.start, transfer.end))
+                transfer.start, transfer.end = at, at + length
+            self.transfers = sorted([*self.transfers, transfer], key=lambda t: t.start)
+        self.transfers = sorted([*fixed, *others], key=lambda t: t.start)
+        return start, [moved for moved, _start, _end in changed]
+
+    def _due(self, transfer: Transfer, by: Instant) -> Instant:
+        """Return when a transfer must be over, at ``by`` at the latest: who waits for it starts then."""
+        return min([by, *(lease.stays[0].start if lease.stays else transfer.end for lease, _h, _v in transfer.targets)])
 
     def _next_slot(self, now: Instant, time: Span) -> Instant:
         """Return the earliest start at which the repository is free for so long."""
@@ -370,6 +428,12 @@ class Images:
     def cached(self, host: int) -> Sequence[str]:
         """Return the images a host keeps, the least recently used first."""
         return list(self._caches[host].images) if self._caches else []
+
+
+def _promised(transfer: Transfer) -> bool:
+    """Whether all leases that a transfer is for were promised a time; others are served as they come."""
+    kinds = (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE)
+    return all(lease.type in kinds for lease, _host, _vms in transfer.targets)
 
 
 def _cache_document(cache: _Cache) -> list[list[Any]]:
