@@ -16,7 +16,7 @@ from haizea.core.desk import EVERY_STATE
 from haizea.core.scheduler import Scheduler
 from haizea.model.events import CancelRequested
 from haizea.model.lease import LeaseState, LeaseType
-from haizea.model.units import Instant, Span
+from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.runtime.clocks import SimulatedClock
 from haizea.runtime.loop import Direct, Loop
 from haizea.runtime.workload import Arrivals
@@ -102,6 +102,9 @@ def _simulate(
     loop = Loop(scheduler, SimulatedClock(), (backend, arrivals), step)
     last = loop.run(_keep_going(request, found, results, arrivals))
     now = scheduler.desk.now if last is None else last
+    if found.settings.simulation.stop_when == "exact" and (scheduler.desk.leases or arrivals.next_at < FAR_FUTURE):
+        # What was under way then ran until then, and not only until something happened last.
+        now = max(now, _exact_end(found))
     for lease in sorted(scheduler.desk.leases):
         for effect in step.handle(CancelRequested(now, lease, "the end of the simulation")):
             results.take(effect)
@@ -115,7 +118,7 @@ def _keep_going(
     conditions: list[Callable[[Instant], bool]] = []
     simulation = found.settings.simulation
     if simulation.stop_when == "exact":
-        end = found.start + (simulation.stop_when_time or 0)
+        end = _exact_end(found)
         conditions.append(lambda at: at <= end)
     elif simulation.stop_when in ("besteffort-submitted", "besteffort-done"):
         best_effort = [r for r in found.requests if r.terms.type is LeaseType.BEST_EFFORT]
@@ -130,6 +133,10 @@ def _keep_going(
     if not conditions:
         return None
     return lambda at: False not in [condition(at) for condition in conditions]
+
+
+def _exact_end(found: Scenario) -> Instant:
+    return found.start + (found.settings.simulation.stop_when_time or 0)
 
 
 def _progress(tell: Callable[[int, int], None], results: Results) -> Callable[[Instant], bool]:
