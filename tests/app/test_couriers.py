@@ -5,9 +5,11 @@ import json
 import socketserver
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -142,3 +144,39 @@ def test_a_mail_server_has_a_host_and_a_port(wrong: str) -> None:
     """What cannot be connected to is refused at the start, not when the first notice is due."""
     with pytest.raises(ConfigError, match="host:port"):
         Couriers(load(sets=(f"notices.smtp={wrong}",), environ={}).notices, MemoryStore(), lambda job: None)
+
+
+class _OnlyAtFirst(Couriers):
+    """Is killed over the first notice."""
+
+    async def send(self, entry: Entry) -> None:
+        raise KeyboardInterrupt
+
+
+class _Telling(Couriers):
+    """Notes what it sends."""
+
+    told: list[int]
+
+    async def send(self, entry: Entry) -> None:
+        self.told.append(entry.number)
+
+
+def test_the_first_notices_are_sent_again_by_a_daemon_that_is_started_after_one_that_was_killed_over_them() -> None:
+    """From where to send is kept before anything is sent."""
+    kept, settings = store("ada@example.org"), load(sets=("notices.command=tell",), environ={}).notices
+
+    def change(job: Callable[[Any], None]) -> None:
+        with kept.write() as transaction:
+            job(SimpleNamespace(transaction=transaction))
+
+    killed = _OnlyAtFirst(settings, kept, change)
+    asyncio.run(killed.round())
+    with kept.write() as transaction:
+        transaction.append([ENTRY._replace(number=1), ENTRY._replace(number=2)])
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(killed.round())
+    again = _Telling(settings, kept, change)
+    again.told = []
+    assert asyncio.run(again.round()) == 2
+    assert again.told == [1, 2]

@@ -289,3 +289,33 @@ def test_what_ran_of_a_lease_on_hold_is_found_to_be_suspended_again() -> None:
     stage.after(2 * MINUTE)
     assert stage.state(lease) == "held"
     assert stage.live.scheduler.desk.claims.astray == {}
+
+
+def test_what_is_found_of_hosts_is_found_until_the_scheduler_knows_it() -> None:
+    """That a host is down, or that strangers run there, is told again where the news of it did not arrive."""
+    stage = Stage(care=FIXED)
+    stage.after(MINUTE)
+    stage.fate.put_stranger("theirs", SITE.hosts[0].name, Capacity({CPU: 400, MEMORY: 1024}))
+    stage.fate.act_on_host(SITE.hosts[1].name, "fail")
+    stage.fate.news()
+    reconciler, now = stage.live.assembly.reconciler, stage.clock.now()
+    lost = reconciler.run(now)
+    assert len(lost) == 2
+    assert reconciler.run(now) == lost
+    stage.after(2 * MINUTE)
+    assert reconciler.run(stage.clock.now()) == []
+    assert stage.live.scheduler.desk.hosts.states[1] == HostState.DOWN
+    assert stage.live.scheduler.desk.claims.strangers
+
+
+def test_who_cannot_be_suspended_at_its_end_is_over_though_its_vms_were_down() -> None:
+    """What a lease has not been given because its VMs did not run does not make its end come again and again."""
+    stage = Stage(care=FIXED)
+    reactions = Reactions(OnGuestShutdown.HOLD, OnFailure.HOLD, OnEnd.SUSPEND)
+    lease = stage.request(duration=10 * MINUTE, reactions=reactions)
+    stage.after(2 * MINUTE)
+    stage.fate.act(lease, 1, "shutdown", "")
+    stage.platform.advance(stage.clock.now())
+    stage.after(HOUR)
+    assert stage.state(lease) == "done"
+    assert stage.vms() == {}

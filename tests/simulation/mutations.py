@@ -106,16 +106,6 @@ def _forgets_strangers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "recall", lambda self, found: plain(self, {**found, "strangers": {}}))
 
 
-def _reconciles_as_new(patch: pytest.MonkeyPatch) -> None:
-    plain = Reconciler.__init__
-
-    def begin(self: Reconciler, *args: Any) -> None:
-        plain(self, *args)
-        self._used = {}
-
-    patch.setattr(Reconciler, "__init__", begin)
-
-
 def _never_again(patch: pytest.MonkeyPatch) -> None:
     plain = Breaker.failed
 
@@ -189,7 +179,6 @@ MUTATIONS: Final = (
     Mutation("time is credited twice", _credits_twice),
     Mutation("alarms are not recalled", _forgets_alarms),
     Mutation("strangers are not recalled", _forgets_strangers),
-    Mutation("after a restart nobody looks for strangers that went", _reconciles_as_new),
     Mutation("a platform that failed is never asked again", _never_again),
     Mutation("leases are not written", _writes_without("leases")),
     Mutation("the rest of the desk is not written", _writes_without("rest")),

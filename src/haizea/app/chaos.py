@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from haizea.app.chaos_desk import ServiceDesk
 from haizea.app.compose import policies
 from haizea.config.options import to_options
 from haizea.config.settings import Settings
@@ -82,7 +83,7 @@ def settings_of(seed: int) -> LiveSettings:
 def run_chaos(request: ChaosRequest) -> Outcome:
     """Run a seed."""
     with stores(request.database) as make_store:
-        return run(request.plan, settings_of(request.seed), make_store, request.only)
+        return run(request.plan, settings_of(request.seed), make_store, request.only, ServiceDesk)
 
 
 class Totals:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from typing import Any, Final, NamedTuple
 
@@ -49,8 +49,17 @@ class Message(NamedTuple):
 class Couriers:
     """Sends what the journal says to owners of leases."""
 
-    def __init__(self, settings: NoticeSettings, store: Store, change: Keeping) -> None:
+    def __init__(
+        self,
+        settings: NoticeSettings,
+        store: Store,
+        change: Keeping,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        apart: Callable[..., Awaitable[Any]] = asyncio.to_thread,
+    ) -> None:
         """``change`` has something kept, by the loop.
+
+        ``rest`` waits for some seconds; ``apart`` does what blocks, in a thread of its own.
 
         Raises:
             ConfigError: the mail server is not written as host:port.
@@ -58,6 +67,9 @@ class Couriers:
         self._settings = settings
         self._store = store
         self._change = change
+        self._rest = rest
+        self._apart = apart
+        self._cursor: int | None = None
         self._log = structlog.get_logger("haizea.notices")
         self._mail = None if settings.smtp is None else _address(settings.smtp)
 
@@ -70,28 +82,37 @@ class Couriers:
         """Send what comes, until cancelled."""
         if not self.wanted:
             return
-        cursor: int | None = None
         while True:
             try:
-                if cursor is None:
-                    cursor = await asyncio.to_thread(self._begin)
-                entries = await asyncio.to_thread(self._read, cursor)
-                for entry in entries:
-                    await self.send(entry)
-                if entries:
-                    cursor = entries[-1].number
-                    await asyncio.to_thread(self._keep, cursor)
+                await self.round()
             except (StoreError, ServiceError) as problem:
                 self._log.warning("notices wait for the store", problem=str(problem))
-            await asyncio.sleep(POLL_S)
+            await self._rest(POLL_S)
+
+    async def round(self) -> int:
+        """Send what has come since the last time, as far as it is looked at at once; return up to which entry.
+
+        Raises:
+            StoreError: the store is out of reach.
+            ServiceError: how far it was sent could not be kept.
+        """
+        if self._cursor is None:
+            self._cursor = await self._apart(self._begin)
+        entries = await self._apart(self._read, self._cursor)
+        for entry in entries:
+            await self.send(entry)
+        if entries:
+            self._cursor = entries[-1].number
+            await self._apart(self._keep, self._cursor)
+        return self._cursor
 
     async def send(self, entry: Entry) -> None:
         """Send one entry every way there is."""
-        message = await asyncio.to_thread(self._message, entry)
+        message = await self._apart(self._message, entry)
         if message is None:
             return
         if self._mail is not None and message.to:
-            await self._insist("mail", lambda: asyncio.to_thread(self._send_mail, message), entry)
+            await self._insist("mail", lambda: self._apart(self._send_mail, message), entry)
         if self._settings.command is not None:
             await self._insist("command", lambda: self._run_command(message), entry)
 
@@ -105,14 +126,19 @@ class Couriers:
                     self._log.error("a notice is given up", way=way, entry=entry.number, problem=str(problem))
                     return
                 self._log.warning("a notice is tried again", way=way, entry=entry.number, problem=str(problem))
-                await asyncio.sleep(pause)
+                await self._rest(pause)
                 pause *= 2
             else:
                 return
 
     def _begin(self) -> int:
         kept: int | None = self._store.fact(CURSOR)
-        return self._store.last_entry() if kept is None else kept
+        if kept is not None:
+            return kept
+        # Kept before anything is sent: whoever is killed over the first notices sends them once more.
+        last: int = self._store.last_entry()
+        self._keep(last)
+        return last
 
     def _read(self, cursor: int) -> list[Entry]:
         return self._store.entries(cursor, limit=PAGE, kinds=KINDS)

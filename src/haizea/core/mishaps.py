@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from haizea.core.desk import Desk
-from haizea.core.execution import Execution
+from haizea.core.execution import AT_ITS_END, Execution
 from haizea.core.repair import Repair
 from haizea.core.transfers import Transfers
 from haizea.core.wishes import Wishes
@@ -156,7 +156,7 @@ class Mishaps:
             return
         lease.retries = 0
         desk.touched.add(lease.id)
-        if not lease.left:
+        if not lease.left or lease.parked == AT_ITS_END:
             # Its time is over: there is nothing that it could run on for.
             self._repair.remove(lease, reason, "suspended at its end")
             return

@@ -147,7 +147,6 @@ class Assembly:
             checkpoint, mending,
         )  # fmt: skip
         self.reconciler = Reconciler(self.scheduler, platform, self.operations, self._order_about_strays, care.strays)
-        self.mailbox.hosts_seen = self.reconciler.host_told
         self._to_reconcile = True
         self._reconcile_at: Instant = 0
         self._checkpoint = checkpoint

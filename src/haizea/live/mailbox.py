@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable
 
 from haizea.model.events import HostObserved, InstanceObserved
-from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.runtime.ports import HostSeen, Progress, Report, Said
 
@@ -14,15 +13,14 @@ TAKEN_MAX = 1_000
 class Mailbox:
     """Reports and sightings in the order in which they came. Any thread may put something in.
 
-    ``hosts_seen`` is called with what is said of hosts when it is handed over. ``progress`` has, by lease, which of its
-    operations that take long is how far, in thousandths; what is over is not in it.
+    ``progress`` has, by lease, which of its operations that take long is how far, in thousandths; what is over is not
+    in it.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._waiting: deque[Said] = deque()
         self.progress: dict[int, tuple[str, int]] = {}
-        self.hosts_seen: Callable[[int, HostState], None] = lambda _host, _state: None
 
     def put(self, said: Said) -> None:
         """Put something in."""
@@ -47,7 +45,6 @@ class Mailbox:
             if isinstance(said, Report):
                 found.append(said)
             elif isinstance(said, HostSeen):
-                self.hosts_seen(said.host, said.state)
                 found.append(HostObserved(now, said.host, said.state))
             elif not isinstance(said, Progress):
                 found.append(InstanceObserved(now, said.lease, said.vm, said.observed, said.host, said.by))

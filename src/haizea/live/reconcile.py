@@ -132,9 +132,6 @@ class Reconciler:
         self._operations = operations
         self._order = order
         self._strays = strays
-        self._hosts: dict[int, HostState] = {}
-        # What was there before a restart may be gone since.
-        self._used: dict[int, Capacity] = dict(scheduler.desk.claims.strangers)
         self._told: frozenset[tuple[int, int]] = frozenset()
         self._places: dict[tuple[int, int], int | None] = {}
         self.seen: Shown[Seen] = Shown()
@@ -246,17 +243,12 @@ class Reconciler:
         for one in hosts:
             if not 0 <= one.host < known:
                 continue
-            before = self._hosts.get(one.host) or observed.get(one.host, HostState.UP)
-            if one.state is not before:
+            before = observed.get(one.host, HostState.UP)
+            # One that was given up is not only suspect because nothing is heard of it.
+            given_up = before is HostState.DOWN and one.state is HostState.SUSPECT
+            if one.state is not before and not given_up:
                 found.append(HostObserved(now, one.host, one.state))
-            self._hosts[one.host] = one.state
         return found
-
-    def host_told(self, host: int, state: HostState) -> None:
-        """Take note that the platform has told of a host by itself."""
-        # One that the site does not have yet nobody has heard of, whatever was told.
-        if host < len(self._scheduler.desk.hosts.states):
-            self._hosts[host] = state
 
     def _site(self, now: Instant, hosts: Sequence[HostSeen]) -> list[SiteChanged]:
         """Return the site as it is, if hosts came or have other capacity."""
@@ -280,19 +272,18 @@ class Reconciler:
 
     def _use(self, now: Instant, strangers: Shown[Stranger], known: int) -> list[StrangersObserved]:
         """Return of which hosts strangers use more or less than before."""
-        used = {host: self._used[host] for host in strangers.away if host in self._used}
+        before, types = self._scheduler.desk.claims.strangers, self._scheduler.desk.site.resource_types
+        used = {host: before[host] for host in strangers.away if host in before}
         for one in strangers:
             if one.host >= known:
                 continue
-            used[one.host] = used.get(one.host, Capacity()).plus(one.demand)
-        hosts = sorted(used.keys() | self._used.keys())
-        found = [
+            demand = Capacity([(name, amount) for name, amount in one.demand.items() if name in types])
+            used[one.host] = used.get(one.host, Capacity()).plus(demand)
+        return [
             StrangersObserved(now, host, used.get(host, Capacity()))
-            for host in hosts
-            if used.get(host) != self._used.get(host) and host < known
+            for host in sorted(used.keys() | before.keys())
+            if used.get(host, Capacity()) != before.get(host, Capacity()) and host < known
         ]
-        self._used = used
-        return found
 
     # For people ----------------------------------------------------------------------------------------------
 

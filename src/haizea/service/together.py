@@ -7,7 +7,7 @@ on copies too, in the thread of whoever asks and within limits, so that nobody e
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
@@ -85,7 +85,9 @@ class _No(NamedTuple):
 class Together:
     """Requests leases that start together."""
 
-    def __init__(self, live: Live, lookup: Lookup, keys: Keys) -> None:
+    def __init__(self, live: Live, lookup: Lookup, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` gives the seconds by which a search is given up."""
+        self._clock = clock
         self._live = live
         self._lookup = lookup
         self._keys = keys
@@ -212,11 +214,11 @@ class Together:
         }
         candidates = [soonest, *(end for end in ends if soonest < end < FAR_FUTURE)]
         heapify(candidates)
-        give_up, last = time.monotonic() + TIME_MAX_S, -1
+        give_up, last = self._clock() + TIME_MAX_S, -1
         for _ in range(TRIED_MAX):
             while candidates and candidates[0] <= last:
                 heappop(candidates)
-            if not candidates or time.monotonic() > give_up:
+            if not candidates or self._clock() > give_up:
                 return None
             last = heappop(candidates)
             refusal = _try(scheduler, now, group, group.terms(now, last))

@@ -28,6 +28,9 @@ def perform(world: World, act: Act) -> None:
         world.request(f"key-{act.number}", terms(act.draws, world.now, hosts))
         return
     family, _, what = act.kind.partition("-")
+    if family == "order" and what not in ORDERERS:
+        world.front.order(what, act.draws)
+        return
     if family == "order":
         ORDERERS[what](world, act.draws)
         return
@@ -118,6 +121,11 @@ def _transfer(world: World, what: str, draws: Sequence[int]) -> bool:
     return world.live.scheduler.desk.images is not None
 
 
+def _courier(world: World, _what: str, draws: Sequence[int]) -> bool:
+    """The next notices cannot be sent at once."""
+    return world.front.fail(1 + draws[0] % 5)
+
+
 def _platform(world: World, what: str, draws: Sequence[int]) -> bool:
     """The platform misbehaves for a while."""
     permille = 1000 if what == "away" else 50 + draws[0] % 450
@@ -162,6 +170,7 @@ _FAMILIES: Final[dict[str, Callable[[World, str, Sequence[int]], bool]]] = {
     "pace": _pace,
     "operation": _operation,
     "transfer": _transfer,
+    "courier": _courier,
     "platform": _platform,
     "clock": _clock,
     "store": _store,

@@ -1,5 +1,6 @@
 """What must come about when nothing goes wrong any more: everything is as it should be, and everybody gets done."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,7 +11,6 @@ from haizea.experiments.chaos.world import START, Violation, World
 from haizea.live.reconcile import Diff, VMDiff
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
-from haizea.model.resources import CPU
 from haizea.model.units import HOUR, MINUTE, Instant, Span
 from haizea.plan.lease import Lease
 from haizea.runtime.ports import PlatformUnavailable
@@ -110,7 +110,7 @@ def finish(world: World, checks: Checks) -> None:
     if wrong:
         raise Violation("no-convergence", "At the end, " + "; ".join(wrong[:5]))
     checks.remembered()
-    _account(world)
+    _account(world, checks)
 
 
 def _unfinished(world: World) -> list[str]:
@@ -127,7 +127,7 @@ def _unfinished(world: World) -> list[str]:
 # The books ---------------------------------------------------------------------------------------------------
 
 
-def _account(world: World) -> None:
+def _account(world: World, checks: Checks) -> None:
     """Check that nothing that was acknowledged is lost, and that delivered, lost and idle time come to what there was.
 
     Raises:
@@ -145,7 +145,7 @@ def _account(world: World) -> None:
         if row.final is (row.id in alive):
             raise Violation("undead", f"Lease {row.id} is kept as {row.state}.")
         _account_lease(row)
-    _account_site(world)
+    _account_site(world, checks)
 
 
 def _account_lease(row: LeaseRow) -> None:
@@ -164,21 +164,29 @@ def _account_lease(row: LeaseRow) -> None:
         raise Violation("no-reason", f"Lease {row.id} is {row.state} without a reason.")
 
 
-def _account_site(world: World) -> None:
-    """Delivered, lost and idle time of processors come to the capacity that there could be at most."""
-    most = sum([host.capacity[CPU] for host in world.settings.site.hosts]) * 9 // 4
-    changes: list[tuple[Instant, int]] = []
-    used = {"done": 0, "lost": 0}
-    for row in world.store.usage(START, world.now):
-        changes += [(row.start, row.cpu), (row.end, -row.cpu)]
-        used[row.outcome] = used.get(row.outcome, 0) + row.cpu * (row.end - row.start)
-    present = 0
-    for at, change in sorted(changes):
-        present += change
-        if present > most:
-            raise Violation("accounts", f"At {instant(at)} {present} percent of processors were used, of {most}.")
-    whole = most * (world.now - START)
+def _account_site(world: World, checks: Checks) -> None:
+    """Delivered, lost and idle time of processors come to what there was, at every instant and in all.
+
+    What is idle is what nobody has used of what was planned with. A lease of which a VM has ended before the others is
+    accounted for as a whole, but that VM's room is given to others at once: from then on it is left out.
+    """
+    changes: list[tuple[Instant, int, int]] = [(at, 0, there) for at, there in checks.capacity]
+    used, end = Counter[str](), world.now
+    for row in world.store.usage(START, end):
+        until = min(row.end, checks.parted.get(row.lease, row.end))
+        if until > row.start:
+            changes += [(row.start, row.cpu, -1), (until, -row.cpu, -1)]
+            used[row.outcome] += row.cpu * (until - row.start)
+    present = there = idle = whole = 0
+    before: Instant = START
+    for at, change, now_there in [*sorted(changes), (end, 0, -1)]:
+        if present > there and at > before:
+            raise Violation("accounts", f"From {instant(before)} on {present} percent were used, of {there}.")
+        idle += (there - present) * (at - before)
+        whole += there * (at - before)
+        present, before = present + change, at
+        there = now_there if now_there >= 0 else there
     world.counts["cpu-delivered"] = used["done"] // (100 * HOUR)
     world.counts["cpu-lost"] = used["lost"] // (100 * HOUR)
-    if whole - sum(used.values()) < 0:
-        raise Violation("accounts", f"Of {whole} there was, {used} was used.")
+    if used.total() + idle != whole:
+        raise Violation("accounts", f"Of {whole} there was, {dict(used)} was used and {idle} idle.")

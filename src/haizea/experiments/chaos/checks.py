@@ -14,12 +14,12 @@ from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
-from haizea.experiments.chaos.world import Violation, World
+from haizea.experiments.chaos.world import START, Violation, World
 from haizea.experiments.occupancy import Occupancy
 from haizea.live.assembly import restored
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState, LeaseType
-from haizea.model.resources import Capacity
+from haizea.model.resources import CPU, Capacity
 from haizea.model.units import MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
@@ -50,6 +50,8 @@ class Checks:
         self._still = 0
         self._at: Instant = 0
         self.steps = 0
+        self.capacity: list[tuple[Instant, int]] = []
+        self.parted: dict[int, Instant] = {}
 
     @property
     def _desk(self) -> Desk:
@@ -64,6 +66,17 @@ class Checks:
         self._leases()
         self._platform(world.fate.vms())
         self._promises()
+        self._note_capacity()
+
+    def _note_capacity(self) -> None:
+        """Keep from when on how much of processors is planned with, and when leases lost VMs first, for the books."""
+        desk = self._desk
+        there = sum([host.capacity[CPU] for host in desk.site.hosts])
+        if not self.capacity or self.capacity[-1][1] != there:
+            self.capacity.append((desk.now if self.capacity else START, there))
+        for lease in desk.leases.values():
+            if lease.over:
+                self.parted.setdefault(lease.id, desk.now)
 
     def _moves(self) -> None:
         """Time must move on."""
@@ -127,8 +140,9 @@ class Checks:
             raise Violation(*world.ledger.wrong[0])
         keys: set[Hashable] = set(self._overloaded(seen))
         keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
+        keys.update(self._elsewhere(seen))
         for key in self._since.keys() - keys:
-            if isinstance(key, tuple) and key[0] in ("stray", "overload"):
+            if isinstance(key, tuple) and key[0] in ("stray", "overload", "elsewhere"):
                 del self._since[key]
         for key in keys:
             if self._age(key) > BOUND:
@@ -152,6 +166,25 @@ class Checks:
             has = desk.site.hosts[host].capacity
             if on.get(host) and any(amount > has[name] for name, amount in amounts.items()):
                 yield "overload", host, tuple(on[host])
+
+    def _elsewhere(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+        """Yield VMs that run on another host than the slot table has them on; one that is there twice is wrong at once.
+
+        Raises:
+            Violation: the platform has a VM in two places.
+        """
+        desk = self._desk
+        there: set[tuple[int, int]] = set()
+        for one in seen:
+            if (one.lease, one.vm) in there:
+                raise Violation("two-places", f"VM {one.lease}.{one.vm} is in two places.")
+            there.add((one.lease, one.vm))
+            lease = desk.leases.get(one.lease)
+            if lease is None or not lease.stays or lease.stays[0].phase is not Phase.RUNNING or one.vm in lease.over:
+                continue
+            hosts = hosts_of(lease.stays[0], desk.table)
+            if one.observed in _ON and one.vm <= len(hosts) and one.host != hosts[one.vm - 1]:
+                yield "elsewhere", one.lease, one.vm
 
     def _age(self, key: Hashable) -> Span:
         """Return for how much quiet time something has been so."""
@@ -245,4 +278,6 @@ def _text(tree: object) -> str:
 def _said(key: Hashable) -> str:
     if isinstance(key, tuple) and key[0] == "overload":
         return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
+    if isinstance(key, tuple) and key[0] == "elsewhere":
+        return f"VM {key[1]}.{key[2]} runs on another host than it is accounted for on"
     return f"there is a VM {key[1]}.{key[2]} that no lease has" if isinstance(key, tuple) else str(key)

@@ -50,6 +50,7 @@ FAULTS: Final[dict[str, int]] = {
     "kill": 4,
     "kill-within": 8,
     "kill-in-transfer": 4,
+    "courier-fails": 4,
 }
 """Classes of faults, and how often each comes among the others."""
 
@@ -58,9 +59,14 @@ ORDERS: Final[dict[str, int]] = {
     "release": 4, "requeue": 2, "restart": 2, "stop-vm": 2, "to-top": 1, "to-bottom": 1, "migrate": 3, "terminate": 2,
     "recover": 3, "cancel": 3, "wishes": 2, "drain": 2, "evacuate": 1, "disable": 1, "enable": 5, "mark-down": 1,
     "overcommit": 1, "label": 1, "pause-scheduling": 1, "resume-scheduling": 2, "pause-intake": 1, "resume-intake": 2,
-    "replan": 1, "maintenance": 2, "maintenance-over": 2, "adopt": 2, "rates": 1,
+    "replan": 1, "maintenance": 2, "maintenance-over": 2, "adopt": 2, "rates": 1, "together": 4,
 }  # fmt: skip
 """What people order, and how often."""
+
+RECURRING: Final[dict[str, int]] = {"recurring": 6, "skip-occurrence": 4, "take-occurrence": 2, "recurring-over": 1}
+"""What is ordered of recurring reservations, in one of :data:`RECURS` runs: those go on until the next day."""
+
+RECURS: Final = 4
 
 REQUEST: Final = "request"
 
@@ -101,7 +107,8 @@ def make(seed: int, hours: float, faults: int) -> Plan:
     """Return the plan of a seed: so many faults, and requests and orders among them."""
     chance = random.Random(seed)
     times = storms(hours)
-    kinds = [REQUEST] * (max(8, faults * 2 // 5)) + chance.choices(list(ORDERS), list(ORDERS.values()), k=faults // 3)
+    orders = ORDERS if seed % RECURS else ORDERS | RECURRING
+    kinds = [REQUEST] * (max(8, faults * 2 // 5)) + chance.choices(list(orders), list(orders.values()), k=faults // 3)
     kinds = [kind if kind == REQUEST else f"order-{kind}" for kind in kinds]
     kinds += chance.choices(list(FAULTS), list(FAULTS.values()), k=faults)
     chance.shuffle(kinds)

@@ -12,12 +12,13 @@ from haizea.experiments.chaos.calm import converge, finish
 from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.coverage import Coverage
 from haizea.experiments.chaos.plan import Plan
-from haizea.experiments.chaos.world import START, Killed, Violation, World
+from haizea.experiments.chaos.world import START, Front, Killed, Violation, World
 from haizea.live.assembly import Settings
 from haizea.model.units import Span
 from haizea.runtime.store import Store
 
 MakeStore = Callable[[], Store]
+MakeFront = Callable[[World], Front]
 ENTRIES_AT_ONCE = 5_000
 TOLD_MAX = 25
 
@@ -56,11 +57,19 @@ class Outcome(NamedTuple):
         return sum(self.faults.values())
 
 
-def run(plan: Plan, settings: Settings, make_store: MakeStore, only: Collection[int] | None = None) -> Outcome:
-    """Carry out a plan, or only some of its acts, by their numbers."""
+def run(
+    plan: Plan,
+    settings: Settings,
+    make_store: MakeStore,
+    only: Collection[int] | None = None,
+    make_front: MakeFront | None = None,
+) -> Outcome:
+    """Carry out a plan, or only some of its acts, by their numbers. Without a front no service is asked."""
     store = make_store()
     try:
         world = World(settings, store, plan.seed)
+        if make_front is not None:
+            world.front = make_front(world)
         return _lived(plan, world, only)
     finally:
         store.close()
@@ -84,6 +93,7 @@ def _lived(plan: Plan, world: World, only: Collection[int] | None) -> Outcome:
             world.run(max(world.now, START + end))
             slowest = max(slowest, converge(world, checks))
         finish(world, checks)
+        world.front.check()
     except Violation as problem:
         found = Found(problem.kind, str(problem), number, _last(world))
     except (KeyboardInterrupt, Killed):

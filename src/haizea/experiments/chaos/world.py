@@ -6,10 +6,10 @@ again under the same key.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from haizea.backends.faulty import NO_FAULTS, Faults, FaultyPlatform
 from haizea.backends.pretence import Pretence
@@ -44,6 +44,45 @@ class Violation(Exception):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+class Front(Protocol):
+    """What people ask for beyond single leases and orders, carried out by whoever knows how."""
+
+    def order(self, what: str, draws: Sequence[int]) -> None:
+        """Have something done."""
+
+    def renew(self) -> None:
+        """Begin anew, with a daemon that was started."""
+
+    def between(self) -> None:
+        """Do what is done apart from the daemon's loop."""
+
+    def fail(self, times: int) -> bool:
+        """Have the next notices not be sent; return whether any are."""
+
+    def check(self) -> None:
+        """Check what has come of it, at the end."""
+
+
+class NoFront:
+    """Nobody asks for anything beyond single leases."""
+
+    def order(self, what: str, draws: Sequence[int]) -> None:
+        """Do nothing."""
+
+    def renew(self) -> None:
+        """Do nothing."""
+
+    def between(self) -> None:
+        """Do nothing."""
+
+    def fail(self, times: int) -> bool:
+        """Nobody sends any."""
+        return False
+
+    def check(self) -> None:
+        """Find nothing."""
 
 
 class Window(NamedTuple):
@@ -132,13 +171,13 @@ class Ledger(PretendedPlatform):
         before = self._pretence.vm(command.lease, vm)
         host = command.hosts[vm - 1]
         if (
-            command.verb == "start"
+            command.verb in ("start", "resume")
             and before is not None
             and before.observed in (Observed.RUNNING, Observed.PAUSED)
             and before.host != host
             and not self.in_doubt()
         ):
-            text = f"VM {command.lease}.{vm} is started on host {host} while it runs on host {before.host}."
+            text = f"VM {command.lease}.{vm} is brought to run on host {host} while it runs on host {before.host}."
             self.wrong.append(("two-places", text))
         image = self.image_of(command.lease) if command.verb == "start" else None
         if image is not None and (image, host) not in self.brought and not self.in_doubt():
@@ -187,7 +226,7 @@ class World:
         self.quiet: Span = 0
         self.on_event: Callable[[Event], None] = lambda _event: None
         self.on_decided: Callable[[], None] = lambda: None
-        self.on_restart: Callable[[], None] = lambda: None
+        self.front: Front = NoFront()
         self._unanswered: dict[str, LeaseTerms] = {}
         self._armed: tuple[str, int, Span] | None = None
         self._armed_transfer: Span | None = None
@@ -225,7 +264,7 @@ class World:
             return plain(event, taken)
 
         live.keeper.hand_over = hand_over  # type: ignore[method-assign] # to look on
-        self.on_restart()
+        self.front.renew()
 
     def _pass(self, span: Span) -> None:
         """Let time pass while there is no daemon."""
@@ -240,6 +279,10 @@ class World:
         self._pass(downtime)
         self._start()
         self.disturb(MINUTE)
+
+    def restart_killed(self) -> None:
+        """Start another daemon after the one that was killed over something."""
+        self.restart(self._downtime)
 
     def arm(self, label: str, skip: int, downtime: Span) -> None:
         """Have the daemon killed when it has passed a point of a step for so many times."""
@@ -300,6 +343,7 @@ class World:
             try:
                 self.live.run(max(soonest, self.now))
                 self._ask_again()
+                self.front.between()
             except Killed:
                 self.restart(self._downtime)
             if self.now >= until:
