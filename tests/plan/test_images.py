@@ -152,7 +152,7 @@ def test_unicast_serves_one_host_after_the_other() -> None:
     world = World(TransferOptions(100, Mechanism.UNICAST))
     transfer = world.sent(world.lease(IMAGES[0], 4, 600 * SECOND), 600 * SECOND)
     assert transfer.end - transfer.start == 2 * 40 * SECOND
-    assert transfer.destinations() == (0, 1)
+    assert transfer.destinations()() == (0, 1)
 
 
 def test_a_lease_rides_on_a_transfer_of_the_same_image() -> None:
@@ -161,14 +161,14 @@ def test_a_lease_rides_on_a_transfer_of_the_same_image() -> None:
     first = world.sent(world.lease(IMAGES[0], 2, 600 * SECOND), 600 * SECOND, {0})
     assert world.plan(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}) == []
     assert world.plan(world.lease(IMAGES[0], 2, 700 * SECOND), 700 * SECOND, {3}) == []
-    assert first.destinations() == (0, 3)
+    assert first.destinations()() == (0, 3)
 
 
 def test_every_lease_has_its_own_transfer_where_redundant_ones_are_not_avoided() -> None:
     """Where riding is turned off, the same image is sent to the same host twice."""
     world = World(TransferOptions(100, avoid_redundant=False))
     for _ in range(2):
-        assert world.sent(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}).destinations() == (0,)
+        assert world.sent(world.lease(IMAGES[0], 1, 600 * SECOND), 600 * SECOND, {0}).destinations()() == (0,)
 
 
 def test_a_transfer_that_nobody_wants_any_more_is_dropped() -> None:

@@ -347,7 +347,9 @@ class Execution:
             for lease in list(leases)[:1]:
                 if lease.stays:
                     transfer.told = lease.id
-                    desk.effects.append(Command(desk.now, Verb.TRANSFER, lease.id, transfer.end, transfer.destinations))
+                    desk.effects.append(
+                        Command(desk.now, Verb.TRANSFER, lease.id, transfer.end, transfer.destinations())
+                    )
             desk.arm_transfer(transfer)
             return
         images.finish(transfer)

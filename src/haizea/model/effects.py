@@ -31,9 +31,10 @@ class Verb(Enum):
 class Command(NamedTuple):
     """Do something with the VMs of a lease, planned to take from ``at`` until ``until``.
 
-    ``hosts`` is worked out when it is first asked for: a simulation never asks. ``vms`` are the numbers of the VMs that
-    it is about, in order; empty for all of the lease, which is what most are about. MIGRATE moves running VMs to
-    ``hosts``; RESUME resumes there, wherever the images are; DESTROY leaves nothing of the VMs, images included.
+    ``hosts`` is worked out when it is first asked for, as it was when the command was given: a simulation never asks.
+    ``vms`` are the numbers of the VMs that it is about, in order; empty for all of the lease, which is what most are
+    about. MIGRATE moves running VMs to ``hosts``; RESUME resumes there, wherever the images are; DESTROY leaves nothing
+    of the VMs, images included.
     """
 
     at: Instant

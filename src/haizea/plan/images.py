@@ -5,8 +5,9 @@ that must be there first is sent first, as late as is safe; for the others whoev
 lease may ride on a transfer that another one causes, and hosts may keep images for later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from haizea.model.lease import DiskImage, LeaseType
@@ -59,9 +60,13 @@ class Transfer:
         """The hosts it goes to."""
         return {host for _lease, host, _vms in self.targets}
 
-    def destinations(self) -> tuple[int, ...]:
-        """Return the hosts it goes to, in ascending order."""
-        return tuple(sorted(self.hosts))
+    def destinations(self) -> Callable[[], tuple[int, ...]]:
+        """Return what gives the hosts it goes to now, in ascending order, whoever is taken off it later."""
+        return partial(_hosts_of, tuple(self.targets))
+
+
+def _hosts_of(targets: Iterable[tuple[Lease, int, tuple[int, ...]]]) -> tuple[int, ...]:
+    return tuple(sorted({host for _lease, host, _vms in targets}))
 
 
 class _Cache:

@@ -47,17 +47,24 @@ def hosts_of(stay: Stay, table: SlotTable) -> tuple[int, ...]:
 
 
 class HostsOf:
-    """Gives the host of every VM of a stay when it is called: most are never asked for."""
+    """Gives the host of every VM of a stay when it is called: most are never asked for.
 
-    __slots__ = ("_stay", "_table")
+    It is as the stay is when this is made, whatever becomes of the stay before anybody asks.
+    """
+
+    __slots__ = ("_hosts", "_need", "_placement", "_table")
 
     def __init__(self, stay: Stay, table: SlotTable) -> None:
-        self._stay = stay
+        self._hosts = stay.vm_hosts
+        self._need = stay.need
+        self._placement = stay.placement
         self._table = table
 
     def __call__(self) -> tuple[int, ...]:
         """Return the host of every VM."""
-        return hosts_of(self._stay, self._table)
+        if self._hosts is None:
+            self._hosts = assign(self._table, self._need, self._placement)
+        return self._hosts
 
 
 def per_host(need: Need, hosts: Sequence[int], per_vm: Sequence[Span]) -> dict[int, Span]:
