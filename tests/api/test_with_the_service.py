@@ -322,3 +322,22 @@ def test_a_refused_order_is_in_the_journal(
         assert answer.json()["detail"] in entry["text"]
 
     scenario(play, tmp_path)
+
+
+def test_a_lease_is_not_extended_past_its_owners_quota(tmp_path: Path) -> None:
+    """The daemon asks for quotas when a lease is to be extended at its end, and says in a notice why it is not."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        assert (await client.put("/v1/quotas/default", json={"core_hours": 0.5})).status_code == 200
+        wanted = {**ONE, "duration": 900, "on_end": "extend", "extend_by": 600}
+        assert (await client.post("/v1/leases", json=wanted)).status_code == 201
+        for _wait in range(100):
+            lease = (await client.get("/v1/leases/1")).json()
+            if lease["state"] == "done":
+                break
+            await asyncio.sleep(0.1)
+        assert (lease["state"], lease["duration_s"]) == ("done", 1500)
+        notices = (await client.get("/v1/events", params={"kind": "notice"})).json()["items"]
+        assert any("is not extended" in each["text"] and "0.5 core-hours" in each["text"] for each in notices)
+
+    scenario(play, tmp_path, "live.time-scale=1000")

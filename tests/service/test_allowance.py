@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def accounts(there: World, **limits: Any) -> Accounts:
 def limited(play: Play, there: World, **limits: Any) -> list[str]:
     """Hold the leases of a play to anna's quota, and return the texts of notices as they come."""
     service = accounts(there, **limits)
-    play.scheduler.desk.allows = allowed_by(service, SimpleNamespace(scheduler=play.scheduler))
+    play.scheduler.desk.allows = allowed_by(service)
     texts: list[str] = []
     notify = play.scheduler.desk.notify
 

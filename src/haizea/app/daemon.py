@@ -176,7 +176,7 @@ def _build(settings: Settings, store: Store, warn: Callable[[str], None], checkp
     follow(engine, store, chosen.kept, chosen.configured or chosen.site, warn)
     field = LiveField(engine, platform, settings)
     made = assemble(settings, engine, store, clock, Pulse(engine), measures, field)
-    engine.scheduler.desk.allows = allowed_by(made.manager.accounts, engine)
+    engine.scheduler.desk.allows = allowed_by(made.manager.accounts)
     engine.chores.append(_expire(engine, made.manager))
     engine.chores.append(_recur(engine, made.manager))
     engine.chores.append(_tell_ahead(engine, settings))

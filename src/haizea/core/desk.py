@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
@@ -53,8 +53,11 @@ class Policies(NamedTuple):
     queue: QueuePolicy = FirstComeFirstServed()
 
 
-Allows = Callable[[Lease, LeaseTerms], Reason | None]
-"""Says why a lease may not get what other terms would give it; with ``retry_at``, ask again then. None: it may."""
+Allows = Callable[[Lease, LeaseTerms, Collection[Lease], Instant], Reason | None]
+"""Says why a lease may not get what other terms would give it, among all leases and at an instant; None: it may.
+
+With ``retry_at``, it is to be asked again then.
+"""
 
 
 class Retired:

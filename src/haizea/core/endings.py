@@ -68,7 +68,7 @@ class Endings:
             desk.notify(lease, f"Lease {lease.id} cannot be extended: it ends at {instant(stay.run_end)}.")
             return None
         wanted = terms._replace(duration=None if terms.duration is None else terms.duration + more)
-        refusal = None if desk.allows is None else desk.allows(lease, wanted)
+        refusal = None if desk.allows is None else desk.allows(lease, wanted, desk.leases.values(), desk.now)
         if refusal is not None:
             if refusal.retry_at is not None and refusal.retry_at < stay.run_end:
                 return refusal.retry_at

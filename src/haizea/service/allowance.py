@@ -4,10 +4,9 @@ Orders are, unless they come from whoever could change the quota; so is what lea
 """
 
 from collections.abc import Collection
-from typing import Final, Protocol
+from typing import Final
 
 from haizea.core.desk import Allows
-from haizea.core.scheduler import Scheduler
 from haizea.model.lease import LeaseTerms
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import MINUTE, Instant
@@ -20,20 +19,10 @@ AGAIN_AFTER: Final = MINUTE
 """So much later it is asked again where the store cannot be read."""
 
 
-class Loop(Protocol):
-    """The live loop, as far as it is needed: the scheduler that runs in it."""
-
-    @property
-    def scheduler(self) -> Scheduler:
-        """The scheduler."""
-
-
 def check_change(
     accounts: Accounts, lease: Lease, wanted: LeaseTerms, leases: Collection[Lease], now: Instant, *, anew: bool
 ) -> None:
     """Return if a lease may have other terms; ``leases`` are all there are. ``anew``: it gets another start.
-
-    For the loop's thread only.
 
     Raises:
         QuotaExceeded: a limit would be exceeded.
@@ -44,17 +33,16 @@ def check_change(
     accounts.check_quota(wanted.user, groups, wanted, now, ScheduledClaims(others), starts=starts)
 
 
-def allowed_by(accounts: Accounts, loop: Loop) -> Allows:
+def allowed_by(accounts: Accounts) -> Allows:
     """Return what says whether quotas let a lease have more time by itself."""
 
-    def allows(lease: Lease, wanted: LeaseTerms) -> Reason | None:
-        desk = loop.scheduler.desk
+    def allows(lease: Lease, wanted: LeaseTerms, leases: Collection[Lease], now: Instant) -> Reason | None:
         try:
-            check_change(accounts, lease, wanted, desk.leases.values(), desk.now, anew=False)
+            check_change(accounts, lease, wanted, leases, now, anew=False)
         except QuotaExceeded as problem:
             return Reason(Cause.POLICY, f"Quotas do not allow it: {problem.detail}.")
         except Unavailable as problem:
-            return Reason(Cause.POLICY, f"Its quota cannot be read: {problem}.", retry_at=desk.now + AGAIN_AFTER)
+            return Reason(Cause.POLICY, f"Its quota cannot be read: {problem}.", retry_at=now + AGAIN_AFTER)
         return None
 
     return allows
