@@ -151,6 +151,22 @@ def test_a_host_that_is_enabled_on_the_platform_while_no_daemon_runs_is_used_aga
     assert stage.live.scheduler.desk.hosts.usable() == stage.live.scheduler.desk.hosts.labelled(Constraints())
 
 
+def test_a_host_that_comes_back_just_after_it_was_looked_at_is_used_again() -> None:
+    """What was found out by looking is older than what the platform says afterwards, and does not undo it."""
+    stage = Stage(care=FIXED)
+    name = SITE.hosts[0].name
+    stage.fate.act_on_host(name, "silence")
+    stage.platform.advance(stage.clock.now())
+    stage.after(10 * MINUTE)
+    states = [stage.live.scheduler.desk.hosts.states[0]]
+    stage.restart()
+    stage.fate.act_on_host(name, "recover")
+    stage.platform.advance(stage.clock.now())
+    stage.after(20 * MINUTE)
+    states.append(stage.live.scheduler.desk.hosts.states[0])
+    assert states == [HostState.DOWN, HostState.UP]
+
+
 ONE_CORE = Capacity({CPU: 100, MEMORY: 1024})
 
 

@@ -167,7 +167,8 @@ class Assembly:
         self.look_after(self.clock.now())
         self._checkpoint("resent")
         heartbeat = Heartbeat(self.clock.now(), self._care.heartbeat, self.look_after)
-        return self.mailbox, heartbeat, self.findings, self.operations
+        # What was found out by comparing is older than what the platform has said since.
+        return self.findings, self.mailbox, heartbeat, self.operations
 
     def _keep(self, key: str, value: Any) -> None:
         self.keeper.writing.unwritten.facts[key] = value
