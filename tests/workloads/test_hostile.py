@@ -14,9 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haizea.config import load as load_settings
+from haizea.config.errors import ConfigError
 from haizea.workloads.annotations import read_annotations
 from haizea.workloads.errors import WorkloadError
 from haizea.workloads.load import load
+from haizea.workloads.oneline import parse_site
 from tests.workloads.texts import NODES, SITE, job, lease, lwf, request, write
 
 RES = '<res type="CPU" amount="100"/><res type="Memory" amount="1024"/>'
@@ -295,3 +298,27 @@ def test_damaged_files_are_workloads_or_errors(text: str, data: st.DataObject) -
         parts = [b"", b"<", b"/>", b'"', b"\0", b"-1", b"9" * 30, b"&x;", b"<now/>", b"<!--", content[start:end] * 2]
         content = content[:start] + data.draw(st.sampled_from(parts) | st.binary(max_size=4)) + content[end:]
     survives(content)
+
+
+MANY = [f"T{number}" for number in range(99)]
+
+
+def test_resource_types_are_limited(tmp_path: Path) -> None:
+    """Every host's state has room for each of them, so that a short line could ask for very much memory."""
+    names = f'names="CPU Memory {" ".join(MANY)}"'
+    assert "101 resource types; expected at most 100" in message(tmp_path, GOOD.replace('names="CPU Memory"', names))
+    asked = "".join(f'<res type="{name}" amount="1"/>' for name in MANY)
+    wrong = "more than 100 resource types in a <node-set>; expected at most 100"
+    assert wrong in message(tmp_path, lwf(request(body=lease(1).replace("</node-set>", asked + "</node-set>"))))
+
+
+def test_resource_types_of_a_site_in_one_line_are_limited() -> None:
+    """On the command line and in a configuration alike."""
+    line = f"1 CPU:1 Memory:1 {' '.join(f'{name}:1' for name in MANY)}"
+    with pytest.raises(ValueError, match="101 resource types; expected at most 100"):
+        parse_site(line)
+    with pytest.raises(ConfigError, match="101 resource types, of which there may be 100"):
+        load_settings(environ={}, sets=[f"simulation.resources={line}"])
+    fits = line.rpartition(" ")[0]
+    assert len(parse_site(fits).resource_types) == 100
+    assert load_settings(environ={}, sets=[f"simulation.resources={fits}"]).simulation.resources == fits

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TEXT_MAX: Final = 65_536
 HOSTS_MAX: Final = 100_000
+TYPES_MAX: Final = 100
 AMOUNT_DIGITS_MAX: Final = 12
 TYPE_NAME_MAX: Final = 64
 
@@ -206,6 +207,9 @@ def _site(option: Option, raw: object, ini: bool) -> str:
     hosts = sum(int(group.split(" ", 1)[0]) for group in groups)
     if not 1 <= hosts <= HOSTS_MAX:
         raise _Unsuitable(f"not a site: a number of hosts from 1 to {HOSTS_MAX} comes first")
+    types = {amount.partition(":")[0] for group in groups for amount in group.split()[1:]}
+    if len(types) > TYPES_MAX:
+        raise _Unsuitable(f"not a site: it has {len(types)} resource types, of which there may be {TYPES_MAX}")
     return "; ".join(groups)
 
 

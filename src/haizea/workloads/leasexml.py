@@ -17,7 +17,7 @@ from haizea.model.lease import (
 from haizea.model.resources import AMOUNT_MAX, Capacity
 from haizea.model.units import Span
 from haizea.workloads.errors import quoted
-from haizea.workloads.oneline import is_type_name
+from haizea.workloads.oneline import TYPES_MAX, is_type_name
 from haizea.workloads.times import SPAN_FORM, UNLIMITED, parse_duration, parse_span
 from haizea.workloads.xmlfile import EMPTY, Shape, XmlFile
 
@@ -196,6 +196,8 @@ class LeaseXml(XmlFile):
             if name in amounts:
                 raise self.error(child, f"{name} given twice", "each resource type once in a <node-set>")
             amounts[name] = amount
+            if len(amounts) > TYPES_MAX:
+                raise self.error(child, f"more than {TYPES_MAX} resource types in a <node-set>", f"at most {TYPES_MAX}")
         capacity = Capacity(amounts)
         if not len(capacity):
             raise self.error(element, "a <node-set> whose amounts are all 0", "some amount of some resource type")

@@ -14,7 +14,7 @@ from haizea.model.site import Site
 from haizea.model.units import Span
 from haizea.workloads.errors import WorkloadError, quoted
 from haizea.workloads.leasexml import ID_MAX, LeaseXml
-from haizea.workloads.oneline import build_site, is_type_name
+from haizea.workloads.oneline import TYPES_MAX, build_site, is_type_name
 from haizea.workloads.source import XML_BYTES_MAX, Source
 from haizea.workloads.workload import Workload
 from haizea.workloads.xmlfile import EMPTY, Shape
@@ -157,6 +157,8 @@ class _Reader:
         names = tuple(text.split())
         if len(set(names)) < len(names) or not {CPU, MEMORY} <= set(names) or not all(map(is_type_name, names)):
             raise xml.error(element, f"resource types {quoted(text)}", "names, each once, CPU and Memory among them")
+        if len(names) > TYPES_MAX:
+            raise xml.error(element, f"{len(names)} resource types", f"at most {TYPES_MAX}")
         return names
 
     def _request(self, element: "_Element") -> _Found:

@@ -8,6 +8,9 @@ from haizea.model.site import Host, Site
 HOSTS_MAX: Final = 100_000
 """Most hosts of a site."""
 
+TYPES_MAX: Final = 100
+"""Most resource types of a site, and of what a VM asks for: every host's state has room for each of them."""
+
 TYPE_NAME_MAX: Final = 64
 """Longest name of a resource type, in characters."""
 
@@ -57,6 +60,8 @@ def _types(groups: list[tuple[int, Capacity]]) -> tuple[str, ...]:
     named = dict.fromkeys([CPU, MEMORY])
     for _, capacity in groups:
         named.update(dict.fromkeys(capacity))
+    if len(named) > TYPES_MAX:
+        raise ValueError(f"{len(named)} resource types; expected at most {TYPES_MAX}")
     return tuple(named)
 
 
