@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
+from haizea.model.effects import Effect, Notice
 from haizea.model.events import LeaseOrdered
 from haizea.model.lease import LeaseState, NodeSet, OnEnd, Reactions
 from haizea.model.orders import Last, Resize, Resume, StartAt
 from haizea.model.units import HOUR, MINUTE
-from haizea.plan.lease import Lease
 from haizea.plan.options import Suspension
 from haizea.runtime.store import StoreUnavailable
 from haizea.service.accounts import Accounts
@@ -37,13 +38,14 @@ def limited(play: Play, there: World, **limits: Any) -> list[str]:
     service = accounts(there, **limits)
     play.scheduler.desk.allows = allowed_by(service)
     texts: list[str] = []
-    notify = play.scheduler.desk.notify
+    note = play._note
 
-    def told(lease: Lease, text: str) -> None:
-        texts.append(text)
-        notify(lease, text)
+    def told(effect: Effect | Retired) -> None:
+        if isinstance(effect, Notice):
+            texts.append(effect.text)
+        note(effect)
 
-    play.scheduler.desk.notify = told  # type: ignore[method-assign]
+    play._note = told  # type: ignore[method-assign] # to listen
     return texts
 
 
