@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from haizea.app.chaos_desk import ServiceDesk
+from haizea.app.children import end_with_parent
 from haizea.app.compose import policies
 from haizea.config.options import to_options
 from haizea.config.settings import Settings
@@ -142,7 +143,7 @@ def _pool(jobs: int) -> Iterator[Several]:
     if jobs == 1:
         yield lambda requests: ((request, run_chaos(request)) for request in requests)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), end_with_parent) as pool:
 
         def several(requests: Iterator[ChaosRequest]) -> Iterator[tuple[ChaosRequest, Outcome]]:
             waiting = deque([(each, pool.submit(run_chaos, each)) for each in islice(requests, 2 * jobs)])

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple
 
+from haizea.app.children import end_with_parent
 from haizea.app.compose import logfile
 from haizea.app.request import SimulateRequest
 from haizea.app.written import make_folder, named
@@ -203,6 +204,7 @@ def _work(connection: Connection, request: SimulateRequest) -> None:
 
     # An interruption reaches the whole group of processes; the one that was asked ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     connection.send(_answer(request))
 
 
