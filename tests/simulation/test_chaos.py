@@ -45,6 +45,12 @@ def test_the_same_seed_writes_the_same_journal() -> None:
     assert run_chaos(ChaosRequest(4, 2.0)).journal != once.journal
 
 
+@pytest.mark.parametrize("seed", [434, 445])
+def test_what_seeds_have_found_of_disk_images_is_repaired(seed: int) -> None:
+    """What begins at once holds no reservation in the future; removing one VM does not cut off another one's image."""
+    assert run_chaos(ChaosRequest(seed, 2.0)).found is None
+
+
 def test_a_database_makes_no_difference() -> None:
     """The journal in SQLite is the one in memory."""
     request = ChaosRequest(7, 1.0)

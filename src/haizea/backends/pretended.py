@@ -267,7 +267,12 @@ class PretendedPlatform:
         return [each for number, each in self._open.items() if number < command.id]
 
     def _break_off(self, command: CommandRow, now: Instant, said: list[Said]) -> None:
-        over = [other for other in self._before(command) if _overlap(command, other.command)]
+        # That a single VM is destroyed does not keep the others' images from coming.
+        over = [
+            other
+            for other in self._before(command)
+            if _overlap(command, other.command) and not (command.vms and other.command.verb == "transfer")
+        ]
         said += [self._close(other, now, "it was broken off: the VM was destroyed", ()) for other in over]
 
     def _end_of(self, command: CommandRow, now: Instant) -> Instant:

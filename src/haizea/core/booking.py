@@ -74,7 +74,8 @@ class Booking:
         ahead = stay.start > last
         if not self.confirm(stay):
             return reasons.NOT_PREPARED
-        if ahead:
+        if ahead and stay.phase is Phase.PLANNED:
+            # Where a transfer was over sooner than it is known to be, it has begun.
             desk.reserve(lease)
         return None
 

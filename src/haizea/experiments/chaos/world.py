@@ -180,7 +180,10 @@ class Ledger(PretendedPlatform):
             text = f"VM {command.lease}.{vm} is brought to run on host {host} while it runs on host {before.host}."
             self.wrong.append(("two-places", text))
         image = self.image_of(command.lease) if command.verb == "start" else None
-        if image is not None and (image, host) not in self.brought and not self.in_doubt():
+        if image is not None and self.in_doubt():
+            # What was started so goes on so.
+            self.brought.add((image, host))
+        if image is not None and (image, host) not in self.brought:
             text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
             self.wrong.append(("no-image", text))
         return super()._bring(command, vm)
