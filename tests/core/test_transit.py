@@ -2,7 +2,7 @@
 
 from haizea.model.events import HostObserved, InstanceObserved, Observed, OperationOutcome, OperationReported
 from haizea.model.lease import LeaseState
-from haizea.model.orders import Evacuate, Migrate, Suspend
+from haizea.model.orders import Evacuate, Migrate, Resume, Suspend
 from haizea.model.site import HostState
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.lease import Lease
@@ -209,3 +209,25 @@ def test_images_that_could_not_be_moved_are_where_they_were() -> None:
     assert play.state(1) is S.MIGRATING
     failed(play, "migrate")
     assert (play.state(1), play.lease(1).images) == (S.SUSPENDED_QUEUED, (0,))
+
+
+def test_what_could_go_elsewhere_resumes_where_it_is_at_once() -> None:
+    """Nobody waits for copies of memory images that need not be made: only where others are, they are copied first."""
+    play = Ordering(2, migration=Migration.YES, resume_in_place=True)
+    play.ask(1)
+    play.go(10)
+    assert play.order(1, Suspend()) is None
+    play.go(15)
+    assert play.order(1, Resume()) is None
+    play.go()
+    assert (play.state(1), play.hosts(1), play.lease(1).stays[0].copies) == (S.RESUMING, (0,), ())
+    play.go(20)
+    assert play.order(1, Suspend()) is None
+    play.go(25)
+    play.ask(2, minutes=60)
+    play.go()
+    assert play.hosts(2) == (0,)
+    assert play.order(1, Resume()) is None
+    play.go()
+    assert (play.state(1), play.hosts(1)) == (S.SUSPENDED_SCHEDULED, (1,))
+    assert play.lease(1).stays[0].start == 25 * MINUTE + WAY

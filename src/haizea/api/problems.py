@@ -12,6 +12,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from haizea.service.errors import ServiceError
+from haizea.service.models import NAME
 
 MEDIA: Final = "application/problem+json"
 ERRORS_MAX: Final = 20
@@ -135,9 +136,12 @@ def _field_problem(error: Mapping[str, Any]) -> dict[str, str]:
     place = [str(part) for part in error.get("loc", ())]
     # Which part of the request it was in says nothing that the name does not.
     name = ".".join(place[1:] if len(place) > 1 else place)
+    # The pattern of names says what it means to programmers only.
+    control = error.get("ctx", {}).get("pattern") == NAME
+    detail = "there must be no control characters in it" if control else str(error.get("msg", "not valid"))
     return {
         "field": name[:TEXT_MAX],
-        "detail": str(error.get("msg", "not valid"))[:TEXT_MAX],
+        "detail": detail[:TEXT_MAX],
         "code": str(error.get("type", "invalid"))[:TEXT_MAX],
     }
 

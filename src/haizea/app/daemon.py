@@ -22,7 +22,7 @@ from haizea.app.reloading import Adapted, Changed, reload
 from haizea.app.rules import adopt
 from haizea.app.sites import follow
 from haizea.config.errors import ConfigError
-from haizea.config.options import to_options
+from haizea.config.options import live_options
 from haizea.config.settings import Settings
 from haizea.core.desk import Policies
 from haizea.core.reasons import instant
@@ -197,7 +197,7 @@ def helpers_of(
 
 def engine_settings(settings: Settings, site: Site, *, keeps_changing: bool = True) -> EngineSettings:
     """Return what a scheduler of this site runs by; ``keeps_changing`` is as :class:`~haizea.app.platforms.Chosen`."""
-    return EngineSettings(site, to_options(settings), policies(settings), care_of(settings, keeps_changing))
+    return EngineSettings(site, live_options(settings), policies(settings), care_of(settings, keeps_changing))
 
 
 def care_of(settings: Settings, keeps_changing: bool) -> Care:

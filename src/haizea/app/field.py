@@ -6,7 +6,7 @@ from typing import Any, Final
 from haizea.app.compose import policies
 from haizea.config.errors import ConfigError
 from haizea.config.layers import changed
-from haizea.config.options import to_options
+from haizea.config.options import live_options
 from haizea.config.settings import Settings
 from haizea.live.engine import Engine
 from haizea.live.estimates import Estimate
@@ -53,7 +53,7 @@ class RulesOf:
                 )
         try:
             settings = changed(self.settings, changes)
-            return Rules(to_options(settings), policies(settings), _shown(settings))
+            return Rules(live_options(settings), policies(settings), _shown(settings))
         except (ConfigError, PolicyError) as problem:
             raise Invalid(f"options: {problem}", code="bad-option", field="options") from problem
 

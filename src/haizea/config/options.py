@@ -58,6 +58,11 @@ def _rate(number: float) -> "int | Fraction":
     return Fraction(round(number * 1000), 1000)
 
 
+def live_options(settings: Settings) -> Options:
+    """Return the planner's rules of a site day and night; only simulations have to do as Haizea 1.x does."""
+    return to_options(settings)._replace(resume_in_place=True)
+
+
 def reservations_max(settings: Settings) -> int | None:
     """Return how many best-effort leases may hold a reservation in the future; None is no limit."""
     backfilling = settings.scheduling.backfilling

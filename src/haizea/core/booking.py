@@ -43,7 +43,8 @@ class Booking:
         desk = self._desk
         if desk.options.migration is not Migration.YES:
             return [Point(now)]
-        return [Point(now + migration_bound(lease, desk.options, self.disk(lease)))]
+        elsewhere = Point(now + migration_bound(lease, desk.options, self.disk(lease)))
+        return [Point(now, still=True), elsewhere] if desk.options.resume_in_place else [elsewhere]
 
     def disk(self, lease: Lease) -> int:
         """Return how large the disk image is that moves with each VM of a lease, in MiB; 0 for none."""

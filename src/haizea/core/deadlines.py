@@ -39,7 +39,7 @@ class Deadlines:
             raise AssertionError(f"lease {lease.id} has no deadline; this is a bug in Haizea")
         if max(terms.start, desk.now) + lease.left > terms.deadline:
             return reasons.deadline_too_soon(lease, desk.now)
-        points = [Point(max(point.at, terms.start), point.hosts) for point in self._booking.points(lease)]
+        points = [point._replace(at=max(point.at, terms.start)) for point in self._booking.points(lease)]
         urgent = terms.deadline - terms.start <= URGENT_RATIO * lease.left
         if urgent and points[0].at == terms.start and points[0].hosts is None and self._take_place(lease, terms.start):
             return None

@@ -19,7 +19,6 @@ from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE, SECOND, Instant
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
-from haizea.plan.planner import Point
 from haizea.plan.slottable import Placement
 
 
@@ -138,7 +137,7 @@ class Repair:
     def _again(self, lease: Lease) -> Stay | None:
         """Plan a deadline lease from now on."""
         earliest = lease.terms.start or 0
-        points = [Point(max(point.at, earliest), point.hosts) for point in self._booking.points(lease)]
+        points = [point._replace(at=max(point.at, earliest)) for point in self._booking.points(lease)]
         return self._desk.planner.asap(lease, points, future=True)
 
     # Longer than planned -------------------------------------------------------------------------------------

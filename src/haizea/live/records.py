@@ -7,6 +7,7 @@ from haizea.core.desk import Desk
 from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, LeaseChanged, Notice
+from haizea.model.lease import LeaseState
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import Host, Site
 from haizea.model.units import FAR_FUTURE, Instant
@@ -18,6 +19,7 @@ SITE: Final = "site"
 
 PLAN_MAX: Final = 1_000
 NAMED_MAX: Final = 10
+_TO_BEGIN: Final = frozenset({LeaseState.QUEUED, LeaseState.SCHEDULED, LeaseState.PREPARING, LeaseState.READY})
 
 TOLD: Final = {
     "transfer": "Transferring the disk images",
@@ -35,7 +37,8 @@ def lease_row(lease: Lease, desk: Desk, version: int) -> LeaseRow:
     """Return a lease as the store keeps it."""
     document = lease_document(lease, desk)
     terms, stays = lease.terms, lease.stays
-    starts: Instant | None = lease.started
+    # One that starts over begins when it is planned to, whatever it had before.
+    starts: Instant | None = None if lease.state in _TO_BEGIN else lease.started
     if starts is None and lease.ended is None:
         starts = stays[0].start if stays else terms.start
     # What never started did not end either.

@@ -78,7 +78,8 @@ class Options(NamedTuple):
     fails is tried again ``restarts_max`` times, the first time at once, then after ``restart_backoff`` and twice as
     long each time. An operation may be late by ``overdue_max``, then ``overdue`` says what is done. After
     ``contradictions_max`` acts against the schedule a lease is held. ``images_survive`` says that memory images are not
-    lost with the host they are on.
+    lost with the host they are on. With ``resume_in_place`` a lease whose images could be copied elsewhere resumes at
+    once where they are if there is room, as it does not in Haizea 1.x.
     """
 
     reservations_max: int | None = 1
@@ -108,3 +109,4 @@ class Options(NamedTuple):
     overdue: Overdue = Overdue.FORCE
     contradictions_max: int = 3
     images_survive: bool = False
+    resume_in_place: bool = False

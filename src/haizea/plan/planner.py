@@ -27,10 +27,14 @@ _PATIENCE: Final = 12
 
 
 class Point(NamedTuple):
-    """From ``at`` on, a lease may start on these hosts (one mask for each block; None: on all it may use)."""
+    """From ``at`` on, a lease may start on these hosts (one mask for each block; None: on all it may use).
+
+    With ``still`` it may resume then just where its images are, so that none has to be copied.
+    """
 
     at: Instant
     hosts: Sequence[Mask] | None = None
+    still: bool = False
 
 
 class Planner:
@@ -114,9 +118,9 @@ class Planner:
         deadline lease and one that may not be suspended must fit whole, a deadline lease before its deadline.
         """
         latest = self._latest_start(lease)
-        for at, hosts in points:
+        for at, hosts, still in points:
             if at <= latest:
-                stay = self.fit(lease, at, hosts)
+                stay = self.fit(lease, at, hosts, still=still)
                 if stay is not None:
                     return stay
         return self.later(lease, points[-1].at) if future else None
@@ -182,8 +186,8 @@ class Planner:
             return FAR_FUTURE
         return lease.terms.deadline - lease.left
 
-    def fit(self, lease: Lease, at: Instant, hosts: Sequence[Mask] | None) -> Stay | None:
-        """Return a stay that begins at an instant, or None."""
+    def fit(self, lease: Lease, at: Instant, hosts: Sequence[Mask] | None, *, still: bool = False) -> Stay | None:
+        """Return a stay that begins at an instant, or None. With ``still`` its images are not to move for it."""
         need, terms = lease.need, lease.terms
         length = lease.left + self._shutdown_base + self._shutdown_per_vm * need.vms + lease.tail
         if lease.images:
@@ -191,11 +195,16 @@ class Planner:
         end = at + length if length < FAR_FUTURE else FAR_FUTURE
         usable = self.hosts.usable(terms.constraints) if hosts is None else hosts
         ranked = self._migrating and terms.deadline is None and self._ranks(lease, at) and self.may_suspend(lease)
-        placement = None if ranked else self.find(lease, at, end, usable)
+        ranked = ranked and not still
+        if still:
+            placement = self._where_it_was(lease, at, end, usable)
+        else:
+            placement = None if ranked else self.find(lease, at, end, usable)
         if placement is None:
             if terms.deadline is not None or not self.may_suspend(lease):
                 return None
-            gap = (self._best if ranked else self._gap)(lease, at, end, usable)
+            stays = still or self._pinned(lease)
+            gap = (self._best if ranked else self._same if stays else self._gap)(lease, at, end, usable)
             if gap is None:
                 return None
             placement, end = gap
@@ -204,6 +213,8 @@ class Planner:
             return None
         if lease.images:
             stay.vm_hosts = self.seats(lease, placement, lease.images)
+            if still and stay.vm_hosts != lease.images:
+                return None
         return stay
 
     def seats(self, lease: Lease, placement: Placement, images: tuple[int, ...]) -> tuple[int, ...]:
@@ -245,13 +256,18 @@ class Planner:
             return None
         return before
 
+    def _same(
+        self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]
+    ) -> tuple[Placement, Instant] | None:
+        """Find until when a lease can stay from an instant on where it was before."""
+        earliest, latest = self._soonest_end(lease, at), end - self.shutdown(lease)
+        before = self._where_it_was(lease, at, min(earliest, end), usable)
+        until = end if before is None else self.table.room_until(at, end, before.held)
+        return None if before is None or until > latest else (before, until)
+
     def _gap(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> tuple[Placement, Instant] | None:
         """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
         earliest, latest = self._soonest_end(lease, at), end - self.shutdown(lease)
-        if self._pinned(lease):
-            before = self._where_it_was(lease, at, min(earliest, end), usable)
-            until = end if before is None else self.table.room_until(at, end, before.held)
-            return None if before is None or until > latest else (before, until)
         states = [t.window(at, min(earliest, end)) for t in self.table.timelines]
         placement = self.place(lease, states, usable, at, earliest)
         if placement is None:

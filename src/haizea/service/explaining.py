@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from haizea.core.pauses import SCHEDULING
 from haizea.core.scheduler import Scheduler
+from haizea.core.wishes import WAITS
 from haizea.model import orders
 from haizea.model.effects import Refused
 from haizea.model.events import Event, HostOrdered, LeaseOrdered, SchedulerOrdered, TimePassed
@@ -23,15 +24,20 @@ LEASES_MAX: Final = 5_000
 """With more leases than this, copies take too long to try anything on."""
 
 _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED, LeaseState.SUSPENDED_SCHEDULED})
+_BOOKED: Final = frozenset({LeaseState.SCHEDULED, LeaseState.PREPARING, LeaseState.READY})
 _LEAST: Final = 10 * MINUTE
 
 
 class Waiting(NamedTuple):
-    """How a lease waits: when it is expected to start, who is before it in the queue, what keeps it from starting."""
+    """How a lease waits: when it is expected to start, who is before it, what keeps it from starting.
+
+    ``why`` says that of one that has left the queue for a reservation.
+    """
 
     start: Instant | None
     ahead: list[int]
     kept: str
+    why: str = ""
 
 
 class Idea(NamedTuple):
@@ -45,8 +51,10 @@ class Idea(NamedTuple):
 def waiting_of(scheduler: Scheduler, number: int) -> Waiting:
     """Return how a lease waits; nothing where it does not."""
     lease = scheduler.desk.leases.get(number)
-    if lease is None or (lease.started is not None and lease.state not in (*_WAITING, LeaseState.HELD)):
+    if lease is None or (lease.started is not None and not _waits(lease) and lease.state is not LeaseState.HELD):
         return Waiting(None, [], "" if lease is None else _kept(scheduler, lease))
+    if lease.reserved and lease.stays:
+        return _reserved(scheduler, lease)
     ahead: list[int] = []
     for other in scheduler.desk.queue:
         if other is lease:
@@ -55,6 +63,27 @@ def waiting_of(scheduler: Scheduler, number: int) -> Waiting:
     ahead = ahead[:AHEAD_MAX] if lease in scheduler.desk.queue else []
     start = expected(scheduler, number) if lease.state is not LeaseState.HELD else None
     return Waiting(start, ahead, _kept(scheduler, lease))
+
+
+def _waits(lease: Lease) -> bool:
+    """Whether a lease waits in the queue, or for a reservation that it got out of the queue."""
+    return lease.state in _WAITING or (lease.reserved and lease.state in _BOOKED)
+
+
+def _reserved(scheduler: Scheduler, lease: Lease) -> Waiting:
+    """Return how a lease waits that has a reservation out of the queue: for those who leave their hosts until then."""
+    start = lease.stays[0].start
+    leaving = [
+        (-stay.end, other.id)
+        for other in scheduler.desk.leases.values()
+        if other is not lease
+        for stay in other.stays
+        if stay.end <= start
+    ]
+    kept = _kept(scheduler, lease)
+    why = "" if kept or not leaving else "It waits: there is no room for it, and for as long as it lasts, before that."
+    ahead = list(dict.fromkeys(number for _, number in sorted(leaving)))[:AHEAD_MAX]
+    return Waiting(start, ahead if why else [], kept, why)
 
 
 def expected(scheduler: Scheduler, number: int) -> Instant | None:
@@ -69,7 +98,7 @@ def expected(scheduler: Scheduler, number: int) -> Instant | None:
 def sooner(scheduler: Scheduler, number: int) -> list[SoonerOut]:
     """Return what would make a lease that waits start sooner, the best first; ``scheduler`` is a copy already."""
     lease = scheduler.desk.leases.get(number)
-    if lease is None or lease.state not in _WAITING or len(scheduler.desk.leases) > LEASES_MAX:
+    if lease is None or not _waits(lease) or len(scheduler.desk.leases) > LEASES_MAX:
         return []
     start = expected(scheduler, number)
     found = []
@@ -88,6 +117,8 @@ def _kept(scheduler: Scheduler, lease: Lease) -> str:
         return f"It is held back until somebody releases it (haizea lease release {lease.id})."
     if lease.state is LeaseState.PAUSED:
         return f"Its VMs stand still until somebody lets them go on (haizea lease unpause {lease.id})."
+    if lease.parked == WAITS:
+        return "Its VMs could not be started; it is tried again in a while."
     if lease.parked and lease.state is not LeaseState.SUSPENDING:
         return f"It stays suspended until somebody resumes it (haizea lease resume {lease.id})."
     if lease.degraded:

@@ -243,6 +243,7 @@ class Planning:
         if found.start is not None:
             text += f" It is expected to start at {iso(found.start)} at the latest, if all run for as long as they "
             text += "asked for."
+        text += f" {found.why}" if found.why else ""
         in_the_way = sorted({*(reason.leases if reason is not None else []), *found.ahead})
         return ExplainOut(
             lease=lease,

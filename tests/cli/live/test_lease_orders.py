@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from haizea.cli.live.lease_words import sentence
 from tests.cli.live.conftest import Run
 from tests.client.fake_server import FakeServer, lease, outcome, problem, status
 
@@ -108,3 +109,24 @@ def test_a_dry_run_says_who_would_be_affected(server: FakeServer, run: Run) -> N
     assert shown[0]["affected"] == [AFFECTED]
     csv = run("lease", "extend", 7, "+1h", "--dry-run", "-o", "csv", "--columns", "text,lease.id").out
     assert csv == "text,lease.id\nLease 7 would be extended.,7\n"
+
+
+def test_who_is_suspended_is_said_to_go_on_not_to_have_started(server: FakeServer) -> None:
+    """The time in the sentence is the one to come; one that has no place yet has none."""
+    plan = [{"start": "2026-11-25T15:00:00Z", "hosts": {"host-1": "1-2"}}]
+    known = {
+        **lease(7).model_dump(),
+        "name": None,
+        "state": "suspended-scheduled",
+        "vms": 2,
+        "starts": "2026-11-25T13:00:00Z",
+    }
+    planned = sentence({**known, "plan": plan, "ends": "2026-11-25T16:00:00Z"})
+    assert planned == "Lease 7 is suspended-scheduled: 2 VMs to go on from 2026-11-25 16:00:00 to 17:00:00 on host-1."
+    waits = {**known, "state": "suspended-queued", "plan": [], "ends": None, "reason": {"text": "It waits."}}
+    assert sentence(waits) == "Lease 7 is suspended-queued, 2 VMs: It waits."
+
+
+def test_what_became_of_a_lease_is_one_thing(run: Run) -> None:
+    """Two answers to the same question are refused, not the last of them taken."""
+    assert run("lease", "recover", 7, "--retry", "--failed").status == 2

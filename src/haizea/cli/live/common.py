@@ -150,7 +150,7 @@ def report(error: HaizeaError) -> None:
     """Tell a fault on standard error: what, about which part of the request, and what to do."""
     # What is not wrong with the request but not to be had needs no name of the part that asks for it.
     field = f"{error.field}: " if isinstance(error, ClientError) and error.field and error.status == 422 else ""
-    say(f"{field}{error.detail}")
+    say(error.detail if error.detail.startswith(field) else f"{field}{error.detail}")
     if error.remedy:
         say(error.remedy)
 

@@ -242,16 +242,18 @@ def migrate(
 
 @click.command(cls=LiveCommand, short_help="Say what became of leases that are in doubt.")
 @leases_argument
-@click.option("--retry", "what", flag_value="retry", help="Try again what did not end as it should.")
-@click.option("--succeeded", "what", flag_value="succeeded", help="It went well, whatever was reported.")
-@click.option("--failed", "what", flag_value="failed", help="It failed, and is not to be waited for.")
-@click.option("--recreate", "what", flag_value="recreate", help="Throw the VMs away, and start over.")
+@click.option("--retry", is_flag=True, help="Try again what did not end as it should.")
+@click.option("--succeeded", is_flag=True, help="It went well, whatever was reported.")
+@click.option("--failed", is_flag=True, help="It failed, and is not to be waited for.")
+@click.option("--recreate", is_flag=True, help="Throw the VMs away, and start over.")
 @order_options
 @click.pass_context
-def recover(ctx: click.Context, /, numbers: tuple[int, ...], what: str | None, view: View, **how: Any) -> None:
+def recover(ctx: click.Context, /, numbers: tuple[int, ...], view: View, **how: Any) -> None:
     """Say what became of leases of which it is not known, or have it tried again."""
-    if what is None:
+    said = [name for name in ("retry", "succeeded", "failed", "recreate") if how.pop(name)]
+    if len(said) != 1:
         fail("say one of --retry, --succeeded, --failed, --recreate")
+    what = said[0]
     question = "Throw away the VMs, and start over, of" if what == "recreate" else ""
     order_leases(ctx, view, "recover", numbers, lambda _: {"how": what}, question=question, **how)
 

@@ -145,6 +145,9 @@ def sentence(lease: Document) -> str:
         return f"{who} is {'done' if state == 'done' else state}{when}{why}."
     what = counted(lease["vms"], "VM")
     times = when_and_where(lease)
+    plan = lease.get("plan") or []
+    if state.startswith("suspended"):
+        times = f"to go on {when_and_where({**lease, 'starts': plan[0]['start']})}" if plan else ""
     if times:
         return f"{who} is {state}: {what} {times}."
     why = f": {_why(lease)}" if _why(lease) else ""

@@ -1,0 +1,43 @@
+"""What is said of leases that wait, and when they begin."""
+
+from haizea.live.records import lease_row
+from haizea.model.orders import Requeue
+from haizea.model.units import MINUTE
+from haizea.service.explaining import sooner, waiting_of
+from tests.core.ordering import Ordering
+
+
+def test_who_waits_for_a_reservation_is_told_what_for_and_what_would_help() -> None:
+    """A lease that got a reservation out of the queue waits as others do: for those who leave its hosts before."""
+    play = Ordering(2)
+    play.ask(1, minutes=60)
+    play.ask(2, vms=2, minutes=30)
+    play.go()
+    found = waiting_of(play.scheduler, 2)
+    assert (found.start, found.ahead) == (60 * MINUTE, [1])
+    assert "there is no room for it" in found.why
+    assert [idea.verb for idea in sooner(play.scheduler.copy(), 2)] == ["lease.resize"]
+
+
+def test_a_reservation_of_its_own_time_waits_for_nobody() -> None:
+    """Whoever asked for a certain time is told of that time alone."""
+    play = Ordering(2)
+    play.ask(1, minutes=60)
+    play.ask(2, start=90, minutes=30)
+    play.go()
+    assert waiting_of(play.scheduler, 2) == (90 * MINUTE, [], "", "")
+    assert sooner(play.scheduler.copy(), 2) == []
+
+
+def test_who_starts_over_begins_when_it_is_planned_to() -> None:
+    """What a lease had before it was put back into the queue is not shown as its time; when it goes on is told."""
+    play = Ordering(1)
+    play.ask(1, minutes=60)
+    play.go(10)
+    play.ask(2, minutes=30)
+    assert play.order(1, Requeue()) is None
+    play.go()
+    first, second = sorted(play.scheduler.desk.leases, key=lambda number: play.lease(number).stays[0].start)
+    row = lease_row(play.lease(second), play.scheduler.desk, 1)
+    assert row.state == "ready"
+    assert row.starts == waiting_of(play.scheduler, second).start == play.lease(first).stays[0].end
