@@ -1,9 +1,11 @@
 """What is said of leases that wait, and when they begin."""
 
 from haizea.live.records import lease_row
-from haizea.model.orders import Requeue
+from haizea.model.orders import Drain, Migrate, Requeue
 from haizea.model.units import MINUTE
+from haizea.plan.options import Migration
 from haizea.service.explaining import sooner, waiting_of
+from haizea.service.pictures import affected, picture
 from tests.core.ordering import Ordering
 
 
@@ -41,3 +43,23 @@ def test_who_starts_over_begins_when_it_is_planned_to() -> None:
     row = lease_row(play.lease(second), play.scheduler.desk, 1)
     assert row.state == "ready"
     assert row.starts == waiting_of(play.scheduler, second).start == play.lease(first).stays[0].end
+
+
+def test_who_waits_for_hosts_that_take_nothing_new_is_told_so() -> None:
+    """Free cores on hosts that are not used are no room, and which hosts those are is said."""
+    play = Ordering(2)
+    for host in (0, 1):
+        assert play.host(host, Drain()) is None
+    play.ask(1)
+    play.go()
+    assert waiting_of(play.scheduler, 1).kept == "Nothing new is started on host-0, host-1."
+
+
+def test_who_moves_while_it_runs_is_not_said_to_start_later() -> None:
+    """A lease that has begun has begun; what a change does to it is that it moves."""
+    play = Ordering(2, migration=Migration.YES)
+    play.ask(1)
+    play.go(10)
+    before = picture(play.scheduler)
+    assert play.order(1, Migrate(0, 1)) is None
+    assert [told.how for told in affected(before, picture(play.scheduler), {})] == ["moved"]

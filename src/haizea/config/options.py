@@ -60,7 +60,7 @@ def _rate(number: float) -> "int | Fraction":
 
 def live_options(settings: Settings) -> Options:
     """Return the planner's rules of a site day and night; only simulations have to do as Haizea 1.x does."""
-    return to_options(settings)._replace(resume_in_place=True)
+    return to_options(settings)._replace(resume_in_place=True, spares=True)
 
 
 def reservations_max(settings: Settings) -> int | None:

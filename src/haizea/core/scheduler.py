@@ -342,12 +342,20 @@ class Scheduler:
             self._repair.heal()
         if desk.freed_until is not None and desk.has_deadlines and SCHEDULING not in desk.pauses:
             self._deadlines.move_up()
+        freed = desk.freed_until is not None and desk.options.spares
         if SCHEDULING not in desk.pauses:
             if desk.ordered:
                 self._orders_queue().settle()
             self._backfilling.settle()
+        if freed:
+            self._spare()
         if desk.claims.fresh:
             self._clean()
+
+    def _spare(self) -> None:
+        from haizea.core.sparing import settle
+
+        settle(self.desk)
 
     def _settle_astray(self) -> None:
         from haizea.core.astray import settle

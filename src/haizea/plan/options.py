@@ -79,7 +79,8 @@ class Options(NamedTuple):
     long each time. An operation may be late by ``overdue_max``, then ``overdue`` says what is done. After
     ``contradictions_max`` acts against the schedule a lease is held. ``images_survive`` says that memory images are not
     lost with the host they are on. With ``resume_in_place`` a lease whose images could be copied elsewhere resumes at
-    once where they are if there is room, as it does not in Haizea 1.x.
+    once where they are if there is room, as it does not in Haizea 1.x. With ``spares`` nobody is suspended
+    to make way for what is gone.
     """
 
     reservations_max: int | None = 1
@@ -110,3 +111,4 @@ class Options(NamedTuple):
     contradictions_max: int = 3
     images_survive: bool = False
     resume_in_place: bool = False
+    spares: bool = False

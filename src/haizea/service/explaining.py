@@ -125,7 +125,17 @@ def _kept(scheduler: Scheduler, lease: Lease) -> str:
         return "It was promised a time and has lost its hosts; it is tried again whenever there is more room."
     if lease.state in _WAITING and SCHEDULING in scheduler.desk.pauses:
         return f"Nothing is started at the moment. {scheduler.desk.pauses[SCHEDULING]}"
-    return ""
+    return _out_of_use(scheduler) if lease.state in _WAITING else ""
+
+
+def _out_of_use(scheduler: Scheduler) -> str:
+    """Say which hosts take nothing new, whatever is free there; nothing where all are used."""
+    desk = scheduler.desk
+    # A host that was taken away has nothing any more.
+    there = [host for host, each in enumerate(desk.site.hosts) if each.capacity]
+    out = [host for host in there if desk.hosts.states[host] is not HostState.UP]
+    names = ", ".join(desk.site.hosts[host].name for host in out[:5]) + (" and others" if len(out) > 5 else "")
+    return f"Nothing new is started on {names}." if out else ""
 
 
 def _ideas(scheduler: Scheduler, lease: Lease) -> Iterator[Idea]:

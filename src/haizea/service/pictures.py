@@ -120,6 +120,8 @@ def _change(old: Look, new: Look) -> tuple[str, Instant | None, Instant | None] 
             return new.state.label, old.end, new.end
     if new.suspending and not old.suspending:
         return "suspended", old.end, new.end
+    if old.hosts != new.hosts and old.state is new.state is LeaseState.ACTIVE:
+        return "moved", old.end, new.end
     if old.start != new.start:
         if new.start is None:
             return "unplanned", old.start, None

@@ -111,7 +111,7 @@ def _waits(terms: LeaseTerms, wait: Sequence[Any] | None, key: str) -> ReasonOut
     if wait is None:
         return ReasonOut(cause="behind", text="It waits for room, and for those that were there before it.")
     cause, at, free, ahead = wait
-    needs = " and ".join(f"{n.count} VMs with {describe(n.demand)}" for n in terms.nodes)
+    needs = " and ".join(f"{n.count} VM{'s' if n.count > 1 else ''} with {describe(n.demand)}" for n in terms.nodes)
     text = f"It waits: it needs {needs}, and there was not enough room when it was looked at first, at {iso(at)}"
     text += f" ({describe(Capacity({key: free}))} were free)"
     text += f"; lease {ahead} has a reservation before it." if ahead else "."
