@@ -186,7 +186,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            ("local", "global")),
     Option("scheduling", "scheduling-threshold-factor", "number",
            "A lease that will have to give way starts only if it can run this many times as long as its overheads "
-           "take: preparing it, suspending it and, where it was suspended, resuming it.",
+           "take: suspending it and, where it was suspended, resuming it.",
            low=0, high=1_000_000, decimals_max=3),
     Option("scheduling", "force-scheduling-threshold", "span",
            "The least time a lease must be able to run, in place of the one computed from its overheads.",

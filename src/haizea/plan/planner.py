@@ -13,7 +13,6 @@ from haizea.plan.disturbance import first_disturbances
 from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Copy, Lease, Phase, Stay
 from haizea.plan.mapping import Mapper, Scorer
-from haizea.plan.need import sending_bound
 from haizea.plan.operations import assign, assign_near, length
 from haizea.plan.options import Migration, Options, Suspension
 from haizea.plan.paces import Paces
@@ -89,18 +88,6 @@ class Planner:
             )
             return max(least, ahead)
         return least
-
-    def _soonest_end(self, lease: Lease, at: Instant) -> Instant:
-        """Return until when a stay from an instant on must last if it ends in a suspension, to be worth while.
-
-        What had to be prepared for it by then counts as its other overheads do.
-        """
-        options, transfer, image = self.options, self.options.transfer, lease.terms.software
-        earliest = at + self.threshold(lease, resuming=bool(lease.images))
-        if transfer is None or image is None or lease.images or options.threshold is not None:
-            return earliest
-        preparation = min(sending_bound(image, lease.need.vms, transfer), at - self.table.now - options.non_schedulable)
-        return earliest + max(0, preparation) * options.threshold_permille // 1000
 
     def _worth_while(self, lease: Lease, *, resuming: bool) -> Span:
         options = self.options
@@ -260,14 +247,14 @@ class Planner:
         self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]
     ) -> tuple[Placement, Instant] | None:
         """Find until when a lease can stay from an instant on where it was before."""
-        earliest, latest = self._soonest_end(lease, at), end - self.shutdown(lease)
+        earliest, latest = at + self.threshold(lease, resuming=bool(lease.images)), end - self.shutdown(lease)
         before = self._where_it_was(lease, at, min(earliest, end), usable)
         until = end if before is None else self.table.room_until(at, end, before.held)
         return None if before is None or until > latest else (before, until)
 
     def _gap(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> tuple[Placement, Instant] | None:
         """Find the hosts on which all VMs can stay longest from an instant on, and until when."""
-        earliest, latest = self._soonest_end(lease, at), end - self.shutdown(lease)
+        earliest, latest = at + self.threshold(lease, resuming=bool(lease.images)), end - self.shutdown(lease)
         states = [t.window(at, min(earliest, end)) for t in self.table.timelines]
         placement = self.place(lease, states, usable, at, earliest)
         if placement is None:
@@ -372,7 +359,7 @@ class Planner:
         placement = self.place(lease, states, usable, at, end)
         if placement is None:
             return None
-        earliest, latest = self._soonest_end(lease, at), end - self.shutdown(lease)
+        earliest, latest = at + self.threshold(lease, resuming=bool(lease.images)), end - self.shutdown(lease)
         for fall, block, state in table.falls(at, end):
             states[block] = table.timelines[block].packing.minimum(states[block], state)
             if not table.has_room(states, placement.held):
