@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from haizea.app.chaos_desk import ServiceDesk
 from haizea.app.children import end_with_parent
 from haizea.app.compose import policies
-from haizea.config.options import to_options
+from haizea.config.options import live_options
 from haizea.config.settings import Settings
 from haizea.experiments.chaos.coverage import possible
 from haizea.experiments.chaos.plan import FAULTS, Plan, make
@@ -76,7 +76,7 @@ def settings_of(seed: int) -> LiveSettings:
     }
     general = {"lease_preparation": "imagetransfer" if managed else "unmanaged"}
     chosen = Settings({"scheduling": scheduling, "general": general, "deploy-imagetransfer": images})
-    options = to_options(chosen)._replace(images_survive=chance.random() < 0.3)
+    options = live_options(chosen)._replace(images_survive=chance.random() < 0.3)
     care = Care(heartbeat=30 * SECOND, reconcile_every=60 * SECOND, rules=Rules(learn=chance.random() < 0.5), seed=seed)
     return LiveSettings(parse_site(chance.choice(_SITES)), options, policies(chosen), care)
 
