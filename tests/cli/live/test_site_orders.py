@@ -67,6 +67,25 @@ SENT: tuple[tuple[str, str, str, dict[str, Any] | None], ...] = (
 )
 
 
+@pytest.mark.parametrize(("order", "first"), [("evacuate", "drain"), ("down", "disable")])
+def test_nobody_leaves_one_host_for_another_that_is_emptied_too(
+    server: FakeServer, run: Run, order: str, first: str
+) -> None:
+    """All of several hosts take nothing new before the first of them is emptied; a dry run changes none of them."""
+    for path in (f"/v1/hosts/{host}/{name}" for host in ("h1", "h2") for name in (order, first)):
+        server.put("POST", path, outcome())
+    run(*f"host {order} h1 h2 --yes".split())
+    assert [one.path.rsplit("/", 2)[1:] for one in server.seen] == [
+        ["h1", first],
+        ["h2", first],
+        ["h1", order],
+        ["h2", order],
+    ]
+    server.seen.clear()
+    run(*f"host {order} h1 h2 --dry-run".split())
+    assert [one.path.rsplit("/", 2)[1:] for one in server.seen] == [["h1", order], ["h2", order]]
+
+
 @pytest.mark.parametrize(("command", "method", "path", "body"), SENT, ids=lambda value: str(value)[:30])
 def test_what_is_typed_is_what_is_sent(
     server: FakeServer, run: Run, command: str, method: str, path: str, body: dict[str, Any] | None

@@ -22,15 +22,20 @@ def hosts_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return argument(command)
 
 
-def _plain(name: str, says: str, more: str, question: str = "") -> click.Command:
-    """Return a command that takes hosts and says nothing else about them."""
+def _plain(name: str, says: str, more: str, question: str = "", first: str = "") -> click.Command:
+    """Return a command that takes hosts and says nothing else about them.
+
+    Where there are several, all of them are given the order ``first`` before any is given the other one: whoever has
+    to leave one of them is not to go to another.
+    """
 
     @hosts_argument
     @order_options
     @click.pass_context
     def command(ctx: click.Context, /, hosts: tuple[str, ...], view: View, **how: Any) -> None:
         with client_of(ctx) as client:
-            orders = [partial(client.order_host, host, name) for host in hosts]
+            before = [first] if first and len(hosts) > 1 and not how["dry_run"] else []
+            orders = [partial(client.order_host, host, order) for order in (*before, name) for host in hosts]
             give(ctx, view, orders, question=f"{question} {named('host', hosts)}?" if question else "", **how)
 
     return click.command(name, cls=LiveCommand, help=f"{says}\n\n{more}".strip(), short_help=says)(command)
@@ -38,13 +43,15 @@ def _plain(name: str, says: str, more: str, question: str = "") -> click.Command
 
 evacuate = _plain(
     "evacuate", "Empty hosts now.",
-    "Whoever is on them migrates, is suspended or goes back to the queue; who cannot is told of.", "Empty",
+    "Whoever is on them migrates, is suspended or goes back to the queue; who cannot is told of. Where there are "
+    "several, all take nothing new before the first is emptied.", "Empty", "drain",
 )  # fmt: skip
 disable = _plain("disable", "Keep hosts out of all planning.", "Who runs there may finish.")
 enable = _plain("enable", "Use hosts again.", "It takes back drain, evacuate, disable and down.")
 down = _plain(
-    "down", "Take hosts to have failed.", "Their leases are seen to as if that had been observed.", "Take as failed"
-)
+    "down", "Take hosts to have failed.", "Their leases are seen to as if that had been observed.", "Take as failed",
+    "disable",
+)  # fmt: skip
 
 
 @click.command(cls=LiveCommand, short_help="Let hosts run empty.")
