@@ -30,6 +30,9 @@ from haizea.runtime.rows import Entry
 BOUND: Final[Span] = 45 * MINUTE
 """For so long, of quiet time, things may be wrong on the platform."""
 
+DESERTED: Final[Span] = 4 * MINUTE
+"""For so long, of quiet time, a lease may count as running of which VMs do not run."""
+
 LATE: Final[Span] = 5 * MINUTE
 """So long after its start, of quiet time, it must have been told why a reservation does not run."""
 
@@ -38,6 +41,7 @@ STILL_MAX: Final = 400
 
 _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
+_INTENDED: Final = (Observed.SUSPENDED,)
 
 
 class Checks:
@@ -141,11 +145,12 @@ class Checks:
         keys: set[Hashable] = set(self._overloaded(seen))
         keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
         keys.update(self._elsewhere(seen))
+        keys.update(self._deserted(seen))
         for key in self._since.keys() - keys:
-            if isinstance(key, tuple) and key[0] in ("stray", "overload", "elsewhere"):
+            if isinstance(key, tuple) and key[0] in ("stray", "overload", "elsewhere", "deserted"):
                 del self._since[key]
         for key in keys:
-            if self._age(key) > BOUND:
+            if self._age(key) > (DESERTED if isinstance(key, tuple) and key[0] == "deserted" else BOUND):
                 raise Violation(str(key[0] if isinstance(key, tuple) else key), f"For too long, {_said(key)}.")
 
     def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
@@ -185,6 +190,25 @@ class Checks:
             hosts = hosts_of(lease.stays[0], desk.table)
             if one.observed in _ON and one.vm <= len(hosts) and one.host != hosts[one.vm - 1]:
                 yield "elsewhere", one.lease, one.vm
+
+    def _deserted(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+        """Yield VMs that do not run though their lease counts as running, and nothing is being done about it.
+
+        Single VMs of a lease may be kept from running by somebody, not all of them.
+        """
+        desk, operations = self._desk, self._world.live.assembly.operations
+        on = {(one.lease, one.vm) for one in seen if one.observed in _ON}
+        for lease in desk.leases.values():
+            if lease.state is not LeaseState.ACTIVE or lease.stays[0].phase is not Phase.RUNNING:
+                continue
+            wanted = [vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over]
+            off = [vm for vm in wanted if (lease.id, vm) not in on]
+            if not off or operations.of(lease.id):
+                continue
+            for vm in off:
+                intended = len(off) < len(wanted) and lease.seen.get(vm) in _INTENDED
+                if vm not in lease.down and not intended:
+                    yield "deserted", lease.id, vm
 
     def _age(self, key: Hashable) -> Span:
         """Return for how much quiet time something has been so."""
@@ -280,4 +304,6 @@ def _said(key: Hashable) -> str:
         return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
     if isinstance(key, tuple) and key[0] == "elsewhere":
         return f"VM {key[1]}.{key[2]} runs on another host than it is accounted for on"
+    if isinstance(key, tuple) and key[0] == "deserted":
+        return f"VM {key[1]}.{key[2]} does not run, and its lease counts as running"
     return f"there is a VM {key[1]}.{key[2]} that no lease has" if isinstance(key, tuple) else str(key)
