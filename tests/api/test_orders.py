@@ -231,7 +231,7 @@ def test_hosts_are_drained_evacuated_and_used_again() -> None:
     async def play(call: Call) -> None:
         await call("POST", "/v1/leases", json=WHOLE)
         drained = await order(call, "hosts/host-1/drain", reason="a new disk")
-        assert drained["text"] == "Host host-1 is to run empty."
+        assert drained["text"] == "Host host-1 is drained."
         host = (await call("GET", "/v1/hosts/host-1")).json()
         assert (host["state"], host["ordered"], host["observed"], host["leases"]) == ("draining", "draining", "up", [1])
         emptied = await order(call, "hosts/0/evacuate")
@@ -249,7 +249,7 @@ def test_hosts_are_drained_evacuated_and_used_again() -> None:
         host = (await call("GET", "/v1/hosts/host-3")).json()
         assert (host["labels"], host["overcommit"], host["capacity"]["CPU"]) == ({}, {}, 400)
         entry = (await call("GET", "/v1/events?kind=host-drain")).json()["items"][0]
-        assert (entry["host"], entry["text"]) == ("host-1", "root had host host-1 to run empty: a new disk")
+        assert (entry["host"], entry["text"]) == ("host-1", "root had host host-1 drained: a new disk")
         assert (await call("POST", "/v1/hosts/nowhere/drain")).status_code == 404
 
     scenario(play)

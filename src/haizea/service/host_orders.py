@@ -51,7 +51,7 @@ def _drained(case: HostCase, given: DrainIn) -> Order:
 
 
 def _drains(order: orders.Drain) -> str:
-    return "to run empty" if order.deadline is None else f"to be empty by {instant(order.deadline)}"
+    return "drained" if order.deadline is None else f"drained, and emptied by {instant(order.deadline)}"
 
 
 def _labelled(case: HostCase, given: LabelIn) -> Order:
@@ -77,7 +77,7 @@ def _overcommits(order: orders.Overcommit) -> str:
 HOST_VERBS: Final[Sequence[HostVerb]] = (
     HostVerb("drain", "host.drain", DrainIn, _drained, _drains,
              "Let a host run empty: it finishes what runs, and takes nothing new"),
-    HostVerb("evacuate", "host.evacuate", OrderIn, _plain(orders.Evacuate()), _always("to be emptied now"),
+    HostVerb("evacuate", "host.evacuate", OrderIn, _plain(orders.Evacuate()), _always("emptied now"),
              "Empty a host now: whoever is on it migrates, is suspended or requeued", empties=True, ends=True),
     HostVerb("disable", "host.disable", OrderIn, _plain(orders.Disable()), _always("disabled"),
              "Keep a host out of all planning; who runs there may finish"),

@@ -309,7 +309,7 @@ LEASE_VERBS: Final[Sequence[LeaseVerb]] = (
     LeaseVerb("resize", "lease.resize", ResizeIn, _resized, _resizes, "Have more VMs, fewer, or other ones"),
     LeaseVerb("suspend", "lease.suspend", OrderIn, _plain(orders.Suspend()), _always("suspended"),
               "Suspend a lease until it is resumed"),
-    LeaseVerb("resume", "lease.resume", OrderIn, _plain(orders.Resume()), _always("to be resumed"),
+    LeaseVerb("resume", "lease.resume", OrderIn, _plain(orders.Resume()), _always("resumed as soon as there is room"),
               "Resume a lease that was suspended, as soon as there is room"),
     LeaseVerb("pause", "lease.pause", OrderIn, _plain(orders.Pause()), _always("paused"),
               "Pause a lease's VMs; they keep their capacity"),
