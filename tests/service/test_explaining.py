@@ -1,11 +1,13 @@
 """What is said of leases that wait, and when they begin."""
 
 from haizea.live.records import lease_row
+from haizea.model.events import InstanceObserved, Observed
 from haizea.model.orders import Drain, Migrate, Requeue
 from haizea.model.units import MINUTE
 from haizea.plan.options import Migration
 from haizea.service.explaining import sooner, waiting_of
 from haizea.service.pictures import affected, picture
+from haizea.service.views import reason_of, reason_waiting
 from tests.core.ordering import Ordering
 
 
@@ -53,6 +55,19 @@ def test_who_waits_for_hosts_that_take_nothing_new_is_told_so() -> None:
     play.ask(1)
     play.go()
     assert waiting_of(play.scheduler, 1).kept == "Nothing new is started on host-0, host-1."
+
+
+def test_who_was_suspended_by_somebody_is_not_said_to_wait_for_room() -> None:
+    """What keeps it from going on is that person's act, and no lack of hosts."""
+    play = Ordering(2)
+    play.ask(1)
+    play.go(10)
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 0, Observed.SUSPENDED, None, "ann"))
+    play.go()
+    found = reason_waiting(play.lease(1))
+    assert found is not None
+    assert (found.cause, found.text) == ("held", "It is kept from going on by ann.")
+    assert reason_of(lease_row(play.lease(1), play.scheduler.desk, 1)) == found
 
 
 def test_who_moves_while_it_runs_is_not_said_to_start_later() -> None:

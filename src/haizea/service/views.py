@@ -7,7 +7,7 @@ from haizea.core.memory import hosts_from, runs_of
 from haizea.core.memory import terms_of as terms_from
 from haizea.experiments.records import ranges, vms_by_host
 from haizea.model.lease import LeaseTerms
-from haizea.model.reason import Reason
+from haizea.model.reason import Cause, Reason
 from haizea.model.resources import CPU, Capacity, describe
 from haizea.model.units import FAR_FUTURE, HOUR, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Stay
@@ -93,6 +93,8 @@ def reason_of(row: LeaseRow, key: str = CPU) -> ReasonOut | None:
         )
     if not row.state.endswith("queued"):
         return None
+    if found.get("parked"):
+        return _parked(found["parked"])
     return _waits(terms_from(found["terms"]), found["wait"], key)
 
 
@@ -100,10 +102,16 @@ def reason_waiting(lease: Lease, key: str = CPU) -> ReasonOut | None:
     """Return why a lease that is in the scheduler's hands waits."""
     if lease.reason is not None:
         return reason_out(lease.reason)
+    if lease.parked:
+        return _parked(lease.parked)
     if lease.reserved:
         return ReasonOut(cause="behind", text="It has a reservation, and starts earlier if there is room before that.")
     wait = lease.wait
     return _waits(lease.terms, None if wait is None else (wait.cause.value, wait.at, wait.free, wait.ahead), key)
+
+
+def _parked(by: str) -> ReasonOut:
+    return ReasonOut(cause=Cause.HELD.value, text=f"It is kept from going on by {by}.")
 
 
 def _waits(terms: LeaseTerms, wait: Sequence[Any] | None, key: str) -> ReasonOut:
