@@ -83,7 +83,7 @@ REQUEST = {"nodes": [{"count": 2, "resources": {"CPU": 100, "Memory": 512}}], "d
 CALL = xmlrpc.client.dumps((), "test_func").encode()
 
 # What is checked inside other methods, or belongs to pages that are not calls.
-NOT_METHODS = {"lease.extra", "event.account", "offer.hold", "offer.show", "system.metrics"}
+NOT_METHODS = {"lease.extra", "event.account", "event.refusal", "offer.hold", "offer.show", "system.metrics"}
 
 
 @pytest.fixture

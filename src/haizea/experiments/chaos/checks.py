@@ -8,6 +8,7 @@ answers, and nobody sets the clock.
 import json
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from haizea.core.alarms import Bell
@@ -31,7 +32,10 @@ BOUND: Final[Span] = 45 * MINUTE
 """For so long, of quiet time, things may be wrong on the platform."""
 
 DESERTED: Final[Span] = 4 * MINUTE
-"""For so long, of quiet time, a lease may count as running of which VMs do not run."""
+"""For so long, of quiet time, a lease may count as running of which VMs do not run, and VMs run that no plan wants."""
+
+DOWN: Final[Span] = 20 * MINUTE
+"""For so long, of quiet time, VMs of a lease that runs may be down, waiting to be started again."""
 
 LATE: Final[Span] = 5 * MINUTE
 """So long after its start, of quiet time, it must have been told why a reservation does not run."""
@@ -42,6 +46,9 @@ STILL_MAX: Final = 400
 _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
 _INTENDED: Final = (Observed.SUSPENDED,)
+_BRIEFLY: Final = MappingProxyType(
+    {"stray": BOUND, "overload": BOUND, "elsewhere": BOUND, "deserted": DESERTED, "unwanted": DESERTED, "down": DOWN}
+)
 
 
 class Checks:
@@ -146,11 +153,12 @@ class Checks:
         keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
         keys.update(self._elsewhere(seen))
         keys.update(self._deserted(seen))
+        keys.update(self._unwanted(seen))
         for key in self._since.keys() - keys:
-            if isinstance(key, tuple) and key[0] in ("stray", "overload", "elsewhere", "deserted"):
+            if isinstance(key, tuple) and key[0] in _BRIEFLY:
                 del self._since[key]
         for key in keys:
-            if self._age(key) > (DESERTED if isinstance(key, tuple) and key[0] == "deserted" else BOUND):
+            if self._age(key) > (_BRIEFLY[str(key[0])] if isinstance(key, tuple) else BOUND):
                 raise Violation(str(key[0] if isinstance(key, tuple) else key), f"For too long, {_said(key)}.")
 
     def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
@@ -206,9 +214,19 @@ class Checks:
             if not off or operations.of(lease.id):
                 continue
             for vm in off:
-                intended = len(off) < len(wanted) and lease.seen.get(vm) in _INTENDED
-                if vm not in lease.down and not intended:
-                    yield "deserted", lease.id, vm
+                if len(off) == len(wanted) or lease.seen.get(vm) not in _INTENDED:
+                    yield "down" if vm in lease.down else "deserted", lease.id, vm
+
+    def _unwanted(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+        """Yield VMs that run though their lease waits for its time, and nothing is being done about it."""
+        desk, operations = self._desk, self._world.live.assembly.operations
+        for one in seen:
+            lease = desk.leases.get(one.lease)
+            if lease is None or one.observed is not Observed.RUNNING or lease.state is LeaseState.HELD or lease.images:
+                continue
+            begun = bool(lease.stays) and lease.stays[0].phase is not Phase.PLANNED
+            if not begun and not operations.of(lease.id):
+                yield "unwanted", one.lease, one.vm
 
     def _age(self, key: Hashable) -> Span:
         """Return for how much quiet time something has been so."""
@@ -304,6 +322,8 @@ def _said(key: Hashable) -> str:
         return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
     if isinstance(key, tuple) and key[0] == "elsewhere":
         return f"VM {key[1]}.{key[2]} runs on another host than it is accounted for on"
-    if isinstance(key, tuple) and key[0] == "deserted":
+    if isinstance(key, tuple) and key[0] == "unwanted":
+        return f"VM {key[1]}.{key[2]} runs, and its lease waits"
+    if isinstance(key, tuple) and key[0] in ("deserted", "down"):
         return f"VM {key[1]}.{key[2]} does not run, and its lease counts as running"
     return f"there is a VM {key[1]}.{key[2]} that no lease has" if isinstance(key, tuple) else str(key)
