@@ -202,9 +202,10 @@ class Checks:
     def _deserted(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
         """Yield VMs that do not run though their lease counts as running, and nothing is being done about it.
 
-        Single VMs of a lease may be kept from running by somebody, not all of them.
+        Single VMs of a lease may be kept from running by somebody, not all of them. What became of those on hosts of
+        which nothing is heard nobody can know.
         """
-        desk, operations = self._desk, self._world.live.assembly.operations
+        desk, operations, away = self._desk, self._world.live.assembly.operations, self._world.fate.silent()
         on = {(one.lease, one.vm) for one in seen if one.observed in _ON}
         for lease in desk.leases.values():
             if lease.state is not LeaseState.ACTIVE or lease.stays[0].phase is not Phase.RUNNING:
@@ -213,7 +214,10 @@ class Checks:
             off = [vm for vm in wanted if (lease.id, vm) not in on]
             if not off or operations.of(lease.id):
                 continue
+            hosts = hosts_of(lease.stays[0], desk.table)
             for vm in off:
+                if hosts[vm - 1] in away:
+                    continue
                 if len(off) == len(wanted) or lease.seen.get(vm) not in _INTENDED:
                     yield "down" if vm in lease.down else "deserted", lease.id, vm
 
