@@ -4,11 +4,11 @@ The service of a daemon is put together around the stack of a run; it is killed 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from haizea.app.chaos_post import Post
 from haizea.experiments.chaos.world import Killed, Violation, World
+from haizea.model.lease import LeaseState
 from haizea.model.resources import CPU, MEMORY
 from haizea.model.site import Site
 from haizea.model.units import MINUTE, SECOND, Instant
@@ -32,7 +32,7 @@ T = TypeVar("T")
 RECUR_EVERY: Final = 5 * MINUTE
 ZONES: Final = ("UTC", "Europe/Madrid", "America/New_York")
 _ANN: Final = Principal("ann", Role.ADMIN)
-_STATES_OVER: Final = ("rejected", "rejected-by-user", "cancelled", "failed", "done")
+_STATES_OVER: Final = frozenset(state.label for state in LeaseState if state.final)
 
 
 class _Loop:
@@ -194,5 +194,4 @@ class ServiceDesk:
 
 
 def _wall_clock(at: Instant) -> str:
-    found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
-    return found.replace(tzinfo=None, second=0, microsecond=0).isoformat(timespec="seconds")
+    return iso(at // MINUTE * MINUTE).removesuffix("Z")

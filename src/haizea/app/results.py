@@ -11,7 +11,7 @@ from haizea.app.request import SimulateRequest
 from haizea.app.written import make_folder, named
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
-from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Iso, Ledger, OperationRow, operations
+from haizea.experiments.records import LEASE_COLUMNS, RESERVATION_COLUMNS, Ledger, OperationRow, operations
 from haizea.experiments.summary import summarise
 from haizea.model.effects import Effect, News
 from haizea.model.lease import LeaseType
@@ -29,7 +29,6 @@ class Results:
         self._scheduler = scheduler
         self.ledger = Ledger(scheduler.desk.options.non_schedulable)
         self.best_effort_over = 0
-        self._iso = Iso()
         self._lease_rows: list[str] = []
         self._operation_rows: list[str] = []
         self._made: list[IO[str]] = []
@@ -124,7 +123,7 @@ class Results:
         lease.log.clear()
 
     def _note_operations(self, retired: Retired) -> None:
-        iso, names = self._iso, self._host_names
+        iso, names = self.ledger.iso, self._host_names
         desk = self._scheduler.desk
         for row in operations(retired.lease, desk.table, desk.options.exclusion):
             if self._operations_file is not None:

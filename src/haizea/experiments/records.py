@@ -160,11 +160,11 @@ class Ledger:
         self.overhead: dict[str, Span] = {"suspend": 0, "resume": 0, "migrate": 0, "transfer": 0, "shutdown": 0}
         self._wanted: dict[Need, str] = {}
         self._usage: dict[Need, int] = {}
-        self._iso = Iso()
+        self.iso = Iso()
 
     def row(self, retired: Retired) -> str:
         """Take note of a lease that is over; return its row of ``leases.csv``."""
-        lease, iso = retired.lease, self._iso
+        lease, iso = retired.lease, self.iso
         state, kind = lease.state, lease.type
         self.done += 1
         by_state = self.count.get(kind)

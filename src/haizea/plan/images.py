@@ -15,7 +15,7 @@ from haizea.model.rates import ANY_IMAGE
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.hosts import Hosts
 from haizea.plan.lease import Lease, Stay
-from haizea.plan.need import sending_bound, transfer_time
+from haizea.plan.need import transfer_time
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Mechanism, TransferOptions
 from haizea.plan.planner import Point
@@ -148,7 +148,7 @@ class Images:
         image = lease.terms.software
         if image is None:
             raise ValueError("a lease without a disk image needs no transfer")
-        bound = self._bound(image, lease)
+        bound = self._bound(image, lease.need.vms)
         arrival = self._next_slot(now, bound) + bound
         joined: list[Transfer] = []
         if self._options.mechanism is Mechanism.MULTICAST and self._options.avoid_redundant:
@@ -189,16 +189,14 @@ class Images:
     def _all(self, image: DiskImage, hosts: Sequence[int]) -> Span:
         """Return how long sending an image to hosts takes: to one after the other, or to all at the slowest's pace."""
         if not self._known:
-            one = self._one(image)
-            return one * len(hosts) if self._options.mechanism is Mechanism.UNICAST else one
+            return self._bound(image, len(hosts))
         times = [self._one(image, host) for host in hosts]
         return sum(times) if self._options.mechanism is Mechanism.UNICAST else max(times)
 
-    def _bound(self, image: DiskImage, lease: Lease) -> Span:
-        """Return how long sending the image takes at most, wherever the VMs go."""
-        slowest = self._slowest.get(image.id)
-        options = self._options if slowest is None else self._options._replace(bandwidth=slowest)
-        return sending_bound(image, lease.need.vms, options)
+    def _bound(self, image: DiskImage, hosts: int) -> Span:
+        """Return how long sending an image to so many hosts takes at most, whichever they are."""
+        one = self._one(image)
+        return one * hosts if self._options.mechanism is Mechanism.UNICAST else one
 
     def plan(self, lease: Lease, stay: Stay, now: Instant) -> list[Transfer] | None:
         """Plan the transfers that a stay needs; return those that are new or come at another time than before.

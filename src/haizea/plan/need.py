@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from haizea.model.lease import DiskImage, LeaseTerms, NodeSet
+from haizea.model.lease import LeaseTerms, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import Span, whole_seconds
-from haizea.plan.options import Mechanism, Options, TransferOptions
+from haizea.plan.options import Options
 from haizea.plan.slottable import SlotTable
 
 if TYPE_CHECKING:
@@ -122,13 +122,6 @@ class Needs:
         """Prepare the demands of all needs anew, and those of some that may have been forgotten here."""
         for need in {*self._known.values(), *others}:
             need.shapes = tuple([self._table.shapes(demand) for demand in need.demands])
-
-
-def sending_bound(image: DiskImage, vms: int, options: TransferOptions) -> Span:
-    """Bound from above how long the repository takes to send an image to the hosts of so many VMs."""
-    fixed = options.fixed_time
-    one = transfer_time(image.size, options.bandwidth) if fixed is None else fixed
-    return one * vms if options.mechanism is Mechanism.UNICAST else one
 
 
 def transfer_time(size: int, bandwidth: int) -> Span:

@@ -43,11 +43,23 @@ LATE: Final[Span] = 5 * MINUTE
 STILL_MAX: Final = 400
 """So many steps may be taken at one instant."""
 
+Trouble = tuple[str, Hashable, Hashable]
+"""What may be wrong for a while: of which kind it is, and with what."""
+
 _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
 _INTENDED: Final = (Observed.SUSPENDED,)
-_BRIEFLY: Final = MappingProxyType(
+_BOUNDS: Final = MappingProxyType(
     {"stray": BOUND, "overload": BOUND, "elsewhere": BOUND, "deserted": DESERTED, "unwanted": DESERTED, "down": DOWN}
+)
+_SAID: Final = MappingProxyType(
+    {
+        "stray": ("there is a ", "that no lease has"),
+        "elsewhere": ("", "runs on another host than it is accounted for on"),
+        "unwanted": ("", "runs, and its lease waits"),
+        "deserted": ("", "does not run, and its lease counts as running"),
+        "down": ("", "does not run, and its lease counts as running"),
+    }
 )
 
 
@@ -56,7 +68,7 @@ class Checks:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._since: dict[Hashable, Span] = {}
+        self._since: dict[Trouble, Span] = {}
         self._told: set[int] = set()
         self._still = 0
         self._at: Instant = 0
@@ -149,19 +161,19 @@ class Checks:
         world, desk = self._world, self._desk
         if world.ledger.wrong:
             raise Violation(*world.ledger.wrong[0])
-        keys: set[Hashable] = set(self._overloaded(seen))
+        keys: set[Trouble] = set(self._overloaded(seen))
         keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
         keys.update(self._elsewhere(seen))
         keys.update(self._deserted(seen))
         keys.update(self._unwanted(seen))
         for key in self._since.keys() - keys:
-            if isinstance(key, tuple) and key[0] in _BRIEFLY:
+            if key[0] in _BOUNDS:
                 del self._since[key]
         for key in keys:
-            if self._age(key) > (_BRIEFLY[str(key[0])] if isinstance(key, tuple) else BOUND):
-                raise Violation(str(key[0] if isinstance(key, tuple) else key), f"For too long, {_said(key)}.")
+            if self._age(key) > _BOUNDS[key[0]]:
+                raise Violation(key[0], f"For too long, {_said(key)}.")
 
-    def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+    def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
         """Yield hosts with more on them than they have, and what."""
         world, desk = self._world, self._desk
         used: dict[int, Capacity] = {}
@@ -180,7 +192,7 @@ class Checks:
             if on.get(host) and any(amount > has[name] for name, amount in amounts.items()):
                 yield "overload", host, tuple(on[host])
 
-    def _elsewhere(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+    def _elsewhere(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
         """Yield VMs that run on another host than the slot table has them on; one that is there twice is wrong at once.
 
         Raises:
@@ -199,7 +211,7 @@ class Checks:
             if one.observed in _ON and one.vm <= len(hosts) and one.host != hosts[one.vm - 1]:
                 yield "elsewhere", one.lease, one.vm
 
-    def _deserted(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+    def _deserted(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
         """Yield VMs that do not run though their lease counts as running, and nothing is being done about it.
 
         Single VMs of a lease may be kept from running by somebody, not all of them. What became of those on hosts of
@@ -221,7 +233,7 @@ class Checks:
                 if len(off) == len(wanted) or lease.seen.get(vm) not in _INTENDED:
                     yield "down" if vm in lease.down else "deserted", lease.id, vm
 
-    def _unwanted(self, seen: Sequence[Seen]) -> Iterator[Hashable]:
+    def _unwanted(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
         """Yield VMs that run though their lease waits for its time, and nothing is being done about it."""
         desk, operations = self._desk, self._world.live.assembly.operations
         for one in seen:
@@ -232,7 +244,7 @@ class Checks:
             if not begun and not operations.of(lease.id):
                 yield "unwanted", one.lease, one.vm
 
-    def _age(self, key: Hashable) -> Span:
+    def _age(self, key: Trouble) -> Span:
         """Return for how much quiet time something has been so."""
         quiet = self._world.quiet
         return quiet - self._since.setdefault(key, quiet)
@@ -321,13 +333,7 @@ def _text(tree: object) -> str:
     return json.dumps(tree, sort_keys=True)
 
 
-def _said(key: Hashable) -> str:
-    if isinstance(key, tuple) and key[0] == "overload":
+def _said(key: Trouble) -> str:
+    if key[0] == "overload":
         return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
-    if isinstance(key, tuple) and key[0] == "elsewhere":
-        return f"VM {key[1]}.{key[2]} runs on another host than it is accounted for on"
-    if isinstance(key, tuple) and key[0] == "unwanted":
-        return f"VM {key[1]}.{key[2]} runs, and its lease waits"
-    if isinstance(key, tuple) and key[0] in ("deserted", "down"):
-        return f"VM {key[1]}.{key[2]} does not run, and its lease counts as running"
-    return f"there is a VM {key[1]}.{key[2]} that no lease has" if isinstance(key, tuple) else str(key)
+    return f"{_SAID[key[0]][0]}VM {key[1]}.{key[2]} {_SAID[key[0]][1]}"
