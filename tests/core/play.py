@@ -1,9 +1,11 @@
 """A scheduler to play with: requests and reports in, what it does in words out, under the verifier all along."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from haizea.core.desk import Policies, Retired
+from haizea.core.memory import lease_document
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.verifier import Verifier
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
@@ -26,6 +28,15 @@ def site(hosts: int = 2, *, cores: int = 1, labels: Sequence[Mapping[str, str]] 
     """Hosts with so many cores, each with room for as many VMs."""
     capacity = Capacity({"CPU": 100 * cores, "Memory": 1024 * cores})
     return Site(tuple(Host(f"host-{i}", capacity, labels[i] if labels else {}) for i in range(hosts)))
+
+
+def made_anew(scheduler: Scheduler, chosen: Policies | None = None) -> Scheduler:
+    """Return another scheduler made of what one remembers, as a restart makes it, with policies of its own if given."""
+    desk = scheduler.desk
+    again = Scheduler(desk.site, desk.now, desk.options, chosen or desk.policies)
+    documents = json.loads(json.dumps([lease_document(lease, desk) for lease in desk.leases.values()]))
+    again.recall(documents, json.loads(json.dumps(scheduler.remember())))
+    return again
 
 
 class Play:

@@ -1,13 +1,9 @@
 """VMs of suspended leases on hold that somebody runs behind Haizea's back are accounted for where they run."""
 
-import json
-
-from haizea.core.memory import lease_document
-from haizea.core.scheduler import Scheduler
 from haizea.model.events import InstanceObserved, LeaseOrdered, Observed
 from haizea.model.lease import LeaseState
 from haizea.model.orders import LeaseOrder, Release
-from tests.core.play import Play
+from tests.core.play import Play, made_anew
 
 
 def see(play: Play, observed: Observed, host: int, vm: int = 1) -> None:
@@ -157,12 +153,9 @@ def test_what_is_claimed_for_it_is_remembered() -> None:
     play = on_hold()
     see(play, Observed.RUNNING, 0)
     play.go()
-    desk = play.scheduler.desk
-    again = Scheduler(desk.site, desk.now, desk.options, desk.policies)
-    documents = [json.loads(json.dumps(lease_document(lease, desk))) for lease in desk.leases.values()]
-    again.recall(documents, json.loads(json.dumps(play.scheduler.remember())))
+    again = made_anew(play.scheduler)
     assert again.desk.table.free_now() == 100
-    assert again.desk.claims.astray == desk.claims.astray
+    assert again.desk.claims.astray == play.scheduler.desk.claims.astray
 
 
 def test_a_vm_that_is_moved_though_its_lease_is_on_hold_is_accounted_for_there() -> None:

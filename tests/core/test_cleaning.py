@@ -1,11 +1,7 @@
 """What VMs have left of a host is cleaned before others get it."""
 
-import json
-
 import pytest
 
-from haizea.core.memory import lease_document
-from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Command, LeaseChanged, Verb
 from haizea.model.events import (
     CancelRequested,
@@ -18,7 +14,7 @@ from haizea.model.events import (
 from haizea.model.lease import LeaseState
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.options import Suspension
-from tests.core.play import Play
+from tests.core.play import Play, made_anew
 
 CLEANING = 10 * MINUTE
 
@@ -169,10 +165,7 @@ def test_cleaning_is_remembered(at: int) -> None:
             play.go(at)
     else:
         play.go(at)
-    desk = play.scheduler.desk
-    documents = json.loads(json.dumps([lease_document(lease, desk) for lease in desk.leases.values()]))
-    again = Scheduler(desk.site, desk.now, desk.options, desk.policies)
-    again.recall(documents, json.loads(json.dumps(play.scheduler.remember())))
+    again = made_anew(play.scheduler)
     told: list[list[str]] = [[], []]
     for story, scheduler in zip(told, (play.scheduler, again), strict=True):
         scheduler.handle(TimePassed(at * MINUTE))

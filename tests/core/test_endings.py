@@ -1,20 +1,16 @@
 """What leases wish for at their end, and being told before giving way."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haizea.core.memory import lease_document
-from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.events import LeaseOrdered, TimePassed
 from haizea.model.lease import LeaseState, OnEnd, Reactions
 from haizea.model.orders import Resume
 from haizea.model.units import DAY, HOUR, MINUTE
 from haizea.plan.options import Suspension
-from tests.core.play import Play
+from tests.core.play import Play, made_anew
 
 EXTEND = Reactions(on_end=OnEnd.EXTEND, extend_by=30 * MINUTE)
 SUSPEND = Reactions(on_end=OnEnd.SUSPEND, extend_by=30 * MINUTE)
@@ -127,10 +123,7 @@ def test_wishes_for_the_end_are_remembered(reactions: Reactions) -> None:
     play = Play(1, suspension=Suspension.ALL, extensions_max=1)
     play.ask(1, minutes=60, reactions=reactions)
     play.go(30)
-    desk = play.scheduler.desk
-    documents = json.loads(json.dumps([lease_document(lease, desk) for lease in desk.leases.values()]))
-    again = Scheduler(desk.site, desk.now, desk.options, desk.policies)
-    again.recall(documents, json.loads(json.dumps(play.scheduler.remember())))
+    again = made_anew(play.scheduler)
     told: list[list[str]] = [[], []]
     for story, scheduler in zip(told, (play.scheduler, again), strict=True):
         while (at := scheduler.next_instant()) is not None and at < 200 * MINUTE:

@@ -1,21 +1,17 @@
 """The order of the queue where a policy says more about it than who came first."""
 
-import json
 from typing import Any
 
 import pytest
 
 from haizea.core.desk import Policies
-from haizea.core.memory import lease_document
-from haizea.core.scheduler import Scheduler
 from haizea.model.events import LeaseOrdered, LeaseRequested, TimePassed, WishesChanged
 from haizea.model.lease import LeaseState, LeaseTerms, NodeSet
 from haizea.model.orders import ToTop
 from haizea.model.units import HOUR, MINUTE
-from haizea.plan.options import Options
 from haizea.policy.protocols import QueueOrder
 from haizea.policy.views import LeaseView
-from tests.core.play import VM, Play, site
+from tests.core.play import VM, Play, made_anew
 from tests.simulation.running import policies
 
 
@@ -154,11 +150,7 @@ def test_a_scheduler_that_is_made_anew_knows_who_has_used_what() -> None:
     play = busy(by("fair-share"))
     play.ask(2, minutes=30, user="ann")
     play.go(30)
-    desk = play.scheduler.desk
-    documents = json.loads(json.dumps([lease_document(lease, desk) for lease in desk.leases.values()]))
-    rest = json.loads(json.dumps(play.scheduler.remember()))
-    again = Scheduler(site(1), desk.now, Options(), by("fair-share"))
-    again.recall(documents, rest)
+    desk, again = play.scheduler.desk, made_anew(play.scheduler, by("fair-share"))
     again.handle(LeaseRequested(desk.now, 3, LeaseTerms((NodeSet(1, VM),), HOUR, user="bob")))
     again.handle(TimePassed(desk.now))
     assert [lease.id for lease in [*again.desk.reserved, *again.desk.queue]] == [3, 2]
