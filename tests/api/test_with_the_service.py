@@ -167,11 +167,13 @@ def test_usage_is_had_as_a_table(tmp_path: Path, query: str, accept: str, sheet:
         ({"nodes": [{"resources": {"CPU": "100"}}]}, "nodes.0.resources.CPU"),
         ({"nodes": [{"resources": {"CPU": 100.0}}]}, "nodes.0.resources.CPU"),
         ({"constraints": {"spread": "no"}}, "constraints.spread"),
+        ({"nodes": [{"resources": {"CPU": 0, "Memory": 512}}]}, "nodes"),
+        ({"nodes": [{"resources": {"CPU": 100, "Memory": 0}}]}, "nodes"),
         ({"name": 7}, "name"),
     ],
 )
 def test_a_value_of_another_type_is_refused(tmp_path: Path, wrong: dict[str, Any], field: str) -> None:
-    """Nothing is guessed: 0 is not false, and text is no number."""
+    """Nothing is guessed: 0 is not false, text is no number, and no CPU is not any CPU."""
 
     async def play(client: httpx.AsyncClient, _: str) -> None:
         answer = await client.post("/v1/leases", json={**ONE, **wrong})

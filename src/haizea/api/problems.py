@@ -12,11 +12,10 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from haizea.service.errors import ServiceError
-from haizea.service.models import NAME
+from haizea.service.validation import fault_of
 
 MEDIA: Final = "application/problem+json"
 ERRORS_MAX: Final = 20
-TEXT_MAX: Final = 500
 TRACEBACK_MAX: Final = 20_000
 
 CODES: Final = {
@@ -117,7 +116,8 @@ def of_status(status: int, detail: str, **facts: Any) -> dict[str, Any]:
 
 def of_validation(errors: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the document of a request that does not have the shape it should; what was sent is not repeated."""
-    found = [_field_problem(error) for error in errors[:ERRORS_MAX]]
+    # Which part of the request it was in says nothing that the name does not.
+    found = [fault_of(error, within=1)._asdict() for error in errors[:ERRORS_MAX]]
     first = found[0] if found else {"field": "", "detail": "", "code": ""}
     more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
     return document(
@@ -129,21 +129,6 @@ def of_validation(errors: list[Mapping[str, Any]]) -> dict[str, Any]:
         field=first["field"],
         errors=found,
     )
-
-
-def _field_problem(error: Mapping[str, Any]) -> dict[str, str]:
-    """Return where and what, of an error that pydantic tells."""
-    place = [str(part) for part in error.get("loc", ())]
-    # Which part of the request it was in says nothing that the name does not.
-    name = ".".join(place[1:] if len(place) > 1 else place)
-    # The pattern of names says what it means to programmers only.
-    control = error.get("ctx", {}).get("pattern") == NAME
-    detail = "there must be no control characters in it" if control else str(error.get("msg", "not valid"))
-    return {
-        "field": name[:TEXT_MAX],
-        "detail": detail[:TEXT_MAX],
-        "code": str(error.get("type", "invalid"))[:TEXT_MAX],
-    }
 
 
 def render(body: Mapping[str, Any]) -> bytes:

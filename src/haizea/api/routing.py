@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from haizea.api.door import HEAD, PRINCIPAL, ROUTE
 from haizea.api.workers import Lane
 from haizea.service.errors import Unauthenticated
-from haizea.service.models import LeaseOut, Name
+from haizea.service.fields import Name
+from haizea.service.models import LeaseOut
 from haizea.service.principal import Principal
 
 JSON: Final = "application/json"

@@ -38,6 +38,7 @@ from haizea.service.errors import ServiceError, Unavailable
 from haizea.service.manager import Manager
 from haizea.service.models import LeaseOut, LeaseRequestIn
 from haizea.service.principal import Principal, Role
+from haizea.service.validation import fault_of
 
 WHO: Final = Principal("opennebula", Role.ADMIN, via="opennebula", key="opennebula")
 PAGE: Final = 1_000
@@ -156,8 +157,8 @@ class Intake:
         except Unavailable:
             raise
         except ValidationError as problem:
-            first = problem.errors()[0]
-            self._reject(request.vms, 0, f"HAIZEA: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+            first = fault_of(problem.errors(include_url=False, include_input=False)[0])
+            self._reject(request.vms, 0, f"HAIZEA: {first.field}: {first.detail}")
         except (ServiceError, ValueError) as problem:
             self._reject(request.vms, 0, str(problem))
         else:

@@ -16,6 +16,7 @@ from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, LeaseType
 from haizea.model.units import DAY, SECOND, Instant, Span
 from haizea.service.errors import Invalid
 from haizea.service.models import LeaseOut, LeaseRequestIn
+from haizea.service.validation import fault_of
 from haizea.workloads.errors import WorkloadError, quoted
 from haizea.workloads.leasexml import ID_MAX, LeaseXml
 from haizea.workloads.times import format_duration, format_span, parse_span
@@ -89,9 +90,9 @@ def request_from_xml(text: str, now: Instant, zone: tzinfo = UTC) -> LeaseReques
     except WorkloadError as error:
         raise Invalid(str(error), remedy="correct the lease's XML", field="xml") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Invalid(f"{_DOCUMENT}: {where}: {first['msg']}", remedy="correct the lease's XML", field=where) from error
+        first = fault_of(error.errors(include_url=False, include_input=False)[0])
+        said = f"{_DOCUMENT}: {first.field}: {first.detail}"
+        raise Invalid(said, remedy="correct the lease's XML", field=first.field) from error
 
 
 def lease_to_xml(lease: LeaseOut, zone: tzinfo = UTC) -> str:

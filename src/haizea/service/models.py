@@ -8,12 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-NAME = r"^[^\x00-\x1f\x7f]*$"
-Name = Annotated[str, Field(max_length=128, pattern=NAME)]
-Text = Annotated[str, Field(max_length=2_000)]
-Amount = Annotated[int, Field(ge=0, le=(1 << 40) - 1)]
-WhenText = Annotated[str, Field(min_length=1, max_length=64)]
-Labels = Annotated[dict[Name, Name], Field(max_length=32)]
+from haizea.service.fields import NAME, Amount, Labels, Length, LengthOrZero, Name, Text, WhenText
 
 
 class Input(BaseModel):
@@ -57,7 +52,7 @@ class LeaseRequestIn(Input):
     """
 
     nodes: Annotated[list[NodeSetIn], Field(min_length=1, max_length=100)]
-    duration: Annotated[float, Field(gt=0, le=1e10)] | WhenText
+    duration: Length
     start: WhenText | None = None
     deadline: WhenText | None = None
     preemptible: bool | None = None
@@ -69,9 +64,9 @@ class LeaseRequestIn(Input):
     on_guest_shutdown: Literal["end", "restart", "hold"] = "end"
     on_failure: Literal["restart", "requeue", "fail", "hold"] = "requeue"
     on_end: Literal["stop", "suspend", "extend"] = "stop"
-    extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
+    extend_by: Length | None = None
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
-    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText = 0.0
+    grace: LengthOrZero = 0.0
     extra: Annotated[dict[Name, Text], Field(max_length=64)] = {}
 
 
@@ -564,8 +559,8 @@ class LeaseChangeIn(Input):
     on_guest_shutdown: Literal["end", "restart", "hold"] | None = None
     on_failure: Literal["restart", "requeue", "fail", "hold"] | None = None
     on_end: Literal["stop", "suspend", "extend"] | None = None
-    extend_by: Annotated[float, Field(gt=0, le=1e10)] | WhenText | None = None
-    grace: Annotated[float, Field(ge=0, le=1e10)] | WhenText | None = None
+    extend_by: Length | None = None
+    grace: LengthOrZero | None = None
     extra: Annotated[dict[Name, Text | None], Field(max_length=64)] = {}
     reason: Text = ""
     dry_run: bool = False

@@ -7,23 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from haizea.service.models import (
-    AffectedOut,
-    Amount,
-    Answer,
-    ConstraintsIn,
-    Input,
-    Labels,
-    LeaseOut,
-    LeaseRequestIn,
-    Name,
-    NodeSetIn,
-    Text,
-    WhenText,
-)
+from haizea.service.fields import Amount, Labels, Length, Name, NewHostName, Text, WhenText
+from haizea.service.models import AffectedOut, Answer, ConstraintsIn, Input, LeaseOut, LeaseRequestIn, NodeSetIn
 
 PERCENT_MAX = 10_000
-Length = Annotated[float, Field(gt=0, le=1e10)] | WhenText
 HostName = Annotated[Name, Field(min_length=1)]
 Percent = Annotated[int, Field(ge=1, le=PERCENT_MAX)]
 
@@ -131,7 +118,7 @@ class OvercommitIn(OrderIn):
 class HostIn(OrderIn):
     """A host to be added."""
 
-    name: HostName
+    name: NewHostName
     capacity: Annotated[dict[Name, Amount], Field(min_length=1, max_length=32)]
     labels: Labels = Field(default={})
 

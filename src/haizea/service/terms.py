@@ -13,7 +13,7 @@ from haizea.model.lease import (
     OnGuestShutdown,
     Reactions,
 )
-from haizea.model.resources import Capacity
+from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import SECOND, Instant, Span
 from haizea.service.errors import Invalid
 from haizea.service.instants import read_instant
@@ -75,6 +75,11 @@ def node_sets(nodes: Sequence[NodeSetIn]) -> tuple[NodeSet, ...]:
 
 
 def _capacity(resources: dict[str, int]) -> Capacity:
+    none = [name for name in (CPU, MEMORY) if resources.get(name) == 0]
+    if none:
+        raise Invalid(
+            f"a VM with no {none[0]} at all cannot run", field="nodes", remedy="Ask for some, or leave it out."
+        )
     capacity = Capacity(resources)
     if not len(capacity):
         raise Invalid("a VM needs some amount of something", field="nodes")

@@ -82,6 +82,22 @@ def test_what_makes_no_sense_is_not_sent(server: FakeServer, run: Run, command: 
     assert [seen.method for seen in server.seen if seen.method != "GET"] == []
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("extend 7 0", "LENGTH: 0 of which unit? Expected a length of time"),
+        ("extend 3 4 30", "LENGTH: 30 of which unit? Expected a length of time"),
+        ("shorten 7 0m", "LENGTH: expected more than nothing"),
+    ],
+)
+def test_a_length_without_a_unit_is_not_taken_for_a_lease(
+    server: FakeServer, run: Run, command: str, says: str
+) -> None:
+    """Where nothing else says by how much, the last word does, and what is wrong with it is said."""
+    assert says in run("lease", *command.split()).err
+    assert server.seen == []
+
+
 def test_one_that_is_refused_does_not_keep_others_from_being_done(server: FakeServer, run: Run) -> None:
     """Each is told by itself, and the exit status is that of the first refusal."""
     server.put("POST", "/v1/leases/3/suspend", outcome(lease(3), text="Lease 3 is suspended."))

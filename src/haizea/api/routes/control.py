@@ -7,7 +7,7 @@ from fastapi import Path as InPath
 
 from haizea.api.facade import HostDesk, Manager, Scheduling, VMs, WhatIf
 from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, NameInPath, router
-from haizea.service.models import Text
+from haizea.service.fields import Text
 from haizea.service.order_models import (
     AdoptIn,
     ConfigureIn,

@@ -20,14 +20,13 @@ from haizea.api.routing import (
     page_links,
     router,
 )
+from haizea.service.fields import Name, Text
 from haizea.service.models import (
     ExplainOut,
     LeaseChangeIn,
     LeaseOut,
     LeasePage,
     LeaseRequestIn,
-    Name,
-    Text,
     TimelineOut,
 )
 from haizea.service.order_models import TogetherIn, TogetherOut

@@ -7,7 +7,8 @@ from fastapi import Path as InPath
 
 from haizea.api.facade import Recurrences
 from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, Reply, router
-from haizea.service.models import Answer, RecurrenceChangeIn, RecurrenceIn, RecurrenceOut, Text
+from haizea.service.fields import Text
+from haizea.service.models import Answer, RecurrenceChangeIn, RecurrenceIn, RecurrenceOut
 
 Number = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The recurring reservation's number.")]
 Because = Annotated[Text, Query(description="Why; it is kept in the journal.")]

@@ -22,12 +22,12 @@ from haizea.api.routing import (
     prefers_csv,
     router,
 )
+from haizea.service.fields import Name
 from haizea.service.models import (
     Answer,
     EntryPage,
     HostOut,
     HostsOut,
-    Name,
     PolicyOut,
     StatusOut,
     UsageLineOut,

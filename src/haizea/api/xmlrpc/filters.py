@@ -4,7 +4,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from haizea.service.models import Input, Name, WhenText
+from haizea.service.fields import Name, WhenText
+from haizea.service.models import Input
 
 LIMIT_MAX: Final = 1_000
 """Most items of a page."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from haizea.api.facade import Manager
 from haizea.service.errors import Invalid
 from haizea.service.principal import Principal
+from haizea.service.validation import fault_of
 
 NUMBER_MAX: Final = (1 << 53) - 1
 """Largest whole number that a parameter may be."""
@@ -191,8 +192,8 @@ def _validated(parameter: Parameter, model: type[BaseModel], value: dict[str, An
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False, include_context=False)
-        first = errors[0]
-        where = ".".join(str(part)[:60] for part in (parameter.name, *first["loc"]))
+        errors = error.errors(include_url=False, include_input=False)
+        first = fault_of(errors[0])
+        where = f"{parameter.name}.{first.field}" if first.field else parameter.name
         more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise Invalid(f"{where}: {first['msg']}{more}", field=where) from None
+        raise Invalid(f"{where}: {first.detail}{more}", field=where) from None

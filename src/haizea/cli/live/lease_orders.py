@@ -102,13 +102,13 @@ def _time_command(name: str, says: str, more: str) -> click.Command:
     @click.pass_context
     def command(ctx: click.Context, /, words: tuple[str, ...], view: View, **given: Any) -> None:
         until, duration = given.pop("until"), given.pop("duration")
-        numbers, by = _leases_and_length(words)
-        if sum(each is not None for each in (by, until, duration)) != 1:
+        numbers, by_s = _leases_and_length(words, alone=until is None and duration is None)
+        if sum(each is not None for each in (by_s, until, duration)) != 1:
             fail("say one of these: a LENGTH such as 30m, --until TIME, --to LENGTH")
 
         def wanted(client: Any) -> Wanted:
             return {
-                "by": length_option(by, "LENGTH"),
+                "by": by_s,
                 "until": None if until is None else start_text(client, until, "--until"),
                 "duration": None if duration is None else _duration(duration),
             }
@@ -126,13 +126,19 @@ shorten = _time_command(
 )
 
 
-def _leases_and_length(words: Sequence[str]) -> tuple[list[int], str | None]:
-    """Take leases and a length apart: a length begins with + or has a unit."""
+def _leases_and_length(words: Sequence[str], *, alone: bool) -> tuple[list[int], float | None]:
+    """Take leases and a length, in seconds, apart; ``alone``: nothing else says how long, so the length comes last."""
+    numbers = [int(word[:20]) for word in words if word.isascii() and word.isdigit()]
     lengths = [word for word in words if not (word.isascii() and word.isdigit())]
-    numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
+    if alone and not lengths and len(words) > 1:
+        lengths = [words[-1]]
+        del numbers[-1]
     if len(lengths) > 1 or not numbers or any(number >= 1 << 53 for number in numbers):
         fail("expected the numbers of leases, and then at most one length such as +30m")
-    return numbers, lengths[0].removeprefix("+") if lengths else None
+    by_s = length_option(lengths[0].removeprefix("+"), "LENGTH") if lengths else None
+    if by_s == 0:
+        fail("LENGTH: expected more than nothing, such as 30m")
+    return numbers, by_s
 
 
 def _duration(text: str) -> float | str:
