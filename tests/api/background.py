@@ -32,5 +32,5 @@ def background(manager: FakeManager, options: ApiOptions = OPEN, path: Path | No
         yield addresses
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(60)
         loop.close()

@@ -31,7 +31,7 @@ class Caller:
     async def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Make a call."""
         headers = {**self.headers, **more.pop("headers", {})}
-        async with httpx.AsyncClient(transport=self.transport, base_url=BASE, timeout=20) as client:
+        async with httpx.AsyncClient(transport=self.transport, base_url=BASE, timeout=60) as client:
             return await client.request(method, path, headers=headers, **more)
 
 

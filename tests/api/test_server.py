@@ -30,7 +30,7 @@ OWN = Principal("me", Role.ADMIN, via="peer", key=f"uid:{os.getuid()}")
 def unix_client(path: Path) -> httpx.AsyncClient:
     """Return a client that calls by a Unix socket, without a token."""
     transport = httpx.AsyncHTTPTransport(uds=str(path))
-    return httpx.AsyncClient(transport=transport, base_url="http://anything", timeout=10)
+    return httpx.AsyncClient(transport=transport, base_url="http://anything", timeout=60)
 
 
 def test_a_unix_user_is_known_by_the_socket(tmp_path: Path) -> None:

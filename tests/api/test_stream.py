@@ -37,7 +37,7 @@ async def events(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 async def take(url: str, headers: dict[str, str], count: int) -> list[tuple[str, str, int]]:
     """Return id, kind and number of the first entries of a stream."""
     found: list[tuple[str, str, int]] = []
-    async with httpx.AsyncClient(timeout=10) as client, client.stream("GET", url, headers=headers) as answer:
+    async with httpx.AsyncClient(timeout=60) as client, client.stream("GET", url, headers=headers) as answer:
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         async for block in events(answer):
             if "data" in block:
@@ -100,7 +100,7 @@ def test_a_quiet_stream_gives_signs_of_life() -> None:
     """While nothing comes, comments do, and with them the place from which to go on past what was not wanted."""
 
     async def play() -> None:
-        async with serving(Api(filled(), OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=10) as client:
+        async with serving(Api(filled(), OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=60) as client:
             url = addresses[0] + "/v1/events/stream?after=0&kind=none"
             async with client.stream("GET", url, headers=ROOT) as answer:
                 blocks = events(answer)
@@ -132,7 +132,7 @@ def test_streams_have_a_limit() -> None:
 
     async def play() -> None:
         api = Api(filled(), options)
-        async with serving(api) as (_, addresses), httpx.AsyncClient(timeout=10) as client:
+        async with serving(api) as (_, addresses), httpx.AsyncClient(timeout=60) as client:
             url = addresses[0] + "/v1/events/stream"
             open_ = [await client.send(client.build_request("GET", url, headers=ADA), stream=True) for _ in range(2)]
             assert (await client.get(url, headers=ADA)).status_code == 429
@@ -155,7 +155,7 @@ def test_a_stream_ends_when_its_caller_is_not_believed_any_more() -> None:
     async def play() -> None:
         async with (
             serving(Api(manager, OPTIONS)) as (_, addresses),
-            httpx.AsyncClient(timeout=10) as client,
+            httpx.AsyncClient(timeout=60) as client,
             client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
         ):
             blocks = events(answer)
@@ -173,7 +173,7 @@ def test_streams_end_when_the_server_stops() -> None:
         api = Api(filled(), OPTIONS)
         async with (
             serving(api) as (servers, addresses),
-            httpx.AsyncClient(timeout=10) as client,
+            httpx.AsyncClient(timeout=60) as client,
             client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
         ):
             blocks = events(answer)
@@ -219,7 +219,7 @@ def test_a_journal_that_cannot_be_read_is_said_to_be() -> None:
     manager.journal = StuckJournal()
 
     async def play() -> None:
-        async with serving(Api(manager, OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=10) as client:
+        async with serving(Api(manager, OPTIONS)) as (_, addresses), httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(addresses[0] + "/v1/events/stream", headers=ADA)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert (await client.get(addresses[0] + "/healthz")).status_code == 200
@@ -237,7 +237,7 @@ def test_a_stream_ends_when_the_journal_cannot_be_read_any_more(capsys: pytest.C
     async def play() -> None:
         async with (
             serving(Api(manager, OPTIONS)) as (_, addresses),
-            httpx.AsyncClient(timeout=10) as client,
+            httpx.AsyncClient(timeout=60) as client,
             client.stream("GET", addresses[0] + "/v1/events/stream", headers=ADA) as answer,
         ):
             manager.journal.entries = fail  # type: ignore[method-assign]

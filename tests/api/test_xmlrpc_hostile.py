@@ -21,7 +21,7 @@ from haizea.service.leasexml import request_from_xml
 from tests.api.xmlrpc_fake import NOW
 from tests.api.xmlrpc_running import Response, Running, running
 
-SECONDS_MAX = 5.0
+SECONDS_MAX = 30.0
 REQUEST: dict[str, Any] = {
     "nodes": [{"count": 2, "resources": {"CPU": 100}}],
     "duration": "01:00:00",

@@ -52,7 +52,7 @@ class OldClient:
         """Return the one value that an answer holds; raise the fault that it is."""
         head = HEAD.format(port=self._server.port) + self._authorization + AGENT
         request = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii")
-        with socket.create_connection(("127.0.0.1", self._server.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self._server.port), timeout=60) as connection:
             connection.sendall(request)
             answer = b""
             while b"</methodResponse>" not in answer and (piece := connection.recv(65536)):

@@ -51,7 +51,7 @@ class Running:
 
     def post(self, body: bytes, path: str = "/RPC2", method: str = "POST", **headers: str) -> Response:
         """Send a request as it is; names of headers have ``_`` for ``-``."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             fields = {"content-type": "text/xml"} | {name.replace("_", "-"): text for name, text in headers.items()}
             connection.request(method, path, body, fields)

@@ -29,7 +29,7 @@ def scenario(play: Play, folder: Path) -> None:
         try:
             _, rest, xmlrpc = await doors.open()
             transport = httpx.AsyncHTTPTransport(uds=f"{folder}/s")
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=10) as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
                 await play(client, rest, xmlrpc)
         finally:
             await doors.close()
@@ -67,7 +67,7 @@ def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
         made = (await client.post("/v1/tokens", json={"user": "ann"})).json()
         named = {"authorization": f"Bearer {made['secret']}"}
         async with (
-            httpx.AsyncClient(base_url=rest, headers=named, timeout=10) as ann,
+            httpx.AsyncClient(base_url=rest, headers=named, timeout=60) as ann,
             ann.stream("GET", "/v1/events/stream") as answer,
         ):
             lines = answer.aiter_lines()
@@ -118,7 +118,7 @@ def test_calls_of_xml_rpc_are_measured(tmp_path: Path) -> None:
             with ServerProxy(xmlrpc) as proxy:
                 proxy.system.listMethods()
             where = urlsplit(xmlrpc)
-            with socket.create_connection((where.hostname, where.port), timeout=5) as junk:
+            with socket.create_connection((where.hostname, where.port), timeout=60) as junk:
                 junk.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
                 while junk.recv(1000):
                     pass

@@ -45,7 +45,7 @@ def test_told_to_stop_it_saves_its_state_and_leaves_vms_running(sqlite_site: Sit
     with running(sqlite_site) as daemon:
         runs = promised(sqlite_site, "runs", start="now")
         later = promised(sqlite_site, "later", start="+05:00:00")
-        soon(lambda: len(vms(sqlite_site)) == 1, 5)
+        soon(lambda: len(vms(sqlite_site)) == 1)
         there = vms(sqlite_site)
         daemon.process.terminate()
         assert daemon.join() == 0
@@ -90,11 +90,11 @@ def installed(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("Haizea"), (line, (tmp_path / "log").read_text(encoding="utf-8"))
-            soon(lambda: answers(tmp_path / "s"), 20)
+            soon(lambda: answers(tmp_path / "s"))
             yield tmp_path, process
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 def _command() -> list[str]:
@@ -131,14 +131,14 @@ def test_it_reads_its_configuration_anew(installed: tuple[Path, "subprocess.Pope
     port = _free_port()
     _configure(folder, f"127.0.0.1:{port}", rate=7, scale=2)
     process.send_signal(signal.SIGHUP)
-    soon(lambda: bool(_logged(folder, "the configuration was reloaded")), 20)
+    soon(lambda: bool(_logged(folder, "the configuration was reloaded")))
     [said] = _logged(folder, "the configuration was reloaded")
     assert said["used"] == ["server.listen", "server.rate"]
     [later] = _logged(folder, "restart to apply")
     assert later["options"] == ["live.time-scale"]
-    with socket.create_connection(("127.0.0.1", port), timeout=5):
+    with socket.create_connection(("127.0.0.1", port), timeout=60):
         pass
-    soon(lambda: answers(folder / "s"), 5)
+    soon(lambda: answers(folder / "s"))
     assert ask(folder / "s", "GET", f"/v1/leases/{number}")[1]["state"] == "active"
     statuses = [ask(folder / "s", "GET", "/v1/status")[0] for _ in range(40)]
     assert 429 in statuses
@@ -155,7 +155,7 @@ def test_it_is_given_other_rules(installed: tuple[Path, "subprocess.Popen[str]"]
         "policy-pricing = 'constant'\n[pricing]\nrate = 3\n",
     )
     process.send_signal(signal.SIGHUP)
-    soon(lambda: bool(_logged(folder, "restart to apply")), 20)
+    soon(lambda: bool(_logged(folder, "restart to apply")))
     assert _logged(folder, "restart to apply")[0]["options"] == ["scheduling.suspension"]
     refused = ask(folder / "s", "POST", "/v1/leases", asked)[1]
     assert refused["state"] == "rejected"
@@ -181,11 +181,11 @@ def test_it_logs_as_much_as_it_is_told(installed: tuple[Path, "subprocess.Popen[
     assert not _logged(folder, "request")
     _configure(folder, more="[general]\nloglevel = 'DEBUG'\n")
     process.send_signal(signal.SIGHUP)
-    soon(lambda: answers(folder / "s") and bool(_logged(folder, "request")), 20)
+    soon(lambda: answers(folder / "s") and bool(_logged(folder, "request")))
     (folder / "log").write_text("")
     _configure(folder, more="[general]\nloglevel = 'STATUS'\n")
     process.send_signal(signal.SIGHUP)
-    soon(lambda: ask(folder / "s", "GET", "/v1/configuration")[1]["general"]["loglevel"] == "STATUS", 20)
+    soon(lambda: ask(folder / "s", "GET", "/v1/configuration")[1]["general"]["loglevel"] == "STATUS")
     (folder / "log").write_text("")
     assert answers(folder / "s")
     assert (folder / "log").read_text(encoding="utf-8") == ""
@@ -226,7 +226,7 @@ def test_a_configuration_that_is_wrong_is_not_used(installed: tuple[Path, "subpr
         (folder / "log").write_text("")
         (folder / "haizea.toml").write_text(wrong)
         process.send_signal(signal.SIGHUP)
-        soon(lambda: bool(_logged(folder, "the configuration was not reloaded")), 20)
+        soon(lambda: bool(_logged(folder, "the configuration was not reloaded")))
         assert _logged(folder, "the configuration was not reloaded")[-1]["why"]
         assert answers(folder / "s")
         assert ask(folder / "s", "GET", "/v1/configuration")[1] == shown

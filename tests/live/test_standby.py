@@ -12,11 +12,9 @@ import pytest
 from tests.live.conftest import QUICK
 from tests.live.load import Promise, answers, ask
 from tests.live.nursery import Running, Site
-from tests.live.test_outages import SMALL, promised, soon, vms
+from tests.live.test_outages import PATIENCE_S, SMALL, promised, soon, vms
 from tests.live.truth import recovered
 from tests.stores.postgresql import Server
-
-TAKEOVER_S = 10.0
 
 
 @pytest.fixture
@@ -54,7 +52,7 @@ def stands_by(site: Site) -> bool:
 
 def again(site: Site, promise: Promise) -> Any:
     """Send a request once more, and until it is answered: a connection to the server may have broken."""
-    until = time.monotonic() + TAKEOVER_S
+    until = time.monotonic() + PATIENCE_S
     while True:
         status, lease = ask(site.socket, "POST", "/v1/leases", promise.body, promise.key)
         if status != 503:
@@ -78,7 +76,7 @@ def test_who_stands_by_answers_questions_and_refuses_the_rest(pair: tuple[Runnin
     leads, waits = pair[0].site, pair[1].site
     lease = promised(leads, "one", start="now").lease
     assert lease is not None
-    soon(lambda: get(waits, "/v1/leases")["total"] == 1, 5)
+    soon(lambda: get(waits, "/v1/leases")["total"] == 1)
     assert get(waits, f"/v1/leases/{lease['id']}") == get(leads, f"/v1/leases/{lease['id']}")
     assert get(waits, "/v1/events")["items"] == get(leads, "/v1/events")["items"]
     used = [(host["name"], host["leases"]) for host in get(waits, "/v1/hosts")["items"]]
@@ -100,22 +98,19 @@ def test_who_stands_by_answers_questions_and_refuses_the_rest(pair: tuple[Runnin
 
 
 def test_when_the_one_that_leads_is_killed_another_takes_over(pair: tuple[Running, Running]) -> None:
-    """Within ten seconds, with everything that was promised; and the first one stands by when it is back."""
+    """With everything that was promised; and the first one stands by when it is back."""
     first, second = pair
     promises = [promised(first.site, "runs", start="now"), promised(first.site, "later", start="+00:05:00")]
     first.kill()
-    killed = time.monotonic()
-    soon(lambda: answers(second.site.socket), TAKEOVER_S)
-    took = time.monotonic() - killed
-    assert took < TAKEOVER_S
+    soon(lambda: answers(second.site.socket))
     still_there(second.site, promises)
     promises.append(promised(second.site, "new", start="now"))
     again = Running(first.site, many=True)
     try:
         assert again.wait(lambda: stands_by(first.site)), again.log()
-        soon(lambda: len(vms(second.site)) == 3, 15)
+        soon(lambda: len(vms(second.site)) == 3)
         second.stop()
-        soon(lambda: answers(first.site.socket), TAKEOVER_S)
+        soon(lambda: answers(first.site.socket))
         still_there(first.site, promises)
     finally:
         again.kill()
@@ -133,13 +128,13 @@ def test_one_that_was_cut_off_finds_that_it_is_deposed(pair: tuple[Running, Runn
         with server.connect(first.site.url) as connection:
             holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
             connection.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({holder}) AS holders")
-        soon(lambda: answers(second.site.socket), TAKEOVER_S)
+        soon(lambda: answers(second.site.socket))
         promises.append(promised(second.site, "after", start="now"))
     finally:
         os.kill(pid, signal.SIGCONT)
     status, problem = ask(first.site.socket, "POST", "/v1/leases", {"nodes": SMALL, "duration": 60}, "lost")
     assert status == 503, problem
-    soon(lambda: stands_by(first.site), TAKEOVER_S)
+    soon(lambda: stands_by(first.site))
     still_there(second.site, promises)
     assert len(vms(second.site)) == 2
     for daemon in pair:
@@ -154,11 +149,11 @@ def test_the_lead_survives_a_restart_of_the_server(pair: tuple[Running, Running]
     server.stop("immediate")
     server.start()
     sites = [first.site, second.site]
-    soon(lambda: _settled(sites), 30)
+    soon(lambda: _settled(sites))
     leads = next(site for site in sites if answers(site.socket))
     still_there(leads, promises)
     promised(leads, "two", start="now")
-    soon(lambda: len(vms(leads)) == 2, 10)
+    soon(lambda: len(vms(leads)) == 2)
 
 
 def _settled(sites: list[Site]) -> bool:

@@ -258,10 +258,8 @@ def test_takeover_and_fencing(url: str, opened: Open) -> None:
     assert not second.try_acquire()
     first.release()
     write(store, 2)
-    began = time.monotonic()
     assert second.try_acquire()
     successor = open_store(url, leadership=second)
-    assert time.monotonic() - began < 10
     assert whole(successor) == 2
     with pytest.raises(Deposed, match="another daemon has taken over"):
         write(store, 3)
@@ -277,22 +275,26 @@ def test_takeover_and_fencing(url: str, opened: Open) -> None:
 
 
 def test_a_transaction_that_hangs_does_not_keep_others_from_the_lead(server: Server) -> None:
-    """A daemon that stands still within a transaction is thrown out by the server, and nothing of it is kept."""
+    """A daemon that stands still within a transaction is thrown out by the next, and nothing of it is kept."""
     url = server.make()
     first = Leadership(url)
     store = open_store(url, leadership=first)
     assert isinstance(store, SqlStore)
 
-    def stand_still() -> float:
+    took: list[float] = []
+
+    def stand_still() -> None:
         with store.changing() as connection:
             connection.exec_driver_sql("INSERT INTO counters VALUES ('leases', 77)")
             first.release()
             began = time.monotonic()
             open_store(url).close()
-            return time.monotonic() - began
+            took.append(time.monotonic() - began)
 
     with pytest.raises(StoreUnavailable):
         stand_still()
+    # Well before the server would end the transaction because nothing comes in it.
+    assert took[0] < places.BUSY_S - 1
     successor = open_store(url)
     assert successor.load().next_lease == 1
     successor.close()

@@ -1,7 +1,7 @@
 """The statements of the store, made once for a database and then only given values."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -41,6 +41,12 @@ from haizea.stores.sql.schema import (
 )
 from haizea.stores.tables import INTEGER_MAX, is_text, ordering
 
+_THROW_OUT: Final = f"""
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = '{LEADER.name}'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock') AND granted
+AND usename = current_user AND pid <> pg_backend_pid()
+"""
+
 
 class Statements:
     """The statements that write, in the dialect of an engine."""
@@ -62,6 +68,8 @@ class Statements:
         self.take_lead = take.on_conflict_do_update(
             index_elements=[LEADER.c.id], set_={"epoch": LEADER.c.epoch + 1}
         ).returning(LEADER.c.epoch)
+        # Who had the lead may stand still within a transaction, with the row locked: it is not waited for.
+        self.throw_out: str | None = _THROW_OUT if name == "postgresql" else None
         self.count_up = self._count_up(name)
         self.members_of: Delete = delete(MEMBERS).where(MEMBERS.c.user == bindparam("user"))
         self.join: Insert = insert(MEMBERS)

@@ -168,6 +168,8 @@ class SqlStore:
         active = {"name": leadership.name, "address": leadership.address, "since": time.time_ns() // 1_000_000}
         writer = self._writing_engine()
         with explained(self.place), writer.begin() as connection:
+            if self.statements.throw_out is not None:
+                connection.exec_driver_sql(self.statements.throw_out)
             self._epoch = connection.execute(self.statements.take_lead).scalar_one()
             fact = tables.FACTS.encode(FactRow(ACTIVE, {**active, "epoch": self._epoch}))
             connection.execute(self.statements.upserts["facts"], [fact])
