@@ -255,6 +255,51 @@ def test_hosts_are_drained_evacuated_and_used_again() -> None:
     scenario(play)
 
 
+@pytest.mark.parametrize(("verb", "how"), [("evacuate", "moved"), ("down", "moved"), ("remove", "moved")])
+def test_several_hosts_are_emptied_together_and_tried_together(verb: str, how: str) -> None:
+    """Nobody goes from one of them to another; the dry run says what comes of it, and both are one order."""
+
+    async def play(call: Call) -> None:
+        reserved = {**ONE, "start": "+02:00:00", "constraints": {"require": {"rack": "a"}}}
+        for host in ("host-1", "host-2", "host-3"):
+            await order(call, f"hosts/{host}/label", labels={"rack": "a"})
+        lease = (await call("POST", "/v1/leases", json=reserved)).json()
+        assert list(lease["plan"][0]["hosts"]) == ["host-1"]
+
+        async def ordered(*, dry_run: bool) -> Any:
+            if verb == "remove":
+                query = "also=host-2&reason=sold" + ("&dry_run=true" if dry_run else "")
+                return (await call("DELETE", f"/v1/hosts/host-1?{query}")).json()
+            return await order(call, f"hosts/host-1/{verb}", also=["host-2"], reason="sold", dry_run=dry_run)
+
+        tried, done = await ordered(dry_run=True), await ordered(dry_run=False)
+        assert tried["text"].startswith("Hosts host-1, host-2 would be ")
+        assert done["text"].startswith("Hosts host-1, host-2 are ")
+        assert [(each["lease"], each["how"]) for each in tried["affected"]] == [(1, how)]
+        assert tried["affected"] == done["affected"]
+        assert list((await call("GET", "/v1/leases/1")).json()["plan"][0]["hosts"]) == ["host-3"]
+        entries = (await call("GET", f"/v1/events?kind=host-{verb}")).json()["items"]
+        assert [entry["host"] for entry in entries] == ["host-1", "host-2"]
+        assert {entry["data"]["reason"] for entry in entries} == {"sold"}
+
+    scenario(play)
+
+
+def test_an_order_about_several_hosts_is_carried_out_as_a_whole_or_not_at_all() -> None:
+    """One host that there is not, and nothing is done with the others; the journal has what was wanted."""
+
+    async def play(call: Call) -> None:
+        answer = await call("POST", "/v1/hosts/host-1/evacuate", json={"also": ["host-9"]})
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no host 'host-9'")
+        late = await call("POST", "/v1/hosts/host-1/drain", json={"also": ["host-2"], "until": "2020-01-01"})
+        assert late.status_code == 409
+        assert {host["state"] for host in (await call("GET", "/v1/hosts")).json()["items"]} == {"up"}
+        entries = (await call("GET", "/v1/events?kind=order-refused")).json()["items"]
+        assert [entry["data"]["about"] for entry in entries] == ["hosts host-1, host-9", "hosts host-1, host-2"]
+
+    scenario(play)
+
+
 def test_hosts_come_and_go() -> None:
     """A host that is added is used at once; one that is removed is not shown any more, and may come back."""
 

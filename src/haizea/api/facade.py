@@ -45,6 +45,7 @@ from haizea.service.order_models import (
     ConfigureIn,
     DiffOut,
     HostIn,
+    HostsIn,
     MaintenanceIn,
     MaintenancesOut,
     OrderIn,
@@ -130,7 +131,7 @@ class HostDesk(Protocol):
     def add(self, who: Principal, given: HostIn) -> OutcomeOut:
         """Add a host."""
 
-    def remove(self, who: Principal, host: str, given: OrderIn) -> OutcomeOut:
+    def remove(self, who: Principal, host: str, given: HostsIn) -> OutcomeOut:
         """Take a host out of the site."""
 
     def windows(self, who: Principal) -> MaintenancesOut:

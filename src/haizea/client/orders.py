@@ -5,7 +5,7 @@ what would be. Times are ISO 8601 or ``+HH:MM:SS``, lengths seconds or ``HH:MM:S
 :class:`~haizea.client.errors.ClientError` of status 409, whose ``remedy`` says what would help.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from haizea.client import order_shapes as shapes
@@ -209,9 +209,12 @@ class HostOrderCalls(Documents):
         wanted = {"name": name, "capacity": dict(capacity), "labels": dict(labels or {})}
         return cast("shapes.Outcome", self._document("POST", "/v1/hosts", body=_body(wanted, reason, dry_run)))
 
-    def remove_host(self, host: str | int, *, reason: str = "", dry_run: bool = False) -> shapes.Outcome:
-        """Remove a host; whoever is there is seen to elsewhere."""
-        return cast("shapes.Outcome", self._document("DELETE", f"/v1/hosts/{part(host)}", _how(reason, dry_run)))
+    def remove_host(
+        self, host: str | int, *, also: Sequence[str] = (), reason: str = "", dry_run: bool = False
+    ) -> shapes.Outcome:
+        """Remove a host, and ``also`` others; whoever is there is seen to elsewhere."""
+        how = {**_how(reason, dry_run), "also": list(also) or None}
+        return cast("shapes.Outcome", self._document("DELETE", f"/v1/hosts/{part(host)}", how))
 
     def maintenance(self) -> list[shapes.Maintenance]:
         """Return the maintenance windows that are not over."""

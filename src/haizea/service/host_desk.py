@@ -1,6 +1,6 @@
 """Orders about hosts, as front ends give them: what they may be used for, which there are, when they are maintained."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from haizea.core.claims import Window
@@ -17,6 +17,7 @@ from haizea.service.lease_orders import host_number
 from haizea.service.live import Live
 from haizea.service.order_models import (
     HostIn,
+    HostsIn,
     MaintenanceIn,
     MaintenanceOut,
     MaintenancesOut,
@@ -31,6 +32,7 @@ from haizea.service.terms import span_of
 
 WINDOWS_FACT: Final = "windows"
 """The fact under which it is kept how many maintenance windows there have been."""
+NAMED_MAX: Final = 10
 
 
 class HostDesk:
@@ -41,28 +43,35 @@ class HostDesk:
         self._orders = orders
 
     def order(self, who: Principal, verb: str, host: str, given: OrderIn) -> OutcomeOut:
-        """Give an order about a host, by name or number; ``verb`` is that of :mod:`haizea.service.access`.
+        """Give an order about a host, by name or number, and those that are to have the same done with them.
+
+        ``verb`` is that of :mod:`haizea.service.access`.
 
         Raises:
             Conflict: it is refused; says why and what would help.
         """
         named = HOST_BY_VERB[verb]
+        wanted = [host, *_also(given)]
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
-            number = host_number(scheduler.desk.site, host)
-            name = scheduler.desk.site.hosts[number].name
-            order = named.order(HostCase(number, scheduler, now), given)
+            site = scheduler.desk.site
+            numbers = tuple(dict.fromkeys(host_number(site, each) for each in wanted))
+            names = [site.hosts[number].name for number in numbers]
+            ordered = [(number, named.order(HostCase(number, scheduler, now), given)) for number in numbers]
+            first = [] if named.first is None or len(numbers) == 1 else [(number, named.first) for number in numbers]
             return Plan(
-                events=(HostOrdered(now, number, order, who.user, given.reason),),
+                events=[HostOrdered(now, number, order, who.user, given.reason) for number, order in first + ordered],
                 kind=verb.replace(".", "-"),
-                subject=f"host {name}",
-                done=named.done(order),
-                host=name,
+                subject=_hosts(names),
+                done=named.done(ordered[0][1]),
+                hosts=names,
                 data=given.model_dump(mode="json", exclude_unset=True, exclude={"reason", "dry_run"}),
-                emptied=(number,) if named.empties else (),
+                emptied=numbers if named.empties else (),
             )
 
-        return self._given(who, Attempt(verb, given.reason, host=host, tried=given.dry_run), given, planned)
+        about = _hosts(wanted) if len(wanted) > 1 else ""
+        attempt = Attempt(verb, given.reason, host=host, about=about, tried=given.dry_run)
+        return self._given(who, attempt, given, planned)
 
     def _given(self, who: Principal, attempt: Attempt, given: OrderIn, planned: Planned) -> OutcomeOut:
         """Give an order to the scheduler, by whoever may; a refusal is kept."""
@@ -91,32 +100,35 @@ class HostDesk:
             added = Host(given.name, Capacity(given.capacity), dict(given.labels))
             if not len(added.capacity):
                 raise Invalid("capacity: a host needs some amount of something", field="capacity")
-            others = _present(site, but=given.name)
-            return self._changed(who, site._replace(hosts=(*others, added)), now, "add", given.name)
+            others = _present(site, but=(given.name,))
+            return self._changed(who, site._replace(hosts=(*others, added)), now, "add", (given.name,))
 
         attempt = Attempt("host.add", given.reason, host=given.name, tried=given.dry_run)
         return self._given(who, attempt, given, planned)
 
-    def remove(self, who: Principal, host: str, given: OrderIn) -> OutcomeOut:
-        """Take a host out of the site; whoever is on it is seen to elsewhere, as if it had failed."""
+    def remove(self, who: Principal, host: str, given: HostsIn) -> OutcomeOut:
+        """Take hosts out of the site; whoever is on them is seen to elsewhere, as if they had failed."""
+        wanted = [host, *given.also]
 
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
-            name = site.hosts[host_number(site, host)].name
-            left = _present(site, but=name)
+            names = list(dict.fromkeys(site.hosts[host_number(site, each)].name for each in wanted))
+            left = _present(site, but=names)
             if not left:
-                raise Conflict("it is the only host there is", code="last-host", remedy="Add another one first.")
-            return self._changed(who, site._replace(hosts=left), now, "remove", name)
+                raise Conflict("no host would be left", code="last-host", remedy="Add another one first.")
+            return self._changed(who, site._replace(hosts=left), now, "remove", names)
 
-        return self._given(who, Attempt("host.remove", given.reason, host=host, tried=given.dry_run), given, planned)
+        about = _hosts(wanted) if len(wanted) > 1 else ""
+        attempt = Attempt("host.remove", given.reason, host=host, about=about, tried=given.dry_run)
+        return self._given(who, attempt, given, planned)
 
-    def _changed(self, who: Principal, site: Site, now: Instant, what: str, name: str) -> Plan:
+    def _changed(self, who: Principal, site: Site, now: Instant, what: str, names: Sequence[str]) -> Plan:
         return Plan(
             events=(SiteChanged(now, site, who.user),),
             kind=f"host-{what}",
-            subject=f"host {name}",
+            subject=_hosts(names),
             done="added" if what == "add" else "removed",
-            host=name,
+            hosts=names,
         )
 
     # Maintenance ---------------------------------------------------------------------------------------------
@@ -161,7 +173,7 @@ class HostDesk:
             if window is not None and window not in _windows(scheduler):
                 raise _no_window(window)
             number = window or self._next(scheduler)
-            names = ", ".join(site.hosts[host].name for host in hosts[:10]) + (" and more" if len(hosts) > 10 else "")
+            names = _listed([site.hosts[host].name for host in hosts])
             return Plan(
                 events=(MaintenancePlanned(now, number, hosts, start, end, who.user, given.reason),),
                 kind="host-maintain",
@@ -202,9 +214,21 @@ class HostDesk:
         return last
 
 
-def _present(site: Site, but: str) -> tuple[Host, ...]:
+def _also(given: OrderIn) -> Sequence[str]:
+    return given.also if isinstance(given, HostsIn) else ()
+
+
+def _hosts(names: Sequence[str]) -> str:
+    return f"host{'s' if len(names) > 1 else ''} {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED_MAX]) + (" and more" if len(names) > NAMED_MAX else "")
+
+
+def _present(site: Site, but: Container[str]) -> tuple[Host, ...]:
     """Return the hosts that are there; those that are gone have kept their numbers, and have nothing."""
-    return tuple([host for host in site.hosts if len(host.capacity) and host.name != but])
+    return tuple([host for host in site.hosts if len(host.capacity) and host.name not in but])
 
 
 def _end(given: MaintenanceIn, start: Instant, now: Instant) -> Instant:

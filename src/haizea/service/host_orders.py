@@ -8,7 +8,7 @@ from haizea.core.scheduler import Scheduler
 from haizea.model import orders
 from haizea.model.units import Instant
 from haizea.service.instants import read_instant
-from haizea.service.order_models import DrainIn, LabelIn, OrderIn, OvercommitIn
+from haizea.service.order_models import DrainIn, HostsIn, LabelIn, OrderIn, OvercommitIn
 from haizea.service.present import overcommitted_of, real_site
 
 Order = orders.HostOrder
@@ -26,7 +26,10 @@ class HostCase(NamedTuple):
 
 
 class HostVerb(NamedTuple):
-    """A row; ``done`` says what has become of the host, to go after "is". ``empties``: nobody is to be left on it."""
+    """A row; ``done`` says what has become of the host, to go after "is". ``empties``: nobody is to be left on it.
+
+    ``first`` is ordered of all hosts before any of several is given the order itself.
+    """
 
     name: str
     verb: str
@@ -36,6 +39,7 @@ class HostVerb(NamedTuple):
     says: str
     empties: bool = False
     ends: bool = False
+    first: Order | None = None
 
 
 def _plain(order: Order) -> Callable[[HostCase, OrderIn], Order]:
@@ -77,13 +81,14 @@ def _overcommits(order: orders.Overcommit) -> str:
 HOST_VERBS: Final[Sequence[HostVerb]] = (
     HostVerb("drain", "host.drain", DrainIn, _drained, _drains,
              "Let a host run empty: it finishes what runs, and takes nothing new"),
-    HostVerb("evacuate", "host.evacuate", OrderIn, _plain(orders.Evacuate()), _always("emptied now"),
-             "Empty a host now: whoever is on it migrates, is suspended or requeued", empties=True, ends=True),
-    HostVerb("disable", "host.disable", OrderIn, _plain(orders.Disable()), _always("disabled"),
+    HostVerb("evacuate", "host.evacuate", HostsIn, _plain(orders.Evacuate()), _always("emptied now"),
+             "Empty a host now: whoever is on it migrates, is suspended or requeued", empties=True, ends=True,
+             first=orders.Drain(None)),
+    HostVerb("disable", "host.disable", HostsIn, _plain(orders.Disable()), _always("disabled"),
              "Keep a host out of all planning; who runs there may finish"),
     HostVerb("enable", "host.enable", OrderIn, _plain(orders.Enable()), _always("enabled"), "Use a host again"),
-    HostVerb("down", "host.down", OrderIn, _plain(orders.MarkDown()), _always("marked as down"),
-             "Take a host to have failed: its leases are seen to elsewhere", ends=True),
+    HostVerb("down", "host.down", HostsIn, _plain(orders.MarkDown()), _always("marked as down"),
+             "Take a host to have failed: its leases are seen to elsewhere", ends=True, first=orders.Disable()),
     HostVerb("label", "host.label", LabelIn, _labelled, _labels, "Give a host labels, or take them away"),
     HostVerb("overcommit", "host.overcommit", OvercommitIn, _overcommitted, _overcommits,
              "Plan with more of a host, or less, than it has"),

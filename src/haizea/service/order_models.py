@@ -97,8 +97,14 @@ class AnnotateIn(OrderIn):
 # Hosts -------------------------------------------------------------------------------------------------------
 
 
-class DrainIn(OrderIn):
-    """Until when a host is to have run empty; absent: whenever it does."""
+class HostsIn(OrderIn):
+    """An order about a host and ``also`` others: all of them, or none. What leaves one of them goes to no other."""
+
+    also: Annotated[list[HostName], Field(max_length=1_000)] = Field(default=[])
+
+
+class DrainIn(HostsIn):
+    """Until when a host is to have run empty; absent: whenever it does. The same of ``also`` others."""
 
     until: WhenText | None = None
 

@@ -45,8 +45,8 @@ REMEDIES: Final[Mapping[Cause, str]] = {
 class Plan(NamedTuple):
     """What an order comes to: events for the scheduler, and how it is told.
 
-    ``subject`` is ``done``: "lease 7" is "extended". ``emptied`` are hosts nobody is to be left on. ``also`` is done
-    where the order is taken, in the same transaction.
+    ``subject`` is ``done``: "lease 7" is "extended". ``hosts`` are those it is about, ``emptied`` those nobody is to be
+    left on. ``also`` is done where the order is taken, in the same transaction.
     """
 
     events: Sequence[Event]
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
     subject: str
     done: str
     lease: int | None = None
-    host: str | None = None
+    hosts: Sequence[str] = ()
     data: Mapping[str, Any] = {}
     emptied: Sequence[int] = ()
     also: Callable[[Change], None] | None = None
@@ -92,7 +92,8 @@ class Orders:
         """Return what is said of an order's result."""
         plan = result.plan
         subject = plan.subject[:1].upper() + plan.subject[1:]
-        text = f"{subject} {'would be' if given.dry_run else 'is'} {plan.done}."
+        are = "are" if len(plan.hosts) > 1 else "is"
+        text = f"{subject} {'would be' if given.dry_run else are} {plan.done}."
         return OutcomeOut(
             done=not given.dry_run,
             text=text,
@@ -129,12 +130,18 @@ class Orders:
         def job(change: Change) -> None:
             scheduler: Scheduler = change.scheduler
             plan = planned(scheduler, change.now)
+            if len(plan.events) > 1:
+                # One that is refused when others have been taken already would leave half of the order done.
+                tried = rehearse(scheduler, plan.events)
+                if tried.refusal is not None:
+                    raise refused(tried.refusal)
             before = picture(scheduler)
 
             def taken() -> None:
                 text = f"{who.user} had {plan.subject} {plan.done}" + (f": {reason}" if reason else ".")
                 data = {**plan.data, "reason": reason}
-                change.note(plan.kind, who.user, text, lease=plan.lease, host=plan.host, data=data)
+                for host in plan.hosts or (None,):
+                    change.note(plan.kind, who.user, text, lease=plan.lease, host=host, data=data)
                 if plan.also is not None:
                     plan.also(change)
 

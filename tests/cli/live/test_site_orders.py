@@ -21,6 +21,9 @@ from tests.client.fake_server import FakeServer, lease, outcome, page, status
 SENT: tuple[tuple[str, str, str, dict[str, Any] | None], ...] = (
     ("host drain h1", "POST", "/v1/hosts/h1/drain", {}),
     ("host drain h1 --until +2h", "POST", "/v1/hosts/h1/drain", {"until": "+02:00:00"}),
+    ("host evacuate h1 h2 h3", "POST", "/v1/hosts/h1/evacuate", {"also": ["h2", "h3"]}),
+    ("host drain h1 h2 --until +2h", "POST", "/v1/hosts/h1/drain", {"until": "+02:00:00", "also": ["h2"]}),
+    ("host down h1 h2 --dry-run", "POST", "/v1/hosts/h1/down", {"also": ["h2"], "dry_run": True}),
     ("host evacuate h1 --reason smoke", "POST", "/v1/hosts/h1/evacuate", {"reason": "smoke"}),
     ("host disable h1", "POST", "/v1/hosts/h1/disable", {}),
     ("host enable h1", "POST", "/v1/hosts/h1/enable", {}),
@@ -67,23 +70,13 @@ SENT: tuple[tuple[str, str, str, dict[str, Any] | None], ...] = (
 )
 
 
-@pytest.mark.parametrize(("order", "first"), [("evacuate", "drain"), ("down", "disable")])
-def test_nobody_leaves_one_host_for_another_that_is_emptied_too(
-    server: FakeServer, run: Run, order: str, first: str
-) -> None:
-    """All of several hosts take nothing new before the first of them is emptied; a dry run changes none of them."""
-    for path in (f"/v1/hosts/{host}/{name}" for host in ("h1", "h2") for name in (order, first)):
-        server.put("POST", path, outcome())
-    run(*f"host {order} h1 h2 --yes".split())
-    assert [one.path.rsplit("/", 2)[1:] for one in server.seen] == [
-        ["h1", first],
-        ["h2", first],
-        ["h1", order],
-        ["h2", order],
+def test_hosts_are_removed_together(server: FakeServer, run: Run) -> None:
+    """One request removes all of them."""
+    server.put("DELETE", "/v1/hosts/h1", outcome())
+    run(*["host", "remove", "h1", "h2", "h3", "--reason", "sold", "--yes"])
+    assert [(one.path, one.query) for one in server.seen] == [
+        ("/v1/hosts/h1", {"also": ["h2", "h3"], "reason": ["sold"]})
     ]
-    server.seen.clear()
-    run(*f"host {order} h1 h2 --dry-run".split())
-    assert [one.path.rsplit("/", 2)[1:] for one in server.seen] == [["h1", order], ["h2", order]]
 
 
 @pytest.mark.parametrize(("command", "method", "path", "body"), SENT, ids=lambda value: str(value)[:30])

@@ -10,7 +10,7 @@ from haizea.api.xmlrpc.methods import REQUIRED, Family, Kind, Method, Parameter,
 from haizea.service.host_orders import HOST_VERBS, HostVerb
 from haizea.service.lease_orders import LEASE_VERBS, LeaseVerb
 from haizea.service.models import Input
-from haizea.service.order_models import AdoptIn, ConfigureIn, HostIn, MaintenanceIn, OrderIn, WhatIfIn
+from haizea.service.order_models import AdoptIn, ConfigureIn, HostIn, HostsIn, MaintenanceIn, OrderIn, WhatIfIn
 from haizea.service.scheduling import SCHEDULER_VERBS, SchedulerVerb
 
 _ID: Final = Parameter("id", Kind.INT, "the lease's number")
@@ -71,7 +71,7 @@ _MODERN: Final = Family.MODERN
 _CONTROL_METHODS: Final[Sequence[Method]] = (
     Method("haizea.host.add", _MODERN, "host_desk.add", "host.add", (document(HostIn),), "`OutcomeOut`",
            "Add a host.", loop=True),
-    Method("haizea.host.remove", _MODERN, "host_desk.remove", "host.remove", (_HOST, document(OrderIn)),
+    Method("haizea.host.remove", _MODERN, "host_desk.remove", "host.remove", (_HOST, document(HostsIn)),
            "`OutcomeOut`", "Remove a host.", loop=True),
     Method("haizea.maintenancepool.info", _MODERN, "host_desk.windows", "host.list", (), "`MaintenancesOut`",
            "List the maintenance windows that are not over.", loop=True),

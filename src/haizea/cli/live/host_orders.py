@@ -22,11 +22,10 @@ def hosts_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return argument(command)
 
 
-def _plain(name: str, says: str, more: str, question: str = "", first: str = "") -> click.Command:
+def _plain(name: str, says: str, more: str, question: str = "", *, together: bool = True) -> click.Command:
     """Return a command that takes hosts and says nothing else about them.
 
-    Where there are several, all of them are given the order ``first`` before any is given the other one: whoever has
-    to leave one of them is not to go to another.
+    ``together``: it is one order about all of them, for whoever has to leave one of them is not to go to another.
     """
 
     @hosts_argument
@@ -34,23 +33,29 @@ def _plain(name: str, says: str, more: str, question: str = "", first: str = "")
     @click.pass_context
     def command(ctx: click.Context, /, hosts: tuple[str, ...], view: View, **how: Any) -> None:
         with client_of(ctx) as client:
-            before = [first] if first and len(hosts) > 1 and not how["dry_run"] else []
-            orders = [partial(client.order_host, host, order) for order in (*before, name) for host in hosts]
+            orders = (
+                [partial(client.order_host, hosts[0], name, _others(hosts))]
+                if together
+                else [partial(client.order_host, host, name) for host in hosts]
+            )
             give(ctx, view, orders, question=f"{question} {named('host', hosts)}?" if question else "", **how)
 
     return click.command(name, cls=LiveCommand, help=f"{says}\n\n{more}".strip(), short_help=says)(command)
 
 
+def _others(hosts: Sequence[str]) -> dict[str, Any]:
+    return {"also": list(hosts[1:])} if len(hosts) > 1 else {}
+
+
 evacuate = _plain(
     "evacuate", "Empty hosts now.",
     "Whoever is on them migrates, is suspended or goes back to the queue; who cannot is told of. Where there are "
-    "several, all take nothing new before the first is emptied.", "Empty", "drain",
+    "several, nobody goes from one of them to another.", "Empty",
 )  # fmt: skip
 disable = _plain("disable", "Keep hosts out of all planning.", "Who runs there may finish.")
-enable = _plain("enable", "Use hosts again.", "It takes back drain, evacuate, disable and down.")
+enable = _plain("enable", "Use hosts again.", "It takes back drain, evacuate, disable and down.", together=False)
 down = _plain(
     "down", "Take hosts to have failed.", "Their leases are seen to as if that had been observed.", "Take as failed",
-    "disable",
 )  # fmt: skip
 
 
@@ -62,8 +67,8 @@ down = _plain(
 def drain(ctx: click.Context, /, hosts: tuple[str, ...], until: str | None, view: View, **how: Any) -> None:
     """Let hosts run empty: they finish what runs, and take nothing new."""
     with client_of(ctx) as client:
-        wanted = {"until": None if until is None else start_text(client, until, "--until")}
-        give(ctx, view, [partial(client.order_host, host, "drain", wanted) for host in hosts], **how)
+        wanted = {"until": None if until is None else start_text(client, until, "--until"), **_others(hosts)}
+        give(ctx, view, [partial(client.order_host, hosts[0], "drain", wanted)], **how)
 
 
 @click.command(cls=LiveCommand, short_help="Give a host labels, or take them away.")
@@ -126,8 +131,8 @@ def add(
 def remove(ctx: click.Context, /, hosts: tuple[str, ...], view: View, **how: Any) -> None:
     """Remove hosts from the site; whoever runs there is seen to elsewhere, as if they had failed."""
     with client_of(ctx) as client:
-        orders = [partial(client.remove_host, host) for host in hosts]
-        give(ctx, view, orders, question=f"Remove {named('host', hosts)}?", **how)
+        orders = partial(client.remove_host, hosts[0], also=hosts[1:])
+        give(ctx, view, [orders], question=f"Remove {named('host', hosts)}?", **how)
 
 
 def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
