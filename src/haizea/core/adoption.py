@@ -62,6 +62,8 @@ class Adoption:
         lease.images = tuple(hosts)
         lease.rested = desk.share(lease, lease.images)
         lease.parked = someone(by)
+        if desk.images is not None:
+            desk.images.cancel(lease)
         desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
         self._repair.promises.watch(lease)
         self._contradicted(lease, by, "suspended")

@@ -213,6 +213,8 @@ class Desk:
         if reason is not None:
             lease.reason = reason
         if self.images is not None and lease.terms.software is not None:
+            if self.images.pending(lease):
+                self.images.cancel(lease)
             self.images.forget(lease)
         if self.alarms.next_at < FAR_FUTURE:
             self.alarms.forget(lease.id)

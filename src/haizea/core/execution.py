@@ -175,6 +175,8 @@ class Execution:
         lease.rested = stay.placement
         desk.leave(stay)
         lease.down = frozenset()
+        if desk.images is not None and desk.images.pending(lease):
+            desk.images.cancel(lease)
         if lease.degraded:
             desk.free_early(desk.now)
         if lease.stays:
@@ -329,7 +331,10 @@ class Execution:
         lease.delivered = 0
         lease.left = FAR_FUTURE if lease.terms.duration is None else lease.terms.duration
         lease.over, lease.down, lease.seen, lease.foreign = frozenset(), frozenset(), NOTHING_SEEN, False
-        self._desk.remove_images(lease)
+        if lease.images is not None:
+            self._desk.remove_images(lease)
+            if self._desk.images is not None:
+                self._desk.images.cancel(lease)
         lease.rested, lease.moving = None, ()
 
     def move_transfer(self, transfer: Transfer) -> None:
@@ -356,6 +361,9 @@ class Execution:
         for lease, host, vms in transfer.targets:
             lease.transfers = (*lease.transfers, (host, vms, transfer.start, transfer.end))
             desk.touched.add(lease.id)
+            for vm in vms if lease.down else ():
+                if desk.alarms.get(Bell.RESTART, lease.id, vm) is not None:
+                    desk.alarms.set(Bell.RESTART, lease.id, desk.now, vm)
         for lease in leases:
             if lease.state in (LeaseState.PREPARING, LeaseState.SCHEDULED) and not images.pending(lease):
                 desk.enter(lease, LeaseState.READY)

@@ -5,6 +5,7 @@ begins now, with less time or, where time was not promised at a certain hour, in
 was to end has run on until now, and whoever is in the way is planned anew. In a simulation nothing is ever late.
 """
 
+from haizea.core import bringing
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.reasons import span
@@ -114,7 +115,9 @@ class Lateness:
         for lease in waiting:
             desk.images.cancel(lease)
         for lease in waiting:
-            if lease.stays:
+            if lease.stays and lease.stays[0].phase is not Phase.PLANNED:
+                bringing.again(desk, lease)
+            elif lease.stays:
                 self._repair.replace(lease, reason)
 
 

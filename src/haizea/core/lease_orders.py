@@ -7,6 +7,7 @@ Orders about time are in :mod:`haizea.core.lease_times`, those about VMs in :mod
 from collections.abc import Callable
 from typing import Any
 
+from haizea.core import bringing
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
@@ -128,12 +129,17 @@ class LeaseOrders:
             raise refuse(f"Lease {lease.id} has no VMs that run.")
         if order.vm in lease.over:
             raise refuse(f"VM {order.vm} of lease {lease.id} is over, and holds nothing any more.")
-        vms = (order.vm,) if order.vm else ()
+        stay, vms = lease.stays[0], (order.vm,) if order.vm else ()
         if lease.state is LeaseState.HELD:
             self._go_on(lease)
         desk.touched.add(lease.id)
-        desk.command(Verb.DESTROY, lease.stays[0], desk.now, vms)
-        desk.command(Verb.START, lease.stays[0], desk.now, vms)
+        desk.command(Verb.DESTROY, stay, desk.now, vms)
+        every = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
+        bringing.removed(desk, lease, vms or every)
+        if bringing.lacking(desk, stay, vms or every):
+            self._reactions.wishes.start(stay, vms or every)
+        else:
+            desk.command(Verb.START, stay, desk.now, vms)
 
     def _stop_vm(self, lease: Lease, order: StopVM, event: LeaseOrdered) -> None:
         desk = self._desk

@@ -251,7 +251,7 @@ def waited(lease: Lease, asked_for: str, soonest: Span = 0) -> str:
     if wait is None:
         if not length and until is not None:
             return ""
-        if lease.transfers and max([end for _host, _vms, _start, end in lease.transfers]) == lease.started:
+        if any(end == lease.started for _host, _vms, _start, end in lease.transfers):
             return f"{time}: its disk image had to be brought to its hosts first"
         if until is not None and length <= soonest:
             return f"{time}: nothing starts sooner after it was asked for"

@@ -40,8 +40,8 @@ class Relocation:
         return None
 
     def _has_image(self, lease: Lease, host: int) -> bool:
-        images, image = self._desk.images, lease.terms.software
-        return images is None or image is None or image.id in images.cached(host)
+        images = self._desk.images
+        return images is None or images.has(lease, host)
 
     def move(self, stay: Stay, hosts: tuple[int, ...], reason: Reason, then: Callable[[], None] = lambda: None) -> bool:
         """Have a stay that has begun be on these hosts from now on; return whether there is room, or can be made.

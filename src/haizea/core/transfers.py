@@ -5,6 +5,7 @@ later where nobody else is in the way. Whoever cannot wait is planned anew, and 
 sent.
 """
 
+from haizea.core import bringing
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.reasons import span
@@ -124,12 +125,16 @@ class Transfers:
         for lease in waiting:
             if not lease.stays:
                 continue
+            begun = lease.stays[0].phase is not Phase.PLANNED
+            if begun and not bringing.again(desk, lease):
+                continue
             lease.retries += 1
             desk.touched.add(lease.id)
             desk.notify(lease, f"The image of lease {lease.id} is sent anew. {reason.text}")
-            if lease.retries > desk.options.restarts_max:
+            tried = lease.retries > desk.options.restarts_max
+            if tried and not begun:
                 self._execution.fail(lease, reason)
-            else:
+            elif tried or not begun:
                 self._repair.replace(lease, reason)
 
 

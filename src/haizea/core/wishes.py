@@ -6,6 +6,7 @@ Also what orders and reactions share: ending single VMs of a lease, starting the
 from enum import StrEnum
 from typing import Final
 
+from haizea.core import bringing
 from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
@@ -38,7 +39,8 @@ class Act(StrEnum):
     AGAIN = "it is started again: at once, then with growing delays"
     RESTART = (
         "it is started again where it was, at once, then with growing delays, a bounded number of times; then on "
-        "another host; then as with requeue. One that was being resumed is resumed again from its image"
+        "another host; then as with requeue. On a host that its disk image was not brought to it waits for that. "
+        "One that was being resumed is resumed again from its image"
     )
     REPLACE = (
         "best effort goes back to the queue, with its image where there is one; others get what is left of their time "
@@ -221,6 +223,7 @@ class Wishes:
             return False
         hosts = list(hosts_of(stay, desk.table))
         # Where they are, not where they will be.
+        bringing.removed(desk, lease, vms)
         desk.command_at(Verb.DESTROY, lease, tuple(hosts), vms)
         for vm in vms:
             host = self._relocation.other_host(stay, vm, hosts)
@@ -248,6 +251,7 @@ class Wishes:
         desk.touched.add(lease.id)
         self.down(lease, vms)
         if clean:
+            bringing.removed(desk, lease, vms)
             desk.command(Verb.DESTROY, stay, desk.now, vms)
         desk.notify(lease, text)
         if not wait:
@@ -266,9 +270,15 @@ class Wishes:
             self.start(stay, (vm,))
 
     def start(self, stay: Stay, vms: tuple[int, ...]) -> None:
-        """Start VMs of a stay that do not run."""
-        self.up(stay.lease, vms)
-        self._desk.command(Verb.START, stay, self._desk.now, vms)
+        """Start VMs of a stay that do not run; those that lack their disk image where they are, when it is there."""
+        lacking = bringing.lacking(self._desk, stay, vms)
+        if lacking:
+            self.down(stay.lease, lacking)
+            bringing.bring(self._desk, stay, lacking)
+            vms = tuple([vm for vm in vms if vm not in lacking])
+        if vms:
+            self.up(stay.lease, vms)
+            self._desk.command(Verb.START, stay, self._desk.now, vms)
 
     def _delay(self, tried: int) -> Span:
         if not tried:

@@ -9,7 +9,7 @@ from haizea.model.effects import Command
 from haizea.model.site import Site
 from haizea.model.units import SECOND, Instant, Span
 from haizea.plan.images import Images, Transfer
-from haizea.plan.lease import Lease
+from haizea.plan.lease import Lease, Phase
 from haizea.plan.options import Mechanism, TransferOptions
 
 Report = Callable[[str], None]
@@ -99,7 +99,8 @@ class Sendings:
 
     def _in_time(self, transfer: Transfer) -> None:
         for lease, host, _vms in transfer.targets:
-            start = lease.stays[0].start if lease.stays else transfer.end
+            waits = lease.stays and lease.stays[0].phase is Phase.PLANNED
+            start = lease.stays[0].start if waits else transfer.end
             if start < transfer.end:
                 name = self._site.hosts[host].name
                 self._report(

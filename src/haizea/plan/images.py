@@ -14,7 +14,7 @@ from haizea.model.lease import DiskImage, LeaseType
 from haizea.model.rates import ANY_IMAGE
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.hosts import Hosts
-from haizea.plan.lease import Lease, Stay
+from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.need import transfer_time
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Mechanism, TransferOptions
@@ -232,6 +232,40 @@ class Images:
             self.transfers.sort(key=lambda t: t.start)
             new.append(transfer)
             riding += [(transfer, host) for host in missing]
+        self._note(lease, image, wanted, riding)
+        return new
+
+    def bring(self, lease: Lease, wanted: Mapping[int, Sequence[int]], now: Instant) -> list[Transfer]:
+        """Plan to bring the image of a lease that has begun to more hosts, as soon as can be; return what is new.
+
+        ``wanted`` are the numbers of the VMs that wait for it, by host.
+        """
+        image = lease.terms.software
+        if image is None:
+            raise ValueError("a lease without a disk image needs no transfer")
+        by = self._next_slot(now, self._all(image, list(wanted))) + self._all(image, list(wanted))
+        rides = [(self._ride(image, host, by), host) for host in wanted]
+        riding = [(ride, host) for ride, host in rides if ride is not None]
+        missing = [host for ride, host in rides if ride is None]
+        new: list[Transfer] = []
+        if missing:
+            time = self._all(image, missing)
+            start = self._next_slot(now, time)
+            transfer = Transfer(image.id, image.size, start, start + time)
+            self.transfers = sorted([*self.transfers, transfer], key=lambda t: t.start)
+            new.append(transfer)
+            riding += [(transfer, host) for host in missing]
+        self._note(lease, image, wanted, riding)
+        return new
+
+    def _note(
+        self,
+        lease: Lease,
+        image: DiskImage,
+        wanted: Mapping[int, Sequence[int]],
+        riding: Iterable[tuple[Transfer, int]],
+    ) -> None:
+        """Have hosts get the image of a lease by transfers, and keep it where they can."""
         for transfer, host in riding:
             transfer.targets.append((lease, host, tuple(wanted[host])))
             mine = self._of_lease.setdefault(lease.id, [])
@@ -242,7 +276,6 @@ class Images:
                 self._caches[host].users.setdefault(image.id, set()).add(lease.id)
                 if image.id in self._caches[host].images:
                     self._caches[host].touch(image.id)
-        return new
 
     def _ride(self, image: DiskImage, host: int, by: Instant) -> Transfer | None:
         """Return a transfer that brings an image to a host in time, or can be made to."""
@@ -357,6 +390,18 @@ class Images:
             for host in transfer.hosts:
                 self._caches[host].add(transfer.image, transfer.size, self._options.cache_size)
 
+    def has(self, lease: Lease, host: int) -> bool:
+        """Whether the image of a lease is on a host: kept there, or brought there for the lease as it is now."""
+        image = lease.terms.software
+        if image is None or (self._caches and image.id in self._caches[host].images):
+            return True
+        return any(t.state is TransferState.OVER and host in _for(t, lease) for t in self._of_lease.get(lease.id, ()))
+
+    def coming(self, lease: Lease, host: int) -> Instant | None:
+        """Return when the image of a lease will be on a host to which it is to be brought; None where it is not."""
+        mine = self._of_lease.get(lease.id, ())
+        return min([t.end for t in mine if t.state is not TransferState.OVER and host in _for(t, lease)], default=None)
+
     def pending(self, lease: Lease) -> bool:
         """Whether images of a lease are still to come."""
         return any(t.state is not TransferState.OVER for t in self._of_lease.get(lease.id, ()))
@@ -364,16 +409,22 @@ class Images:
     def cancel(self, lease: Lease) -> list[Transfer]:
         """Take a lease off all transfers that are not over; return those that are for nobody now, which are dropped.
 
-        A transfer under way that loses its last lease is broken off.
+        A transfer under way that loses its last lease is broken off. What was brought counts no more, unless the lease
+        has begun and goes on from there.
         """
-        dropped = []
-        for transfer in self._of_lease.pop(lease.id, ()):
+        dropped, mine = [], self._of_lease.pop(lease.id, ())
+        for transfer in mine:
+            if transfer.state is TransferState.OVER:
+                continue
             transfer.targets = [target for target in transfer.targets if target[0] is not lease]
-            if not transfer.targets and transfer.state is not TransferState.OVER:
+            if not transfer.targets:
                 transfer.state = TransferState.OVER
                 self.transfers.remove(transfer)
                 dropped.append(transfer)
-        self.forget(lease)
+        if not lease.images and not _has_begun(lease):
+            self.forget(lease)
+        elif brought := [transfer for transfer in mine if _for(transfer, lease)]:
+            self._of_lease[lease.id] = brought
         return dropped
 
     def forget(self, lease: Lease) -> None:
@@ -398,10 +449,28 @@ class Images:
                 for t in self.transfers
             ],
             "caches": [_cache_document(cache) for cache in self._caches],
+            "brought": self._brought(),
         }
+
+    def _brought(self) -> list[list[Any]]:
+        """Return to which hosts images have been brought for which leases."""
+        found: list[list[Any]] = []
+        for number, mine in sorted(self._of_lease.items()):
+            over = [t for t in mine if t.state is TransferState.OVER]
+            hosts = {host for t in over for lease, host, _vms in t.targets if lease.id == number}
+            if hosts:
+                found.append([number, sorted(hosts)])
+        return found
 
     def recall(self, remembered: Mapping[str, Any], leases: Mapping[int, Lease]) -> list[Transfer]:
         """Take back what was known; return the transfers that are not over."""
+        # Who did not know yet what was brought for whom knows when it was brought.
+        past = [[lease.id, [host for host, *_when in lease.transfers]] for lease in leases.values() if lease.transfers]
+        for number, hosts in remembered.get("brought", past):
+            brought = Transfer("", 0, 0, 0)
+            brought.state = TransferState.OVER
+            brought.targets = [(leases[number], host, ()) for host in hosts]
+            self._of_lease[number] = [brought]
         for image, size, start, end, state, timer, targets, *more in remembered["transfers"]:
             transfer = Transfer(image, size, start, end)
             transfer.state, transfer.timer = TransferState(state), timer
@@ -434,9 +503,18 @@ class Images:
 
 
 def _promised(transfer: Transfer) -> bool:
-    """Whether all leases that a transfer is for were promised a time; others are served as they come."""
+    """Whether all leases that a transfer is for were promised a start; others are served as they come."""
     kinds = (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE)
-    return all(lease.type in kinds for lease, _host, _vms in transfer.targets)
+    return all(lease.type in kinds and not _has_begun(lease) for lease, _host, _vms in transfer.targets)
+
+
+def _has_begun(lease: Lease) -> bool:
+    return bool(lease.stays) and lease.stays[0].phase is not Phase.PLANNED
+
+
+def _for(transfer: Transfer, lease: Lease) -> list[int]:
+    """Return the hosts to which a transfer brings the image of a lease."""
+    return [host for one, host, _vms in transfer.targets if one is lease]
 
 
 def _cache_document(cache: _Cache) -> list[list[Any]]:

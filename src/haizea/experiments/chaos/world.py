@@ -183,7 +183,9 @@ class Ledger(PretendedPlatform):
         if image is not None and self.in_doubt():
             # What was started so goes on so.
             self.brought.add((image, host))
-        if image is not None and (image, host) not in self.brought:
+        # What is there still, shut down, starts from its own disk.
+        anew = before is None or before.host != host
+        if image is not None and anew and (image, host) not in self.brought:
             text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
             self.wrong.append(("no-image", text))
         return super()._bring(command, vm)
