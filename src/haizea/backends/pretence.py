@@ -41,6 +41,7 @@ KINDS: Final = ("transfer", "boot", "suspend", "resume", "migrate", "shutdown")
 _R, _S, _P, _O = Observed.RUNNING, Observed.SUSPENDED, Observed.PAUSED, Observed.STOPPED
 _OFF: Final = (_O, Observed.GUEST_SHUTDOWN, Observed.CRASHED)
 _ON: Final = (_R, _P, Observed.UNKNOWN)
+_OBSERVED: Final = MappingProxyType({each.value: each for each in Observed})
 
 
 class Act(NamedTuple):
@@ -130,12 +131,12 @@ class Pretence:
             "SELECT v.lease, v.vm, v.state, v.host, coalesce(a.who, '') "
             "FROM vms v LEFT JOIN actors a USING (lease, vm) ORDER BY v.lease, v.vm"
         )
-        return [Seen(lease, vm, Observed(state), host, who) for lease, vm, state, host, who in found]
+        return [Seen(lease, vm, _OBSERVED[state], host, who) for lease, vm, state, host, who in found]
 
     def vm(self, lease: int, vm: int) -> Seen | None:
         """Return a VM."""
         row = self.database.execute("SELECT state, host FROM vms WHERE lease = ? AND vm = ?", (lease, vm)).fetchone()
-        return None if row is None else Seen(lease, vm, Observed(row[0]), row[1])
+        return None if row is None else Seen(lease, vm, _OBSERVED[row[0]], row[1])
 
     def put(self, lease: int, vm: int, state: Observed, host: int, who: str = "") -> None:
         """Have a VM be in a state on a host; ``who`` brought it there, empty for Haizea and nobody."""
@@ -311,7 +312,7 @@ class Pretence:
             kind, *what = json.loads(text)
             if kind == "vm":
                 lease, vm, state, host, who = what
-                found.append(Seen(lease, vm, Observed(state), host, who))
+                found.append(Seen(lease, vm, _OBSERVED[state], host, who))
             else:
                 found.append(HostSeen(what[0], HostState(what[1])))
         return found

@@ -21,8 +21,10 @@ from haizea.live.assembly import restored
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.resources import CPU, Capacity
+from haizea.model.site import Site
 from haizea.model.units import MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.need import Need
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Reservation
 from haizea.runtime.ports import Seen
@@ -45,6 +47,9 @@ STILL_MAX: Final = 400
 
 Trouble = tuple[str, Hashable, Hashable]
 """What may be wrong for a while: of which kind it is, and with what."""
+
+Held = tuple[Instant, Instant, Sequence[int], Need, frozenset[int]]
+"""When a stay holds its hosts, the host of each VM, what they need, and the VMs that are over."""
 
 _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
@@ -75,6 +80,10 @@ class Checks:
         self.steps = 0
         self.capacity: list[tuple[Instant, int]] = []
         self.parted: dict[int, Instant] = {}
+        # What was looked at last, so that only what has changed since is looked at again.
+        self._site: Site | None = None
+        self._holdings: dict[int, tuple[Held, ...]] = {}
+        self._logged: dict[int, list[tuple[Instant, Instant]]] = {}
 
     @property
     def _desk(self) -> Desk:
@@ -114,21 +123,26 @@ class Checks:
     def _slots(self) -> None:
         """No host is planned beyond its capacity at any time."""
         desk = self._desk
-        found: list[str] = []
-        occupancy = Occupancy(desk.site, found.append)
-        touched: set[int] = set()
-        for lease in desk.leases.values():
-            touched |= occupancy.replace(lease.id, [self._held(lease, stay) for stay in lease.stays])
-        for host in sorted(touched):
-            occupancy.check(host, desk.now)
-        if found:
-            raise Violation("over-planned", found[0])
+        if desk.site is not self._site:
+            self._site, self._holdings = desk.site, {}
+            self._occupancy = Occupancy(desk.site, self._over_planned)
+        known, changed = self._holdings, set[int]()
+        held = {lease.id: tuple([self._held(lease, stay) for stay in lease.stays]) for lease in desk.leases.values()}
+        for lease in known.keys() - held.keys():
+            self._occupancy.replace(lease, [])
+        for lease, stays in held.items():
+            if known.get(lease) != stays:
+                changed |= self._occupancy.replace(lease, [_holding(*stay) for stay in stays])
+        self._holdings = held
+        for host in sorted(changed):
+            self._occupancy.check(host, desk.now)
 
-    def _held(self, lease: Lease, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]:
-        demands = _demands(stay)
-        hosts = hosts_of(stay, self._desk.table)
-        there = [vm for vm in range(len(hosts)) if vm + 1 not in lease.over]
-        return stay.start, stay.end, [hosts[vm] for vm in there], [demands[vm] for vm in there]
+    @staticmethod
+    def _over_planned(text: str) -> None:
+        raise Violation("over-planned", text)
+
+    def _held(self, lease: Lease, stay: Stay) -> Held:
+        return stay.start, stay.end, hosts_of(stay, self._desk.table), stay.need, lease.over
 
     def _leases(self) -> None:
         """Every lease that is not over waits, is planned, or is held back by somebody."""
@@ -137,7 +151,7 @@ class Checks:
         if len(queued) != len(desk.queue):
             raise Violation("queue", "A lease is in the queue twice.")
         for lease in desk.leases.values():
-            _runs(lease)
+            self._runs(lease)
             kept = bool(lease.parked) or lease.degraded or lease.state is LeaseState.HELD
             kept = kept or (lease.state is LeaseState.MIGRATING and desk.alarms.get(Bell.MOVED, lease.id) is not None)
             if lease.state.final:
@@ -154,6 +168,17 @@ class Checks:
                 if stay.phase is Phase.PLANNED and stay.start < desk.now and not held:
                     text = f"Lease {lease.id} is {lease.state.label} and was to begin at {instant(stay.start)}."
                     raise Violation("overdue", text)
+
+    def _runs(self, lease: Lease) -> None:
+        """What a lease is said to have run is said of each moment once."""
+        runs = [(entry.start, entry.end) for entry in lease.log if entry.kind == "run"]
+        if self._logged.get(lease.id) == runs:
+            return
+        self._logged[lease.id] = runs
+        runs = sorted(runs)
+        for (start, end), (following, _end) in pairwise(runs):
+            if end < start or following < end:
+                raise Violation("accounts", f"Lease {lease.id} runs twice at {instant(following)}: {runs}.")
 
     # The platform --------------------------------------------------------------------------------------------
 
@@ -178,11 +203,14 @@ class Checks:
         world, desk = self._world, self._desk
         used: dict[int, Capacity] = {}
         on: dict[int, list[tuple[int, int]]] = {}
+        demands: dict[int, list[Capacity]] = {}
         for one in seen:
             lease = desk.leases.get(one.lease)
             if one.host is None or one.observed not in _ON or lease is None or one.vm > lease.need.vms:
                 continue
-            demand = _demands_of(lease)[one.vm - 1]
+            if one.lease not in demands:
+                demands[one.lease] = _demands(lease.need)
+            demand = demands[one.lease][one.vm - 1]
             used[one.host] = used.get(one.host, Capacity()).plus(demand)
             on.setdefault(one.host, []).append((one.lease, one.vm))
         for stranger in world.fate.strangers():
@@ -301,21 +329,15 @@ class Checks:
             raise Violation("slot-table", f"The slot table is wrong: {wrong[0]}.")
 
 
-def _runs(lease: Lease) -> None:
-    """What a lease is said to have run is said of each moment once."""
-    runs = sorted([(entry.start, entry.end) for entry in lease.log if entry.kind == "run"])
-    for (start, end), (following, _end) in pairwise(runs):
-        if end < start or following < end:
-            raise Violation("accounts", f"Lease {lease.id} runs twice at {instant(following)}: {runs}.")
+def _holding(
+    start: Instant, end: Instant, hosts: Sequence[int], need: Need, over: frozenset[int]
+) -> tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]:
+    demands = _demands(need)
+    there = [vm for vm in range(len(hosts)) if vm + 1 not in over]
+    return start, end, [hosts[vm] for vm in there], [demands[vm] for vm in there]
 
 
-def _demands(stay: Stay) -> list[Capacity]:
-    need = stay.need
-    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
-
-
-def _demands_of(lease: Lease) -> list[Capacity]:
-    need = lease.need
+def _demands(need: Need) -> list[Capacity]:
     return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
 
 
