@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haizea.service import access
-from haizea.service.access import VERBS, Scope
+from haizea.service.access import VERBS, Scope, check
 from haizea.service.errors import Forbidden, NotFound
 from haizea.service.principal import Principal, Role
+from tests.service.fakes import BOB, OPERATOR, VIEWER
 
 # For each verb, what a viewer, a user, an operator and an admin may do it to: nothing (-), their own things (o), or
 # everything, things of nobody included (a). An n instead of - says that things of others do not exist for them, an
@@ -237,3 +238,19 @@ def test_reading_is_what_changes_nothing() -> None:
     looking |= {"status", "metrics", "report"}
     reading = {verb.split(".")[1] for verb, rule in VERBS.items() if rule.scope is Scope.READ}
     assert reading == looking | {"diff", "simulate"}
+
+
+@pytest.mark.parametrize(
+    ("who", "verb", "owner", "remedy"),
+    [
+        (BOB, "lease.cancel", "anna", "Ask an operator to do it, or whose it is."),
+        (BOB, "host.drain", None, "Ask an operator to do it, or an administrator to give bob another role."),
+        (VIEWER, "lease.request", "vera", "Ask a user to do it, or an administrator to give vera another role."),
+        (OPERATOR, "user.put", "bob", "Ask an admin to do it, or an administrator to give olga another role."),
+    ],
+)
+def test_what_would_help_fits_what_is_missing(who: Principal, verb: str, owner: str | None, remedy: str) -> None:
+    """Whoever may not is told who may."""
+    with pytest.raises(Forbidden) as refused:
+        check(who, verb, owner=owner)
+    assert refused.value.remedy == remedy

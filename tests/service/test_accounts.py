@@ -211,7 +211,39 @@ def test_accounts_are_the_administrators(who: Principal) -> None:
     for attempt in tries:
         with pytest.raises((Forbidden, NotFound)):
             attempt()
-    assert there.writer.notes == []
+    assert {note.kind for note in there.writer.notes} == {"order-refused"}
+
+
+def test_what_is_refused_of_accounts_is_in_the_journal() -> None:
+    """Who wanted what is kept, as of any other order; a token that was given in place of its id is not repeated."""
+    there = world()
+    mine = accounts(there)
+    secret = mine.make_token(ANNA, TokenIn()).secret or ""
+    there.writer.notes.clear()
+    for wanted in (
+        lambda: mine.put_user(BOB, "bob", UserIn(role="admin")),
+        lambda: mine.delete_user(ADMIN, "nobody"),
+        lambda: mine.put_group(OPERATOR, "wind", GroupIn()),
+        lambda: mine.delete_group(ANNA, "wind"),
+        lambda: mine.make_token(BOB, TokenIn(user="anna")),
+        lambda: mine.revoke_token(ANNA, secret),
+        lambda: mine.put_quota(ANNA, "user", "anna", QuotaIn(vms=9)),
+        lambda: mine.delete_quota(ADMIN, "user", "anna"),
+    ):
+        with pytest.raises(ServiceError):
+            wanted()
+    assert {note.kind for note in there.writer.notes} == {"order-refused"}
+    assert [(note.actor, note.data["verb"], note.data["about"]) for note in there.writer.notes] == [
+        ("bob", "user.put", "user 'bob'"),
+        ("adam", "user.delete", "user 'nobody'"),
+        ("olga", "group.put", "group 'wind'"),
+        ("anna", "group.delete", "group 'wind'"),
+        ("bob", "token.make", "for anna"),
+        ("anna", "token.revoke", "token of such an id"),
+        ("anna", "quota.put", "user anna"),
+        ("adam", "quota.delete", "user anna"),
+    ]
+    assert secret not in str(there.writer.notes)
 
 
 def test_a_lease_is_requested_for_oneself_or_by_an_operator() -> None:

@@ -282,4 +282,4 @@ def test_a_quota_is_of_somebody(attempt: Callable[[Quotas], object], error: type
     there = world()
     with pytest.raises(error):
         attempt(Quotas(there.ledger, there.clock))
-    assert there.writer.notes == []
+    assert [note.kind for note in there.writer.notes] == ["order-refused"]

@@ -186,7 +186,7 @@ def no_member(user: str, group: str, to_do: str) -> Forbidden:
     return Forbidden(
         f"{user} is not in the group {group[:128]!r}; to {to_do} on its account takes a member",
         code="not-a-member",
-        remedy="Leave the group out, name one that the owner is in, or ask an administrator to add them.",
+        remedy=f"Name a group that {user} is in, or an empty one for none, or ask an administrator to add {user}.",
         field="group",
         facts={"user": user, "group": group},
     )
@@ -244,12 +244,14 @@ def _too_low(who: Principal, verb: str, rule: Rule, needed: Role, mine: bool) ->
     if not mine and rule.own <= who.role < rule.others:
         may = f"{who.user} is {_article(who.role)}, and may {rule.says} only if it is their own"
         detail = f"{may}: for what is somebody else's it takes {_article(needed)}"
+        instead = "whose it is"
     else:
+        instead = f"an administrator to give {who.user} another role"
         detail = f"{who.user} is {_article(who.role)}; to {rule.says} takes {_article(needed)}"
     return Forbidden(
         detail,
         code="role",
-        remedy="Ask an administrator.",
+        remedy=f"Ask {_article(needed)} to do it, or {instead}.",
         facts={"verb": verb, "role": who.role.label, "needed": needed.label},
     )
 

@@ -21,6 +21,7 @@ from haizea.service.oidc import TokenVerifier
 from haizea.service.principal import Principal, Role
 from haizea.service.quotas import Claims, Quotas
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt, Refusals
 from haizea.service.tokens import Tokens, disabled
 
 ROOT: Final = 0
@@ -69,6 +70,11 @@ class Accounts:
         self._priority_max = priority_max
         self._tokens = Tokens(ledger, clock, verifiers)
         self._quotas = Quotas(ledger, clock)
+
+    @property
+    def refusals(self) -> Refusals:
+        """What is written of orders that were refused."""
+        return self._ledger.refusals
 
     def when_changed(self, tell: Callable[[], None]) -> None:
         """Have something called, on whatever thread, whenever somebody may have become somebody else, or nobody."""
@@ -135,10 +141,13 @@ class Accounts:
             raise disabled(user.name)
         return Principal(user.name, Role[user.role.upper()], user.groups, via="name", key=f"name:{name}")
 
-    def for_whom(self, who: Principal, verb: str, owner: str | None = None, group: str = "") -> str:
+    def for_whom(
+        self, who: Principal, verb: str, owner: str | None = None, group: str = "", *, field: str = "owner"
+    ) -> str:
         """Return whose lease a request is for, having checked that ``who`` may ask for it, on that group's account.
 
-        ``verb`` is ``lease.request`` or one like it. Without an owner, it is for ``who``.
+        ``verb`` is ``lease.request`` or one like it. Without an owner, it is for ``who``. ``field`` is where the owner
+        stands in the request.
 
         Raises:
             Forbidden: not for that owner, or the owner is not in that group.
@@ -152,9 +161,10 @@ class Accounts:
         with reading():
             user = self._store.user(name)
         if user is None:
-            raise Invalid(f"there is no user {name[:128]!r} that a lease could be for", field="owner")
+            remedy = "Check the name (haizea user list), or add the user first."
+            raise Invalid(f"there is no user {name[:128]!r} that a lease could be for", field=field, remedy=remedy)
         if user.disabled:
-            raise Conflict(f"{name} is disabled", code="user-disabled", remedy="Enable the user first.", field="owner")
+            raise Conflict(f"{name} is disabled", code="user-disabled", remedy="Enable the user first.", field=field)
         if group and group not in user.groups:
             raise access.no_member(name, group, access.VERBS[verb].says)
         return name
@@ -187,25 +197,26 @@ class Accounts:
             Invalid: the name cannot be used, or there is no such group.
             Conflict: ``who`` would shut themselves out.
         """
-        access.check(who, "user.put", owner=name, what=_named("user", name))
-        _check_name("user", name)
-        if name == who.user and who.via != "socket" and (wanted.disabled or wanted.role != Role.ADMIN.label):
-            raise _own_account("disable or demote")
-        groups = tuple(sorted(set(wanted.groups)))
+        with self._ledger.refusals.kept(who, Attempt("user.put", about=_named("user", name))):
+            access.check(who, "user.put", owner=name, what=_named("user", name))
+            _check_name("user", name)
+            if name == who.user and who.via != "socket" and (wanted.disabled or wanted.role != Role.ADMIN.label):
+                raise _own_account("disable or demote")
+            groups = tuple(sorted(set(wanted.groups)))
 
-        def job(change: Change, present: Present) -> UserRow:
-            _check_groups(groups, present)
-            there = present.user(name)
-            created = change.now if there is None else there.created
-            row = UserRow(name, wanted.role, groups, wanted.disabled, created, wanted.note, wanted.mail)
-            present.put_user(row)
-            done = "added" if there is None else "changed"
-            state = ", disabled" if row.disabled else ""
-            text = f"user {name} {done}: {row.role}{state}"
-            change.note("account", who.user, text, data={"user": name, "role": row.role, "groups": list(groups)})
-            return row
+            def job(change: Change, present: Present) -> UserRow:
+                _check_groups(groups, present)
+                there = present.user(name)
+                created = change.now if there is None else there.created
+                row = UserRow(name, wanted.role, groups, wanted.disabled, created, wanted.note, wanted.mail)
+                present.put_user(row)
+                done = "added" if there is None else "changed"
+                state = ", disabled" if row.disabled else ""
+                text = f"user {name} {done}: {row.role}{state}"
+                change.note("account", who.user, text, data={"user": name, "role": row.role, "groups": list(groups)})
+                return row
 
-        return _user_shown(self._ledger.change(job))
+            return _user_shown(self._ledger.change(job))
 
     def delete_user(self, who: Principal, name: str) -> None:
         """Forget a user with their tokens, quota and webhooks.
@@ -214,18 +225,19 @@ class Accounts:
             NotFound: there is none of that name.
             Conflict: leases of theirs are not over, or they are ``who``.
         """
-        access.check(who, "user.delete", owner=name, what=_named("user", name))
-        if name == who.user and who.via != "socket":
-            raise _own_account("delete")
+        with self._ledger.refusals.kept(who, Attempt("user.delete", about=_named("user", name))):
+            access.check(who, "user.delete", owner=name, what=_named("user", name))
+            if name == who.user and who.via != "socket":
+                raise _own_account("delete")
 
-        def job(change: Change, present: Present) -> None:
-            if present.user(name) is None:
-                raise access.missing(_named("user", name))
-            self._check_unused(LeaseFilter(owner=name, active=True), f"user {name}", "disable the user")
-            present.delete_user(name)
-            change.note("account", who.user, f"user {name} deleted", data={"user": name})
+            def job(change: Change, present: Present) -> None:
+                if present.user(name) is None:
+                    raise access.missing(_named("user", name))
+                self._check_unused(LeaseFilter(owner=name, active=True), f"user {name}", "disable the user")
+                present.delete_user(name)
+                change.note("account", who.user, f"user {name} deleted", data={"user": name})
 
-        self._ledger.change(job)
+            self._ledger.change(job)
 
     # Groups -----------------------------------------------------------------------------------------------
 
@@ -244,20 +256,21 @@ class Accounts:
         Raises:
             Invalid: the name cannot be used.
         """
-        access.check(who, "group.put")
-        _check_name("group", name)
+        with self._ledger.refusals.kept(who, Attempt("group.put", about=_named("group", name))):
+            access.check(who, "group.put")
+            _check_name("group", name)
 
-        def job(change: Change, present: Present) -> GroupRow:
-            there = present.groups().get(name)
-            row = GroupRow(name, change.now if there is None else there.created, wanted.note)
-            present.put_group(row)
-            done = "added" if there is None else "changed"
-            change.note("account", who.user, f"group {name} {done}", data={"group": name})
-            return row
+            def job(change: Change, present: Present) -> GroupRow:
+                there = present.groups().get(name)
+                row = GroupRow(name, change.now if there is None else there.created, wanted.note)
+                present.put_group(row)
+                done = "added" if there is None else "changed"
+                change.note("account", who.user, f"group {name} {done}", data={"group": name})
+                return row
 
-        row = self._ledger.change(job)
-        with reading():
-            return _group_shown(row, self._store.users())
+            row = self._ledger.change(job)
+            with reading():
+                return _group_shown(row, self._store.users())
 
     def delete_group(self, who: Principal, name: str) -> None:
         """Forget a group, its quota and its memberships.
@@ -266,16 +279,17 @@ class Accounts:
             NotFound: there is none of that name.
             Conflict: leases of it are not over.
         """
-        access.check(who, "group.delete")
+        with self._ledger.refusals.kept(who, Attempt("group.delete", about=_named("group", name))):
+            access.check(who, "group.delete")
 
-        def job(change: Change, present: Present) -> None:
-            if name not in present.groups():
-                raise access.missing(_named("group", name))
-            self._check_unused(LeaseFilter(group=name, active=True), f"group {name}", "take the users out of it")
-            present.delete_group(name)
-            change.note("account", who.user, f"group {name} deleted", data={"group": name})
+            def job(change: Change, present: Present) -> None:
+                if name not in present.groups():
+                    raise access.missing(_named("group", name))
+                self._check_unused(LeaseFilter(group=name, active=True), f"group {name}", "take the users out of it")
+                present.delete_group(name)
+                change.note("account", who.user, f"group {name} deleted", data={"group": name})
 
-        self._ledger.change(job)
+            self._ledger.change(job)
 
     # Tokens and quotas ------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class LeaseDesk:
         order = named.order(case, given)
         terms = terms_after(lease, order, case.now)
         if isinstance(order, Wish) and order.terms.user != lease.terms.user:
-            self._live.accounts.for_whom(who, named.verb, order.terms.user, order.terms.group)
+            self._live.accounts.for_whom(who, named.verb, order.terms.user, order.terms.group, field="to")
         # Whoever may change a quota need not do so to go past it; but who is given a lease has not asked for it.
         if terms is not None and (isinstance(order, Wish) or not access.may(who, "quota.put")):
             anew = isinstance(order, StartAt)

@@ -12,6 +12,7 @@ from haizea.runtime.changes import Change, Writer
 from haizea.runtime.rows import GroupRow, TokenRow, UserRow, WebhookRow
 from haizea.runtime.store import Store, Transaction
 from haizea.service.reads import reading
+from haizea.service.refusals import Refusals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -113,6 +114,7 @@ class Ledger:
         self._writer = writer
         self._told = [] if changed is None else [changed]
         self._present: Present | None = None
+        self.refusals = Refusals(self._record)
 
     def change(self, job: Callable[[Change, Present], T]) -> T:
         """Have a job done in the loop's thread, and return once what it changed is durable.
@@ -128,6 +130,11 @@ class Ledger:
         for tell in self._told:
             tell()
         return done
+
+    def _record(self, job: Callable[[Change], None]) -> None:
+        """Have something written that is about accounts, and changes none."""
+        with reading():
+            self._writer.change(job)
 
     def when_changed(self, tell: Callable[[], None]) -> None:
         """Have something else called, too, after every change."""

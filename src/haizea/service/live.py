@@ -11,7 +11,6 @@ from haizea.runtime.changes import Change
 from haizea.runtime.store import Store, StoreError
 from haizea.service.accounts import Accounts
 from haizea.service.errors import Unavailable
-from haizea.service.refusals import Refusals
 
 T = TypeVar("T")
 
@@ -46,7 +45,8 @@ class Live:
         self.accounts = accounts
         self.now = clock
         self.time_scale = time_scale
-        self.refusals = Refusals(self.change)
+        # One for all: how much of it is written is limited for each user, whatever they are refused.
+        self.refusals = accounts.refusals
 
     @property
     def site(self) -> Site:

@@ -24,6 +24,7 @@ from haizea.service.ledger import Ledger, Present
 from haizea.service.models import QuotaIn, QuotaOut
 from haizea.service.principal import Principal
 from haizea.service.reads import leases, reading
+from haizea.service.refusals import Attempt
 
 USER: Final = "user"
 GROUP: Final = "group"
@@ -179,20 +180,21 @@ class Quotas:
             NotFound: there is no such user or group.
             Invalid: there is no such kind of quota, or a limit is out of range.
         """
-        access.check(who, "quota.put")
-        _check_kind(kind, subject)
-        row = _row(kind, subject, wanted)
+        with self._ledger.refusals.kept(who, Attempt("quota.put", about=_whose(kind, subject))):
+            access.check(who, "quota.put")
+            _check_kind(kind, subject)
+            row = _row(kind, subject, wanted)
 
-        def job(change: Change, present: Present) -> None:
-            there = present.user(subject) if kind == USER else present.groups().get(subject)
-            if kind != DEFAULT and there is None:
-                raise access.missing(f"{kind} {subject[:128]!r}")
-            change.transaction.put_quota(row)
-            data = {"kind": kind, "subject": subject, "limits": row._asdict()}
-            change.note("account", who.user, f"quota of {_whose(kind, subject)} set", data=data)
+            def job(change: Change, present: Present) -> None:
+                there = present.user(subject) if kind == USER else present.groups().get(subject)
+                if kind != DEFAULT and there is None:
+                    raise access.missing(f"{kind} {subject[:128]!r}")
+                change.transaction.put_quota(row)
+                data = {"kind": kind, "subject": subject, "limits": row._asdict()}
+                change.note("account", who.user, f"quota of {_whose(kind, subject)} set", data=data)
 
-        self._ledger.change(job)
-        return self._shown(row, subject, self._clock())
+            self._ledger.change(job)
+            return self._shown(row, subject, self._clock())
 
     def delete(self, who: Principal, kind: str, subject: str) -> None:
         """Remove a quota.
@@ -200,18 +202,19 @@ class Quotas:
         Raises:
             NotFound: there is none.
         """
-        access.check(who, "quota.delete")
-        _check_kind(kind, subject)
+        with self._ledger.refusals.kept(who, Attempt("quota.delete", about=_whose(kind, subject))):
+            access.check(who, "quota.delete")
+            _check_kind(kind, subject)
 
-        def job(change: Change, _present: Present) -> None:
-            with reading():
-                if not any((row.kind, row.subject) == (kind, subject) for row in self._store.quotas()):
-                    raise access.missing(f"quota of {_whose(kind, subject)}")
-            change.transaction.delete_quota(kind, subject)
-            data = {"kind": kind, "subject": subject}
-            change.note("account", who.user, f"quota of {_whose(kind, subject)} deleted", data=data)
+            def job(change: Change, _present: Present) -> None:
+                with reading():
+                    if not any((row.kind, row.subject) == (kind, subject) for row in self._store.quotas()):
+                        raise access.missing(f"quota of {_whose(kind, subject)}")
+                change.transaction.delete_quota(kind, subject)
+                data = {"kind": kind, "subject": subject}
+                change.note("account", who.user, f"quota of {_whose(kind, subject)} deleted", data=data)
 
-        self._ledger.change(job)
+            self._ledger.change(job)
 
     def check(
         self,

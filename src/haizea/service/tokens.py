@@ -24,6 +24,7 @@ from haizea.service.models import TokenIn, TokenOut
 from haizea.service.oidc import TokenVerifier, VerifierUnavailable
 from haizea.service.principal import Principal, Role
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt
 
 PREFIX: Final = "haizea_"
 LIFETIME: Final[Span] = 90 * DAY
@@ -36,6 +37,7 @@ SECRET_MAX: Final = 16_384
 """The longest secret that is looked at, in characters; a verifier's may be long."""
 
 _FORM: Final = re.compile(r"haizea_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_ID: Final = re.compile(r"[0-9a-f]{16}")
 _NEVER: Final = "never"
 _log = logging.getLogger(__name__)
 
@@ -96,32 +98,34 @@ class Tokens:
             NotFound: there is no such user.
             Conflict: the user is disabled, or has too many tokens.
         """
-        user = wanted.user or who.user
-        access.check(who, "token.make", owner=user, what=f"user {user!r}")
-        scopes = _grantable(who, wanted.scopes)
-        now = self._clock()
-        token = secrets.token_hex(8)
-        secret = f"{PREFIX}{token}_{secrets.token_urlsafe(32)}"
-        expires = _expiry(who, wanted.expires, now)
-        made = _Made(TokenRow(token, user, _digest(secret), scopes, wanted.label, now, expires, None), secret)
-        self._ledger.change(lambda change, present: self._insert(who, made, change, present))
-        return _shown(made.row, made.secret)
+        with self._ledger.refusals.kept(who, Attempt("token.make", about=f"for {wanted.user or who.user}")):
+            user = wanted.user or who.user
+            access.check(who, "token.make", owner=user, what=f"user {user!r}")
+            scopes = _grantable(who, wanted.scopes)
+            now = self._clock()
+            token = secrets.token_hex(8)
+            secret = f"{PREFIX}{token}_{secrets.token_urlsafe(32)}"
+            expires = _expiry(who, wanted.expires, now)
+            made = _Made(TokenRow(token, user, _digest(secret), scopes, wanted.label, now, expires, None), secret)
+            self._ledger.change(lambda change, present: self._insert(who, made, change, present))
+            return _shown(made.row, made.secret)
 
     def revoke(self, who: Principal, token: str) -> TokenOut:
         """Make a token useless from now on; to do so twice does no harm."""
+        with self._ledger.refusals.kept(who, Attempt("token.revoke", about=_named(token))):
 
-        def job(change: Change, present: Present) -> TokenRow:
-            row = next((row for row in present.tokens() if row.id == token), None)
-            access.check(who, "token.revoke", owner=row.user if row else None, what=_named(token))
-            if row is None:
-                raise access.missing(_named(token))
-            if row.revoked is None:
-                row = row._replace(revoked=self._clock())
-                present.put_token(row)
-                change.note("account", who.user, f"token {row.id} of {row.user} revoked", data=_facts(row))
-            return row
+            def job(change: Change, present: Present) -> TokenRow:
+                row = next((row for row in present.tokens() if row.id == token), None)
+                access.check(who, "token.revoke", owner=row.user if row else None, what=_named(token))
+                if row is None:
+                    raise access.missing(_named(token))
+                if row.revoked is None:
+                    row = row._replace(revoked=self._clock())
+                    present.put_token(row)
+                    change.note("account", who.user, f"token {row.id} of {row.user} revoked", data=_facts(row))
+                return row
 
-        return _shown(self._ledger.change(job))
+            return _shown(self._ledger.change(job))
 
     def _stored(self, secret: str) -> Principal:
         form = _FORM.fullmatch(secret)
@@ -273,7 +277,8 @@ def _same(one: str, other: str) -> bool:
 
 
 def _named(token: str) -> str:
-    return f"token {token[:64]!r}"
+    # Whoever gives a token whole in place of its id has it repeated nowhere, least of all in the journal.
+    return f"token {token}" if _ID.fullmatch(token) else "token of such an id"
 
 
 def _facts(row: TokenRow) -> dict[str, object]:

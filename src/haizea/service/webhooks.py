@@ -23,6 +23,7 @@ from haizea.service.ledger import Ledger, Present
 from haizea.service.models import WebhookIn, WebhookOut
 from haizea.service.principal import Principal
 from haizea.service.reads import reading
+from haizea.service.refusals import Attempt
 
 EACH_MAX: Final = 16
 """How many webhooks a user may have."""
@@ -104,29 +105,30 @@ class Webhooks:
             Invalid: nothing can, or may, be sent to that URL.
             Conflict: there are too many already.
         """
-        access.check(who, "webhook.add", owner=who.user)
-        self._targets.addresses(wanted.url)
-        secret = secrets.token_urlsafe(32)
+        with self._ledger.refusals.kept(who, Attempt("webhook.add")):
+            access.check(who, "webhook.add", owner=who.user)
+            self._targets.addresses(wanted.url)
+            secret = secrets.token_urlsafe(32)
 
-        def job(change: Change, present: Present) -> WebhookRow:
-            with reading():
-                cursor = self._store.last_entry()
-            if sum(row.owner == who.user for row in present.webhooks()) >= EACH_MAX:
-                raise Conflict(
-                    f"{who.user} has {EACH_MAX} webhooks, and may not have more",
-                    code="too-many-webhooks",
-                    remedy="Remove one that is not needed any more.",
-                )
-            number = present.new_webhook()
-            kinds = tuple(sorted(set(wanted.kinds)))
-            row = WebhookRow(number, who.user, wanted.url, secret, kinds, self._clock(), cursor, 0, False)
-            present.put_webhook(row)
-            # Of the URL only the host: paths of webhooks are often secrets themselves.
-            text = f"webhook {number} to {urlsplit(wanted.url).hostname} added"
-            change.note("webhook", who.user, text, data=_facts(row))
-            return row
+            def job(change: Change, present: Present) -> WebhookRow:
+                with reading():
+                    cursor = self._store.last_entry()
+                if sum(row.owner == who.user for row in present.webhooks()) >= EACH_MAX:
+                    raise Conflict(
+                        f"{who.user} has {EACH_MAX} webhooks, and may not have more",
+                        code="too-many-webhooks",
+                        remedy="Remove one that is not needed any more.",
+                    )
+                number = present.new_webhook()
+                kinds = tuple(sorted(set(wanted.kinds)))
+                row = WebhookRow(number, who.user, wanted.url, secret, kinds, self._clock(), cursor, 0, False)
+                present.put_webhook(row)
+                # Of the URL only the host: paths of webhooks are often secrets themselves.
+                text = f"webhook {number} to {urlsplit(wanted.url).hostname} added"
+                change.note("webhook", who.user, text, data=_facts(row))
+                return row
 
-        return _shown(self._ledger.change(job), secret)
+            return _shown(self._ledger.change(job), secret)
 
     def remove(self, who: Principal, webhook: int) -> None:
         """Remove a webhook.
@@ -134,17 +136,18 @@ class Webhooks:
         Raises:
             NotFound: there is none of that number, or it is another's.
         """
+        with self._ledger.refusals.kept(who, Attempt("webhook.remove", about=f"webhook {webhook}")):
 
-        def job(change: Change, present: Present) -> None:
-            row = _find(present, webhook)
-            what = f"webhook {webhook}"
-            access.check(who, "webhook.remove", owner=row.owner if row else None, what=what)
-            if row is None:
-                raise access.missing(what)
-            present.delete_webhook(webhook)
-            change.note("webhook", who.user, f"webhook {webhook} of {row.owner} removed", data=_facts(row))
+            def job(change: Change, present: Present) -> None:
+                row = _find(present, webhook)
+                what = f"webhook {webhook}"
+                access.check(who, "webhook.remove", owner=row.owner if row else None, what=what)
+                if row is None:
+                    raise access.missing(what)
+                present.delete_webhook(webhook)
+                change.note("webhook", who.user, f"webhook {webhook} of {row.owner} removed", data=_facts(row))
 
-        self._ledger.change(job)
+            self._ledger.change(job)
 
     def rows(self) -> list[WebhookRow]:
         """Return all webhooks, secrets included: for whoever sends, not for clients."""
