@@ -7,12 +7,14 @@ import hmac
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 
 from haizea.api.webhooks import Deliveries, WebhookOptions, sign
 from haizea.runtime.rows import WebhookRow
 from haizea.service.errors import Invalid, Unauthenticated
+from haizea.service.models import EntryPage
 from haizea.service.principal import Principal
 from haizea.service.webhooks import Targets
 from tests.api.calls import over_sockets
@@ -125,6 +127,29 @@ def test_entries_are_delivered_in_order_and_signed() -> None:
     stamp, signature = (part.split("=")[1] for part in headers["haizea-signature"].split(","))
     expected = hmac.new(b"s3cret", stamp.encode() + b"." + receiver.bodies[0], hashlib.sha256).hexdigest()
     assert signature == expected
+
+
+def test_nothing_is_done_while_nothing_happens() -> None:
+    """The journal is read for a webhook when there is something new in it, and not over and over."""
+    world, receiver = World(), Receiver()
+    reads: list[int] = []
+    entries = world.journal.entries
+
+    def counted(*args: Any, **how: Any) -> EntryPage:
+        reads.append(1)
+        return entries(*args, **how)
+
+    world.journal.entries = counted  # type: ignore[method-assign]
+
+    async def play() -> None:
+        async with receiver.listening(), world.delivering(receiver.url):
+            world.journal.add("notice", "ada", "one", lease=1)
+            await world.until(lambda: world.webhooks.kept[1].cursor == 1)
+            await asyncio.sleep(0.5)
+
+    over_sockets(play)
+    assert len(receiver.bodies) == 1
+    assert len(reads) <= 6
 
 
 def test_a_signature_is_of_time_and_body() -> None:

@@ -68,11 +68,12 @@ def document(webhook: int, entry: EntryOut) -> bytes:
 
 
 class _Place(NamedTuple):
-    """How far a webhook is, and when it is to be tried again."""
+    """How far a webhook is, when it is to be tried again (0: not), and how far the journal was read for it."""
 
     cursor: int
     failures: int = 0
     not_before: float = 0.0
+    seen: int = -1
 
 
 class Deliveries:
@@ -105,6 +106,7 @@ class Deliveries:
         self._places: dict[int, _Place] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self._newest = 0
         self._log = structlog.get_logger("haizea.webhooks")
 
     async def run(self) -> None:
@@ -128,32 +130,34 @@ class Deliveries:
 
     async def _watch(self) -> None:
         """Tell of what is new in the journal."""
-        newest = 0
         while True:
             try:
-                found = await asyncio.to_thread(self._journal.wait, newest, REFRESH_S)
+                found = await asyncio.to_thread(self._journal.wait, self._newest, REFRESH_S)
             except (ServiceError, StoreError) as error:
                 self._log.warning("the journal cannot be followed", error=str(error))
                 await asyncio.sleep(REFRESH_S)
                 continue
-            if found > newest:
-                newest = found
+            if found > self._newest:
+                self._newest = found
                 self._news.set()
 
     def _pause_s(self) -> float:
         """Return for how long there is nothing to do unless something new comes."""
-        due = [place.not_before for webhook, place in self._places.items() if webhook not in self._busy]
-        return min([REFRESH_S, *(max(0.01, at - self._clock()) for at in due if at > 0)])
+        now = self._clock()
+        later = [place.not_before - now for webhook, place in self._places.items() if webhook not in self._busy]
+        # Those that are due already wait for one that is busy, whose end is told.
+        return min([REFRESH_S, *(pause for pause in later if pause > 0)])
 
     def _start_due(self, rows: list[WebhookRow]) -> None:
-        """Begin with the webhooks whose time has come and that nobody is busy with."""
+        """Begin with the webhooks that there is news for, or whose time has come, and that nobody is busy with."""
         present = {row.id for row in rows}
         for gone in [webhook for webhook in self._places if webhook not in present]:
             del self._places[gone]
         for row in rows:
             place = self._places.get(row.id, _Place(row.cursor, row.failures))
-            due = not row.disabled and place.not_before <= self._clock()
-            if due and row.id not in self._busy and len(self._busy) < self._options.parallel:
+            wanted = place.seen < self._newest or place.not_before > 0
+            due = wanted and place.not_before <= self._clock()
+            if due and not row.disabled and row.id not in self._busy and len(self._busy) < self._options.parallel:
                 task = asyncio.create_task(self._serve(row, place))
                 self._busy[row.id] = task
                 task.add_done_callback(lambda task, webhook=row.id: self._ended(webhook, task))  # type: ignore[misc]
@@ -167,7 +171,7 @@ class Deliveries:
 
     async def _serve(self, row: WebhookRow, place: _Place) -> None:
         """Deliver what there is for one webhook, until there is no more or a delivery fails."""
-        cursor, failures = max(place.cursor, row.cursor), place.failures
+        cursor, failures, newest = max(place.cursor, row.cursor), place.failures, self._newest
         kept = row.cursor, row.failures
         while True:
             try:
@@ -192,7 +196,7 @@ class Deliveries:
                 kept = cursor, failures
                 await self._keep(row, cursor, failures)
             if not more:
-                self._places[row.id] = _Place(cursor, failures)
+                self._places[row.id] = _Place(cursor, failures, seen=newest)
                 return
 
     def _page(self, row: WebhookRow, cursor: int) -> EntryPage:
