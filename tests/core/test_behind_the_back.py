@@ -189,6 +189,40 @@ def test_a_vm_moved_to_where_there_is_no_room_is_moved_back() -> None:
     assert play.hosts(1) == (home,)
 
 
+def test_a_vm_that_somebody_moved_and_paused_is_both() -> None:
+    """It is accounted for where it is, its time goes on, and it goes on there."""
+    play = running(2)
+    (home,) = play.hosts(1)
+    see(play, Observed.PAUSED, vm=1, host=1 - home)
+    assert (play.hosts(1), play.state(1)) == ((1 - home,), S.PAUSED)
+    play.go(20)
+    see(play, Observed.RUNNING, vm=1, host=1 - home)
+    assert play.state(1) is S.ACTIVE
+    play.go(60)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_a_paused_vm_is_followed_to_another_host() -> None:
+    """What was paused already and is found elsewhere is accounted for there, and stays paused."""
+    play = running(2)
+    (home,) = play.hosts(1)
+    see(play, Observed.PAUSED, vm=1, host=home)
+    assert play.state(1) is S.PAUSED
+    see(play, Observed.PAUSED, vm=1, host=1 - home)
+    assert (play.hosts(1), play.state(1)) == ((1 - home,), S.PAUSED)
+    assert see(play, Observed.PAUSED, vm=1, host=1 - home) == []
+
+
+def test_a_paused_vm_of_a_lease_on_hold_is_followed_to_another_host() -> None:
+    """The lease stays on hold, and gives back the room that it does not use."""
+    play = running(2, reactions=Reactions(on_failure=OnFailure.HOLD))
+    (home,) = play.hosts(1)
+    see(play, Observed.CRASHED, vm=1)
+    assert play.state(1) is S.HELD
+    see(play, Observed.PAUSED, vm=1, host=1 - home)
+    assert (play.hosts(1), play.state(1)) == ((1 - home,), S.HELD)
+
+
 def test_what_somebody_stops_is_over_and_people_are_told_who_it_was() -> None:
     """It is as if the guest had shut itself down; the lease is done with its last VM."""
     play = running(3, vms=2)

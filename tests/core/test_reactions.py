@@ -117,6 +117,12 @@ WANTED: Final[dict[Desired, Callable[[], Play]]] = {
     Desired.STOPPING: stopping,
     Desired.HELD: held,
 }
+ELSEWHERE: Final = {
+    Sight.ELSEWHERE: (Sight.RUNNING, Observed.RUNNING),
+    Sight.PAUSED_ELSEWHERE: (Sight.PAUSED, Observed.PAUSED),
+}
+"""What is seen elsewhere: what it would be where it should be, and what it is seen to be."""
+
 QUIET: Final = (Reaction.AGREES, Reaction.NOTHING, Reaction.RECORD, Reaction.ACCOUNT)
 BECOMES: Final[dict[Reaction, set[LeaseState]]] = {
     Reaction.GUEST: {LeaseState.DONE},
@@ -130,19 +136,20 @@ BECOMES: Final[dict[Reaction, set[LeaseState]]] = {
     Reaction.UNPAUSE: {LeaseState.ACTIVE},
     Reaction.RESUME: {LeaseState.ACTIVE},
     Reaction.RESUME_PAUSED: {LeaseState.PAUSED},
+    Reaction.MOVE_PAUSED: {LeaseState.ACTIVE},  # with the other VM running
 }
 
 
 def test_every_pair_of_desired_and_seen_has_a_reaction() -> None:
     """The table says what is done about every VM, whatever is wanted of it and whatever it is seen to be."""
     assert set(REACTIONS) == {(wanted, sight) for wanted in Desired for sight in Sight}
-    assert {sight.value for sight in Sight} == {one.value for one in Observed} | {Sight.ELSEWHERE.value}
+    assert {sight.value for sight in Sight} == {one.value for one in Observed} | {each.value for each in ELSEWHERE}
 
 
 def test_only_what_is_absent_cannot_be_elsewhere() -> None:
     """No other pair is taken to be impossible."""
     impossible = [pair for pair, reaction in REACTIONS.items() if reaction is Reaction.IMPOSSIBLE]
-    assert impossible == [(Desired.ABSENT, Sight.ELSEWHERE)]
+    assert impossible == [(Desired.ABSENT, sight) for sight in ELSEWHERE]
 
 
 @pytest.mark.parametrize("wanted", Desired, ids=lambda wanted: wanted.value)
@@ -154,17 +161,18 @@ def test_every_entry_of_the_table_can_be_visited(wanted: Desired, sight: Sight) 
     assert desired(lease) is wanted
     play.said.clear()
     before, reaction = lease.state, REACTIONS[wanted, sight]
-    if sight is Sight.ELSEWHERE:
+    if sight in ELSEWHERE:
+        here, observed = ELSEWHERE[sight]
         if reaction is Reaction.IMPOSSIBLE:
-            # What is absent is seen to run, wherever that is.
-            reaction = REACTIONS[wanted, Sight.RUNNING]
+            # What is absent is seen to be there, wherever that is.
+            reaction = REACTIONS[wanted, here]
         where = lease.images or (play.hosts(1) if lease.stays else (0,))
         other = 1 - where[0] if len(play.scheduler.desk.site.hosts) > 1 else 0
         other = other if other >= 0 else 0
         vm = 1 if other != where[0] else 0
-        play.tell(InstanceObserved(play.scheduler.desk.now, 1, vm, Observed.RUNNING, other))
+        play.tell(InstanceObserved(play.scheduler.desk.now, 1, vm, observed, other))
         if other == where[0]:
-            reaction = REACTIONS[wanted, Sight.RUNNING]
+            reaction = REACTIONS[wanted, here]
     else:
         see(play, Observed(sight.value))
     commands = [said.split()[1] for said in play.said]

@@ -8,7 +8,7 @@ from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
 from haizea.model.events import LeaseOrdered
 from haizea.model.lease import Constraints, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
-from haizea.model.orders import Hold, LeaseOrder, Migrate, Requeue, Resize, Suspend
+from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Suspend, Unpause
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
@@ -335,3 +335,75 @@ def test_who_cannot_be_suspended_at_its_end_is_over_though_its_vms_were_down() -
     stage.after(HOUR)
     assert stage.state(lease) == "done"
     assert stage.vms() == {}
+
+
+def test_vms_of_a_lease_that_is_over_are_removed_where_their_shutdown_takes_for_ever() -> None:
+    """Whoever ends them waits for as long as an operation may be late, and no longer."""
+    stage = Stage(care=FIXED)
+    stage.fate.set_pace("shutdown", str(10 * HOUR))
+    lease = stage.request(vms=2, duration=10 * MINUTE)
+    stage.after(30 * MINUTE)
+    assert stage.state(lease) == "done"
+    assert len(stage.vms()) == 2
+    stage.after(30 * MINUTE)
+    assert stage.vms() == {}
+
+
+def test_vms_of_a_lease_that_is_over_are_removed_where_they_are_still_being_moved() -> None:
+    """What they do not come to an end with does not keep them there; nor does a daemon's being started anew."""
+    stage = Stage(care=FIXED, migration="yes-notransfer")
+    stage.fate.set_pace("migrate", str(10 * HOUR))
+    lease = stage.request(duration=10 * MINUTE)
+    stage.after(9 * MINUTE)
+    _order(stage, lease, Migrate(1))
+    stage.after(5 * MINUTE)
+    assert stage.state(lease) == "done"
+    stage.restart()
+    assert len(stage.vms()) == 1
+    stage.after(HOUR)
+    assert stage.vms() == {}
+
+
+def test_a_vm_that_somebody_moved_before_it_was_paused_is_followed_to_where_it_is() -> None:
+    """A paused VM found on another host is accounted for there, not looked for where it was for ever."""
+    stage = Stage(care=FIXED)
+    lease = stage.request()
+    stage.after(MINUTE)
+    before = stage.vms()[lease, 1][1]
+    assert before is not None
+    stage.fate.act(lease, 1, "migrate", "ann", SITE.hosts[(before + 1) % 4].name)
+    stage.fate.news()
+    _order(stage, lease, Pause())
+    assert stage.vms()[lease, 1][0] == "paused"
+    stage.after(5 * MINUTE)
+    assert stage.state(lease) == "paused"
+    assert [row for row in stage.live.diff().vms if not row.agrees] == []
+    _order(stage, lease, Unpause())
+    stage.after(MINUTE)
+    assert stage.state(lease) == "active"
+    assert [row for row in stage.live.diff().vms if not row.agrees] == []
+
+
+def test_a_vm_that_somebody_moves_while_it_is_being_resumed_is_where_it_comes_to() -> None:
+    """A command that was given before brings it back: it is accounted for there in the end, and the lease runs."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=2, duration=3 * HOUR)
+    stage.after(MINUTE)
+    stage.fate.act(lease, None, "suspend", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    stage.fate.set_pace("resume", str(10 * MINUTE))
+    stage.fate.act(lease, None, "resume", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(SECOND)
+    assert stage.state(lease) == "resuming"
+    home = stage.vms()[lease, 2][1]
+    assert home is not None
+    stage.fate.act(lease, 2, "migrate", "ann", SITE.hosts[(home + 1) % 4].name)
+    stage.platform.advance(stage.clock.now())
+    stage.after(SECOND)
+    assert stage.lease(lease).stays[0].vm_hosts == (home, (home + 1) % 4)
+    stage.after(15 * MINUTE)
+    assert stage.vms() == {(lease, 1): ("running", home), (lease, 2): ("running", home)}
+    assert [row for row in stage.live.diff().vms if not row.agrees] == []
+    assert stage.state(lease) == "active"

@@ -13,6 +13,9 @@ from haizea.core import reactions
 from haizea.core.reactions import Desired, Reaction, Sight
 from haizea.experiments.chaos.plan import FAULTS, REQUEST, make
 from haizea.experiments.chaos.shrinking import shrink
+from haizea.experiments.chaos.world import START, Ledger
+from haizea.model.events import Observed
+from haizea.runtime.rows import CommandRow
 from tests.simulation.mutations import MUTATIONS, Mutation, caught
 
 FAULTS_IN_CI = 10_000
@@ -49,6 +52,19 @@ def test_the_same_seed_writes_the_same_journal() -> None:
 def test_what_seeds_have_found_of_disk_images_is_repaired(seed: int) -> None:
     """What begins at once holds no reservation in the future; removing one VM does not cut off another one's image."""
     assert run_chaos(ChaosRequest(seed, 2.0)).found is None
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_vm_is_in_two_places_only_where_nobody_brought_it_elsewhere_meanwhile(moved: bool) -> None:
+    """A command that would bring a VM to run where it does not is wrong, unless somebody has moved it since."""
+    ledger = Ledger(["a", "b"], lambda: START)
+    ledger.fate.put(1, 1, Observed.RUNNING, 0)
+    ledger.fate.set_pace("resume", "1000")
+    ledger.submit(CommandRow(1, START, START, "resume", 1, (0,) if moved else (1,), "pending", 0, ""))
+    if moved:
+        ledger.fate.act(1, 1, "migrate", "ann", "b")
+    ledger.advance(START + 1000)
+    assert [kind for kind, _text in ledger.wrong] == ([] if moved else ["two-places"])
 
 
 def test_a_database_makes_no_difference() -> None:

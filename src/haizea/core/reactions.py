@@ -56,6 +56,7 @@ class Sight(StrEnum):
     UNKNOWN = "unknown"
     SUSPENDED = "suspended"
     PAUSED = "paused"
+    PAUSED_ELSEWHERE = "paused on another host"
     STOPPED = "stopped"
     DELETED = "deleted"
 
@@ -84,6 +85,7 @@ class Reaction(Enum):
     RESUME = "somebody resumed it: it is accounted for where it runs; where there is no room it is suspended again"
     RESUME_PAUSED = "somebody resumed it and paused it: as with both"
     MOVE = "somebody moved it: it is there from now on; where there is no room it is moved back"
+    MOVE_PAUSED = "somebody moved it and paused it: as with both"
     DESTROY = "remove it: no lease wants it there"
     ACCOUNT = (
         "the lease stays on hold, and what runs of it is accounted for where it runs; where there is no room for that "
@@ -96,7 +98,7 @@ class Reaction(Enum):
     RECORD = "noted, and nothing done: the lease is held until somebody says what"
 
 
-_D, _S, _R = Desired, Sight, Reaction
+_D, _S, _R, _O = Desired, Sight, Reaction, Observed
 
 
 def _row(sight: Sight, *reactions: Reaction) -> dict[tuple[Desired, Sight], Reaction]:
@@ -150,6 +152,12 @@ REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
         *(_R.DESTROY, _R.RESUME_PAUSED, _R.AGREES, _R.PAUSE),
         *(_R.AGREES, _R.AGREES, _R.NOTHING, _R.ACCOUNT),
     ),
+    # Where it is on the way to and from a memory image shows when it has come there.
+    **_row(
+        _S.PAUSED_ELSEWHERE,
+        *(_R.IMPOSSIBLE, _R.RESUME_PAUSED, _R.NOTHING, _R.MOVE_PAUSED),
+        *(_R.MOVE, _R.NOTHING, _R.NOTHING, _R.ACCOUNT_MOVED),
+    ),
     **_row(
         _S.STOPPED,
         *(_R.NOTHING, _R.REMOVED, _R.ENDED, _R.ENDED),
@@ -165,6 +173,7 @@ REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
 _OF_PHASE: Final = MappingProxyType(
     {Phase.PLANNED: _D.ABSENT, Phase.RESUMING: _D.RESUMING, Phase.RUNNING: _D.RUNNING, Phase.OVER: _D.ABSENT}
 )
+_ELSEWHERE: Final = MappingProxyType({_O.RUNNING: _S.ELSEWHERE, _O.PAUSED: _S.PAUSED_ELSEWHERE})
 _FAMILIAR: Final = frozenset({_R.AGREES, _R.NOTHING, _R.IMPOSSIBLE})
 
 
@@ -230,20 +239,21 @@ class Reactions:
 
     def _sight(self, lease: Lease, event: InstanceObserved, wanted: Desired) -> Sight:
         """Say what was seen; where it was seen counts only for a VM of which the plan says where it is to be."""
-        if event.observed is not Observed.RUNNING or event.host is None or wanted is Desired.ABSENT:
-            return Sight(event.observed.value)
+        here = Sight(event.observed.value)
+        if event.observed not in _ELSEWHERE or event.host is None or wanted is Desired.ABSENT:
+            return here
         if not event.vm and lease.need.vms > 1:
-            return Sight.RUNNING
+            return here
         where = lease.images or (hosts_of(lease.stays[0], self._desk.table) if lease.stays else ())
         if lease.stays and lease.stays[0].phase is not Phase.PLANNED:
             where = hosts_of(lease.stays[0], self._desk.table)
         planned = where[max(event.vm, 1) - 1] if where else event.host
         if planned == event.host:
-            return Sight.RUNNING
+            return here
         vm, now = max(event.vm, 1), self._desk.now
         # What is on its way is seen where it comes from until it has arrived.
         leaving = any(move.vm == vm and move.origin == event.host and move.until >= now for move in lease.moving)
-        return Sight.RUNNING if leaving else Sight.ELSEWHERE
+        return here if leaving else _ELSEWHERE[event.observed]
 
     def _note(
         self, lease: Lease, vms: tuple[int, ...], observed: Observed, reaction: Reaction, wanted: Desired
@@ -254,7 +264,7 @@ class Reactions:
                 self._desk.alarms.cancel(Bell.UNKNOWN, lease.id, vm)
         if wanted is Desired.ABSENT:
             return
-        if reaction in _FAMILIAR or reaction in (Reaction.UNPAUSE, Reaction.MOVE):
+        if reaction in _FAMILIAR or reaction in (Reaction.UNPAUSE, Reaction.MOVE, Reaction.MOVE_PAUSED):
             if not lease.seen:
                 return
             lease.seen = {vm: seen for vm, seen in lease.seen.items() if vm not in vms}
@@ -300,17 +310,24 @@ class Reactions:
         elif reaction is Reaction.RESUME:
             adoption.resumed(lease, vms, host, by)
         elif reaction is Reaction.RESUME_PAUSED:
-            if adoption.resumed(lease, vms, host, by) and lease.state is LeaseState.ACTIVE:
-                self._note(lease, vms, Observed.PAUSED, Reaction.PAUSE, Desired.RUNNING)
-                adoption.paused(lease, vms, by)
-        elif reaction is Reaction.MOVE and host is not None:
+            if adoption.resumed(lease, vms, host, by):
+                self._paused_too(lease, vms, by)
+        elif reaction in (Reaction.MOVE, Reaction.MOVE_PAUSED) and host is not None:
             adoption.moved(lease, vms, host, by)
+            if reaction is Reaction.MOVE_PAUSED:
+                self._paused_too(lease, vms, by)
         elif reaction is Reaction.ACCOUNT:
             self._astray_of().runs(lease, vms, host, by, again=again)
         elif reaction is Reaction.ACCOUNT_MOVED:
             self._astray_of().moved(lease, vms, host, by, again=again)
         elif reaction is Reaction.DESTROY:
             adoption.stray(lease, vms, host, by)
+
+    def _paused_too(self, lease: Lease, vms: tuple[int, ...], by: str) -> None:
+        """VMs that somebody has brought somewhere were paused there, if that is where they may be."""
+        if lease.state is LeaseState.ACTIVE:
+            self._note(lease, vms, Observed.PAUSED, Reaction.PAUSE, Desired.RUNNING)
+            self.adoption.paused(lease, vms, by)
 
     def _astray_of(self) -> "Astray":
         # Loaded here: hardly any simulation puts leases on hold.

@@ -147,6 +147,7 @@ class Keeper:
         for late in self._operations.late(now):
             # Before the scheduler takes them to be over.
             self.hand_over(late)
+            self.leftovers.late(late)
         self.hand_over(TimePassed(now))
         if not writing.trouble:
             # A platform may look up whether their lease is final.

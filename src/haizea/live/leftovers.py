@@ -2,7 +2,8 @@
 
 The scheduler has no more use for them, so nothing of its commands is about them. They are removed when their lease is
 final; those whose guest has ended them at once, even where other VMs of the lease go on. What somebody has stopped may
-be wanted by whoever did it: it is left alone until then.
+be wanted by whoever did it: it is left alone until then. What is being shut down after its lease's end, and does not
+come to an end for as long as an operation may be late, is removed.
 """
 
 from typing import Final
@@ -10,9 +11,10 @@ from typing import Final
 from haizea.core.scheduler import Scheduler
 from haizea.live.operations import Operations
 from haizea.model.effects import Command, Verb
-from haizea.model.events import Observed
+from haizea.model.events import Observed, OperationReported
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease
+from haizea.runtime.rows import CommandRow
 
 _THERE: Final = frozenset({Observed.GUEST_SHUTDOWN, Observed.STOPPED, Observed.CRASHED})
 """What does not run and has not gone."""
@@ -29,6 +31,7 @@ class Leftovers:
         self._left: dict[int, dict[int, Observed]] = {}
         self._retired: dict[int, set[int]] = {}
         self._removed: set[int] = set()
+        self._stuck: dict[int, CommandRow] = {}
 
     def saw(self, lease: int, vm: int, observed: Observed) -> None:
         """Take note of what a VM was seen to be, before the scheduler hears of it."""
@@ -54,6 +57,16 @@ class Leftovers:
         if left:
             self._retired[lease.id] = left
 
+    def late(self, event: OperationReported) -> None:
+        """Take note that an operation is not over when it was to be; the scheduler has no lease any more to remove."""
+        desk = self._scheduler.desk
+        if event.kind != "shutdown" or event.until is None or event.lease in desk.leases:
+            return
+        for operation in self._operations.of(event.lease):
+            command = operation.command
+            if command.verb == "shut-down" and event.until - command.until > desk.options.overdue_max:
+                self._stuck[event.lease] = command
+
     def due(self, now: Instant) -> list[Command]:
         """Take out the commands to remove what is to be removed now."""
         leases = self._scheduler.desk.leases
@@ -70,10 +83,18 @@ class Leftovers:
                 del noted[vm]
             if lease is None or not noted:
                 del self._left[number]
-        return [Command(now, Verb.DESTROY, number, now, tuple, vms) for number, vms in found]
+        removals = [Command(now, Verb.DESTROY, number, now, tuple, vms) for number, vms in found]
+        removals += [_removal(now, command) for command in self._stuck.values()]
+        self._stuck.clear()
+        return removals
 
     def _ended(self, lease: Lease, noted: dict[int, Observed]) -> tuple[int, ...]:
         """Return the VMs that their guests have ended, and that the lease goes on without."""
         busy = {vm for operation in self._operations.of(lease.id) for vm in operation.vms}
         over = [vm for vm, observed in noted.items() if observed is Observed.GUEST_SHUTDOWN and vm in lease.over]
         return tuple(sorted([vm for vm in over if vm not in busy]))
+
+
+def _removal(now: Instant, command: CommandRow) -> Command:
+    """Return a command to remove what another one was to shut down."""
+    return Command(now, Verb.DESTROY, command.lease, now, lambda: command.hosts, command.vms)

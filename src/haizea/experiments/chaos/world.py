@@ -22,7 +22,7 @@ from haizea.model.reason import Reason
 from haizea.model.units import MINUTE, Instant, Span
 from haizea.plan.images import TransferState
 from haizea.runtime.changes import WITHDRAWN, Change
-from haizea.runtime.ports import Report
+from haizea.runtime.ports import Report, Seen
 from haizea.runtime.rows import CommandRow, KeyRow
 from haizea.runtime.store import Store, StoreUnavailable, Transaction
 
@@ -138,6 +138,7 @@ class Ledger(PretendedPlatform):
         self.image_of: Callable[[int], str | None] = lambda _lease: None
         self.brought: set[tuple[str, int]] = set()
         self.in_doubt: Callable[[], bool] = lambda: False
+        self._given: dict[int, dict[int, Seen]] = {}
 
     @property
     def fate(self) -> Pretence:
@@ -151,6 +152,8 @@ class Ledger(PretendedPlatform):
 
     def submit(self, command: CommandRow, /) -> None:
         """Take a command, which must be the same one where it comes again."""
+        if command.id not in self.commands:
+            self._given[command.id] = self._there(command.lease)
         known = self.commands.setdefault(command.id, command)
         if known[:6] != command[:6] or known.vms != command.vms:
             self.wrong.append(("command-reused", f"Command {command.id} was {known}, and comes again as {command}."))
@@ -163,18 +166,20 @@ class Ledger(PretendedPlatform):
             self.brought.update([(image, host) for host in command.hosts])
 
     def _close(self, operation: Any, now: Instant, error: str, vms: tuple[int, ...]) -> Report:
+        self._given.pop(operation.command.id, None)
         if not error:
             self.bring_images(operation.command)
         return super()._close(operation, now, error, vms)
 
     def _bring(self, command: CommandRow, vm: int) -> str:
-        before = self._pretence.vm(command.lease, vm)
+        before = self._there(command.lease).get(vm)
         host = command.hosts[vm - 1]
         if (
             command.verb in ("start", "resume")
             and before is not None
             and before.observed in (Observed.RUNNING, Observed.PAUSED)
             and before.host != host
+            and not self._moved_since(command, before)
             and not self.in_doubt()
         ):
             text = f"VM {command.lease}.{vm} is brought to run on host {host} while it runs on host {before.host}."
@@ -189,6 +194,13 @@ class Ledger(PretendedPlatform):
             text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
             self.wrong.append(("no-image", text))
         return super()._bring(command, vm)
+
+    def _there(self, lease: int) -> dict[int, Seen]:
+        return {one.vm: one for one in self._pretence.vms() if one.lease == lease}
+
+    def _moved_since(self, command: CommandRow, one: Seen) -> bool:
+        """Whether somebody brought a VM to where it is after a command was given, which takes it back then."""
+        return bool(one.by) and one != self._given.get(command.id, {}).get(one.vm)
 
 
 class Fickle(FaultyPlatform):
