@@ -8,7 +8,7 @@ from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.events import LeaseOrdered, TimePassed
 from haizea.model.lease import LeaseState, OnEnd, Reactions
 from haizea.model.orders import Resume
-from haizea.model.units import DAY, HOUR, MINUTE
+from haizea.model.units import DAY, HOUR, MINUTE, SECOND
 from haizea.plan.options import Suspension
 from tests.core.play import Play, made_anew
 
@@ -81,6 +81,32 @@ def test_a_lease_is_suspended_at_its_end_and_resumed_for_more() -> None:
     # At its end it is suspended again.
     assert play.state(1) is LeaseState.SUSPENDED_QUEUED
     assert play.lease(1).delivered == 90 * MINUTE
+
+
+def test_a_clock_that_is_a_little_late_is_no_reason_not_to_suspend() -> None:
+    """Real clocks never say the very instant that was planned; what is late by less than is tolerated counts as then."""
+    play = Play(1, suspension=Suspension.ALL, lateness_max=5 * SECOND)
+    play.ask(1, minutes=60, reactions=SUSPEND)
+    play.go(59)
+    play.tell(TimePassed(HOUR + 2 * SECOND))
+    assert play.state(1) is LeaseState.SUSPENDING
+    play.go(62)
+    assert play.state(1) is LeaseState.SUSPENDED_QUEUED
+
+
+@pytest.mark.parametrize(("taken", "state"), [(False, LeaseState.SUSPENDED_QUEUED), (True, LeaseState.DONE)])
+def test_a_suspension_at_the_end_that_takes_longer_by_now_takes_what_is_free(taken: bool, state: LeaseState) -> None:
+    """Where suspending has become slower since the lease was planned, it is suspended if nobody is to have the room."""
+    play = Play(1, suspension=Suspension.ALL)
+    play.ask(1, minutes=60, reactions=SUSPEND)
+    play.go(30)
+    if taken:
+        play.ask(2, minutes=60, start=60 + 32 / 60, preemptible=False)
+    play.go(31)
+    options = play.scheduler.desk.options
+    play.scheduler.follow(options._replace(suspend_rate=16), play.scheduler.desk.policies)
+    play.go(63)
+    assert play.state(1) is state
 
 
 def test_a_reservation_that_was_suspended_at_its_end_is_resumed() -> None:

@@ -141,7 +141,11 @@ class Execution:
         allowed = options.suspension is Suspension.ALL or (
             options.suspension is Suspension.SERIAL and lease.need.vms == 1
         )
-        if not allowed or end > stay.end or stay.run_end < desk.now:
+        if allowed and end > stay.end and desk.table.has_room(desk.table.window(stay.end, end), stay.placement.held):
+            # Hosts have become slower since it was planned, and nobody else is to have them meanwhile.
+            desk.table.hold(stay.end, end, stay.placement.held)
+            stay.end = end
+        if not allowed or end > stay.end:
             why = "there is no time left for that" if allowed else "this site suspends no such leases"
             desk.notify(lease, f"Lease {lease.id} is shut down at its end, not suspended: {why}.")
             return False
