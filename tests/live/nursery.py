@@ -26,7 +26,7 @@ from haizea.stores.sql.leadership import Leadership
 from haizea.stores.sql.transaction import SqlTransaction
 
 START_S = 60.0
-LEAD_S = 10.0
+LEAD_S = 60.0
 LABELS = (
     "begin",
     "begun",

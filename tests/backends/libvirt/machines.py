@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 LIBVIRTD: Final = "/usr/sbin/libvirtd"
-READY_S: Final = 20.0
+READY_S: Final = 60.0
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 

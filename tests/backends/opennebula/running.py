@@ -50,7 +50,7 @@ class Daemon:
         """Request a lease through Haizea itself."""
         return self.parts.manager.leases.request(WHO, LeaseRequestIn.model_validate(wanted))
 
-    def wait(self, number: int, *states: str, seconds: float = 20) -> LeaseOut:
+    def wait(self, number: int, *states: str, seconds: float = 60) -> LeaseOut:
         """Wait for a lease to be in one of some states."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -203,7 +203,7 @@ class Oned:
         with self._lock:
             return dict(self.cloud.vms[number].said)
 
-    def wait(self, number: int, state: int, lcm: int = 0, seconds: float = 10.0) -> None:
+    def wait(self, number: int, state: int, lcm: int = 0, seconds: float = 60.0) -> None:
         """Wait for a VM to be in a state."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

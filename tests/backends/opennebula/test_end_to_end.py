@@ -34,7 +34,7 @@ def daemon(oned: Oned, tmp_path: Path) -> Iterator[Daemon]:
         yield served
 
 
-def until(so: Callable[[], bool], what: str, seconds: float = 15) -> None:
+def until(so: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not so():

@@ -49,7 +49,7 @@ def running(oned: Oned) -> Iterator[Operator]:
 
 def last(operator: Operator, state: Observed) -> Seen:
     """Wait to be told of a state, and return what was told."""
-    operator.wait(lambda: bool(operator.told(1)) and operator.told(1)[-1].observed is state, f"told of {state}", 10)
+    operator.wait(lambda: bool(operator.told(1)) and operator.told(1)[-1].observed is state, f"told of {state}")
     return operator.told(1)[-1]
 
 
@@ -238,7 +238,7 @@ def test_oned_restarted_during_a_suspend(oned: Oned, running: Operator) -> None:
     oned.cloud.delay.clear()
     oned.start()
     assert oned.states()[0][:2] == (3, 6)
-    running.wait(lambda: bool(running.reports(number)), "the suspension is over", 30)
+    running.wait(lambda: bool(running.reports(number)), "the suspension is over")
     assert running.reports(number)[0].error == ""
     assert oned.states()[0][:2] == (5, 0)
     assert [each for each in oned.cloud.log if each[0] == "one.vm.recover"] == [("one.vm.recover", 0)]
@@ -252,7 +252,7 @@ def test_while_oned_is_away_nothing_is_known(oned: Oned, running: Operator) -> N
         running.platform.observe()
     number = running.send("suspend", 1, (0,))
     oned.start()
-    running.wait(lambda: bool(running.reports(number)), "the suspension is over", 30)
+    running.wait(lambda: bool(running.reports(number)), "the suspension is over")
     assert running.states(1) == [(1, O.SUSPENDED, 0)]
     assert running.told(1) == []
 
@@ -314,7 +314,7 @@ def test_publisher_or_none(oned: Oned, tmp_path: Path) -> None:
         socket.send_multipart([b"EVENT STATE VM/POWEROFF//0 ", b"PFZNLz4="])
         return bool(operator.told(1))
 
-    operator.wait(told, "the shutdown is told", 10)
+    operator.wait(told, "the shutdown is told")
     operator.platform.stop()
     socket.close(0)
     context.term()
