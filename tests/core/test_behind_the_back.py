@@ -223,6 +223,27 @@ def test_a_paused_vm_of_a_lease_on_hold_is_followed_to_another_host() -> None:
     assert (play.hosts(1), play.state(1)) == ((1 - home,), S.HELD)
 
 
+def test_a_vm_moved_to_a_host_that_is_down_is_moved_back() -> None:
+    """Of what runs on a host that was given up nothing would be heard: its lease is not to count as running there."""
+    play = running(3)
+    (home,) = play.hosts(1)
+    play.tell(HostObserved(play.scheduler.desk.now, (home + 1) % 3, HostState.DOWN))
+    said = see(play, Observed.RUNNING, vm=1, host=(home + 1) % 3)
+    assert "600s migrate 1" in said
+    assert (play.state(1), play.hosts(1)) == (S.ACTIVE, (home,))
+
+
+def test_what_is_resumed_on_a_host_that_is_down_is_suspended_again() -> None:
+    """Its image is where it was, on a host that works, and it is resumed there when that is ordered."""
+    play = running(3)
+    see(play, Observed.SUSPENDED)
+    (home,) = play.lease(1).images or ()
+    play.tell(HostObserved(play.scheduler.desk.now, (home + 1) % 3, HostState.DOWN))
+    said = see(play, Observed.RUNNING, vm=1, host=(home + 1) % 3)
+    assert "600s suspend 1" in said
+    assert (play.state(1), play.lease(1).images) == (S.SUSPENDED_QUEUED, (home,))
+
+
 def test_what_somebody_stops_is_over_and_people_are_told_who_it_was() -> None:
     """It is as if the guest had shut itself down; the lease is done with its last VM."""
     play = running(3, vms=2)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from haizea.model.events import CancelRequested, OperationOutcome, OperationReported
+from haizea.model.events import CancelRequested, InstanceObserved, Observed, OperationOutcome, OperationReported
 from haizea.model.lease import DiskImage, LeaseState
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.options import Mechanism, Overdue, TransferOptions
@@ -65,6 +65,22 @@ def test_a_reservation_that_boots_late_ends_when_it_was_to() -> None:
     assert "0s notice 1" in play.said
     play.go(60)
     assert (play.state(1), play.lease(1).delivered, play.lost(1)) == (S.DONE, 58 * MINUTE, 2)
+
+
+def test_what_somebody_suspends_while_it_is_late_to_boot_loses_time_until_then_only() -> None:
+    """Somebody resumes it long before it was to run at last, and no moment is both lost and run."""
+    play = Play(1)
+    play.ask(1)
+    play.go()
+    late(play, "boot", 20)
+    play.go(5)
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 0, Observed.SUSPENDED, None, "root"))
+    assert play.lost(1) == 5
+    play.go(10)
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 0, Observed.RUNNING, None, "root"))
+    play.go(500)
+    runs = [(entry.start / MINUTE, entry.end / MINUTE, entry.outcome) for entry in play.lease(1).log]
+    assert (play.state(1), runs) == (S.DONE, [(0, 5, "lost"), (10, 70, "done")])
 
 
 def test_a_suspension_that_fails_is_tried_again_while_there_is_time() -> None:

@@ -1,5 +1,6 @@
 """One host that does not answer: nothing is concluded of what is there, and everything else is looked after."""
 
+from haizea.backends.faulty import NO_FAULTS, Faults
 from haizea.live.assembly import Care
 from haizea.live.dispatch import settled
 from haizea.model.events import Event, InstanceObserved, Observed
@@ -78,6 +79,24 @@ def test_a_vm_that_was_last_seen_on_a_silent_host_may_still_be_there() -> None:
     assert reconciler.vms(now, Shown((), frozenset({elsewhere}))) == []
     assert [one.observed for one in reconciler.vms(now, Shown((), frozenset({(place + 2) % 4})))] == [Observed.UNKNOWN]
     assert [one.observed for one in reconciler.vms(now, Shown())] == [Observed.VANISHED]
+
+
+def test_a_vm_that_was_started_elsewhere_is_not_thought_to_be_where_it_was_given_up() -> None:
+    """What runs in place of a VM on a host that is taken to be down is looked after, though that host stays silent."""
+    stage = Stage(care=OFTEN, live={"host_grace": 2 * MINUTE, "vm_grace": MINUTE})
+    lease = stage.request(duration=10 * HOUR)
+    stage.after(MINUTE)
+    place = stage.vms()[lease, 1][1]
+    assert place is not None
+    stage.fate.act_on_host(stage.settings.site.hosts[place].name, "silence")
+    stage.platform.faults = Faults(feigned=1000)
+    stage.after(3 * MINUTE)
+    stage.platform.faults = NO_FAULTS
+    stage.fate.remove(lease, [1])
+    assert stage.state(lease) == "active"
+    stage.after(2 * MINUTE)
+    assert stage.vms()[lease, 1][0] == "running"
+    assert stage.vms()[lease, 1][1] != place
 
 
 def test_strays_are_not_concluded_from_half_a_picture() -> None:

@@ -16,6 +16,7 @@ from haizea.model.effects import Verb
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
+from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import NOTHING_SEEN, Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
@@ -48,7 +49,7 @@ class Adoption:
             return
         stay = lease.stays[0]
         desk.notify(lease, f"Lease {lease.id} was suspended by {someone(by)}. It is not resumed until that is ordered.")
-        self._execution.split(stay)
+        self._execution.break_off(stay)
         hosts = list(hosts_of(stay, desk.table))
         for vm in vms:
             hosts[vm - 1] = hosts[vm - 1] if host is None else host
@@ -182,7 +183,9 @@ class Adoption:
                 if lease.state is LeaseState.ACTIVE:
                     self._contradicted(lease, by, "moved")
             return
-        desk.notify(lease, f"There is no room for it on host {name}: it is moved back.")
+        down = desk.hosts.states[host] is HostState.DOWN
+        why = f"Host {name} is taken to be down" if down else f"There is no room for it on host {name}"
+        desk.notify(lease, f"{why}: it is moved back.")
         desk.command(Verb.MIGRATE, stay, desk.now, vms)
         if lease.state is LeaseState.ACTIVE:
             self._contradicted(lease, by, "moved")

@@ -234,6 +234,11 @@ class Execution:
             stay.run_start = self._desk.now
             self._desk.touched.add(stay.lease.id)
 
+    def break_off(self, stay: Stay) -> None:
+        """Account for what has run until now of a stay that is over; VMs that were still to start have lost no more."""
+        self.split(stay)
+        self._cut(stay.lease, self._desk.now)
+
     def end_early(self, lease: Lease) -> None:
         """End a lease whose VMs have all shut themselves down."""
         desk = self._desk

@@ -291,9 +291,12 @@ class Repair:
 
         Who was to be there later is planned anew. Best effort that runs there and may be preempted gives way, where
         that is what it takes; nobody else does. ``then`` is done once it is there, before anybody is planned anew.
-        ``placement`` is what it holds there, where that is not what all of its VMs hold that are not over.
+        ``placement`` is what it holds there, where that is not what all of its VMs hold that are not over. Nobody
+        can be on a host that was given up: of what runs there nothing would be heard.
         """
         desk, table, lease = self._desk, self._desk.table, stay.lease
+        if any(desk.hosts.states[host] is HostState.DOWN for vm, host in enumerate(hosts, 1) if vm not in lease.over):
+            return False
         start, end = max(desk.now, stay.start), stay.end
         placement = placement or desk.share(lease, hosts)
         victims = self._in_the_way(stay, hosts, placement, start, end)

@@ -189,8 +189,14 @@ class Reconciler:
         return lease.id in self._scheduler.desk.claims.astray and seen not in (None, one.observed)
 
     def _hidden(self, vm: tuple[int, int], want: Wanted, one: Seen | None, away: frozenset[int]) -> bool:
-        """Whether a VM is, or may be, on a host that could not be looked at."""
-        return want.host in away or (one is None and self._places.get(vm) in away)
+        """Whether a VM is, or may be, on a host that could not be looked at.
+
+        Where it was seen last does not count once that host was given up: it is to run elsewhere since.
+        """
+        last = self._places.get(vm)
+        states = self._scheduler.desk.hosts.states
+        given_up = last is not None and last < len(states) and states[last] is HostState.DOWN
+        return want.host in away or (one is None and last in away and not given_up)
 
     def _over(self, lease: Lease, now: Instant) -> bool:
         """Whether the time of a lease's VMs is over, so that they are ended anyway and may have been already."""

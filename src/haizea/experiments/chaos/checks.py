@@ -21,7 +21,7 @@ from haizea.live.assembly import restored
 from haizea.model.events import Observed
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.resources import CPU, Capacity
-from haizea.model.site import Site
+from haizea.model.site import HostState, Site
 from haizea.model.units import MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.need import Need
@@ -243,7 +243,7 @@ class Checks:
         """Yield VMs that do not run though their lease counts as running, and nothing is being done about it.
 
         Single VMs of a lease may be kept from running by somebody, not all of them. What became of those on hosts of
-        which nothing is heard nobody can know.
+        which nothing is heard nobody can know until such a host is given up: then nothing is to run there.
         """
         desk, operations, away = self._desk, self._world.live.assembly.operations, self._world.fate.silent()
         on = {(one.lease, one.vm) for one in seen if one.observed in _ON}
@@ -256,7 +256,7 @@ class Checks:
                 continue
             hosts = hosts_of(lease.stays[0], desk.table)
             for vm in off:
-                if hosts[vm - 1] in away:
+                if hosts[vm - 1] in away and desk.hosts.states[hosts[vm - 1]] is not HostState.DOWN:
                     continue
                 if len(off) == len(wanted) or lease.seen.get(vm) not in _INTENDED:
                     yield "down" if vm in lease.down else "deserted", lease.id, vm
