@@ -392,6 +392,8 @@ def test_policies_and_rates_change_while_it_runs() -> None:
             ({"scheduling.nothing": "1"}, "bad-option"),
             ({"scheduling.policy-pricing": "constant"}, "bad-option"),
             ({"scheduling.suspend-rate": "-1"}, "bad-option"),
+            ({"policy.fair-share.half-life": "often"}, "bad-option"),
+            ({"policy.fairshare.half-life": "2h"}, "bad-option"),
         ):
             answer = await call("PATCH", path, json={"options": options})
             assert (answer.status_code, answer.json()["code"]) == (422, code)
@@ -399,6 +401,42 @@ def test_policies_and_rates_change_while_it_runs() -> None:
         priced = {"options": {"scheduling.policy-pricing": "constant", "pricing.rate": "2"}}
         assert (await call("PATCH", path, json=priced)).status_code == 200
         assert (await call("POST", "/v1/leases", json=ONE)).json()["price"] is not None
+
+    scenario(play)
+
+
+def test_what_is_in_force_is_shown_as_it_would_be_written() -> None:
+    """Policies, options and the advice how to keep them are those of now, with times as a configuration has them."""
+
+    async def play(call: Call) -> None:
+        wanted = {"scheduling.policy-queue": "priority", "live.vm-grace": "90s", "policy.fair-share.half-life": "2h"}
+        changed = (await call("PATCH", "/v1/scheduler", json={"options": wanted})).json()
+        assert changed["notes"][0].endswith(
+            'in [scheduling]: policy-queue = "priority"; in [live]: vm-grace = "90s"; '
+            'in [policy.fair-share]: half-life = "2h".'
+        )
+        chosen = {each["name"] for each in (await call("GET", "/v1/policies")).json()["items"] if each["chosen"]}
+        assert "priority" in chosen
+        assert "fcfs" not in chosen
+        options = (await call("GET", "/v1/scheduler")).json()["options"]
+        assert (options["live.vm-grace"], options["live.host-grace"]) == ("90s", "120s")
+        shown = (await call("GET", "/v1/configuration")).json()
+        assert (shown["scheduling"]["policy-queue"], shown["live"]["vm-grace"]) == ("priority", "90s")
+
+    scenario(play)
+
+
+def test_who_is_affected_by_another_order_of_the_queue_is_told_before_and_after() -> None:
+    """A reservation out of the queue goes to whoever comes first by the policy that is set."""
+
+    async def play(call: Call) -> None:
+        await call("POST", "/v1/leases", json=WHOLE)
+        for priority in (0, 5):
+            await call("POST", "/v1/leases", json={**WHOLE, "priority": priority})
+        options = {"scheduling.policy-queue": "priority"}
+        for dry_run in (True, False):
+            found = (await call("PATCH", "/v1/scheduler", json={"options": options, "dry_run": dry_run})).json()
+            assert [(each["lease"], each["how"]) for each in found["affected"]] == [(2, "unplanned"), (3, "earlier")]
 
     scenario(play)
 

@@ -84,7 +84,7 @@ def test_a_lease_is_suspended_at_its_end_and_resumed_for_more() -> None:
 
 
 def test_a_clock_that_is_a_little_late_is_no_reason_not_to_suspend() -> None:
-    """Real clocks never say the very instant that was planned; what is late by less than is tolerated counts as then."""
+    """Real clocks never say the very instant that was planned; what is tolerated counts as then."""
     play = Play(1, suspension=Suspension.ALL, lateness_max=5 * SECOND)
     play.ask(1, minutes=60, reactions=SUSPEND)
     play.go(59)

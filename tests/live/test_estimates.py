@@ -1,7 +1,9 @@
 """What is measured on hosts, and how it comes to be planned with."""
 
+from collections import deque
 from typing import Any
 
+from haizea.live.assembly import Care
 from haizea.live.estimates import ESTIMATES, Estimates, Rules
 from haizea.model.events import LeaseOrdered, OperationOutcome, OperationReported
 from haizea.model.lease import DiskImage
@@ -49,6 +51,20 @@ def test_what_a_host_is_planned_with_is_within_bounds_and_shown() -> None:
     assert shown == [(900, 64), (1, 8)]
     slow = Estimates(Rules(), OPTIONS, known(("transfer", 0, "", 100), ("transfer", 0, "windows", 50)))
     assert [(each.image, each.planned) for each in slow.of(0)] == [("", 100), ("windows", 50)]
+
+
+def test_what_is_planned_with_keeps_to_rates_that_were_set_by_an_order() -> None:
+    """The bounds are those of what is configured now, not of when the daemon was started."""
+    stage = Stage(care=Care(0, rules=Rules(low=50, high=400)))
+    learner = stage.live.assembly._learner
+    learner.estimates._known.update({("suspend", 0, ""): deque([20] * 3)})
+    scheduler = stage.live.scheduler
+    [news] = learner.news(scheduler.desk.now)
+    assert news.rates.suspend == 20
+    scheduler.follow(scheduler.desk.configured._replace(suspend_rate=200), scheduler.desk.policies)
+    [news] = learner.news(scheduler.desk.now)
+    assert news.rates.suspend == 50
+    assert [each.planned for each in learner.estimates.of(0)] == [50]
 
 
 def test_nothing_is_told_of_hosts_where_nothing_is_to_be_learnt() -> None:

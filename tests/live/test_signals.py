@@ -175,6 +175,27 @@ def test_it_is_given_other_rules(installed: tuple[Path, "subprocess.Popen[str]"]
     assert (shown["scheduling"]["policy-pricing"], shown["scheduling"]["suspension"]) == ("constant", "none")
 
 
+def test_what_was_set_by_an_order_outlives_another_configuration(
+    installed: tuple[Path, "subprocess.Popen[str]"],
+) -> None:
+    """It holds until the daemon is restarted, also where the configuration is read anew meanwhile."""
+    folder, process = installed
+    order = {"options": {"scheduling.policy-admission": "no-ARs"}}
+    assert ask(folder / "s", "PATCH", "/v1/scheduler", order)[0] == 200
+    _configure(folder, more="[scheduling]\npolicy-pricing = 'constant'\n[pricing]\nrate = 3\n")
+    process.send_signal(signal.SIGHUP)
+    soon(lambda: bool(_logged(folder, "the configuration was reloaded")))
+    asked = {"nodes": [{"resources": {"CPU": 100, "Memory": 512}}], "duration": 600, "start": "+01:00:00"}
+    assert ask(folder / "s", "POST", "/v1/leases", asked)[1]["state"] == "rejected"
+    _configure(folder, more="[scheduling]\npolicy-admission = 'accept-all'\npolicy-host-selection = 'spread'\n")
+    process.send_signal(signal.SIGHUP)
+    soon(lambda: len(_logged(folder, "the configuration was reloaded")) == 2)
+    assert ask(folder / "s", "POST", "/v1/leases", asked)[1]["state"] == "rejected"
+    items = ask(folder / "s", "GET", "/v1/policies")[1]["items"]
+    chosen = {each["kind"]: each["name"] for each in items if each["chosen"]}
+    assert (chosen["admission"], chosen["host-selection"]) == ("no-ARs", "spread")
+
+
 def test_it_logs_as_much_as_it_is_told(installed: tuple[Path, "subprocess.Popen[str]"]) -> None:
     """SIGHUP with another log level has every request logged, or nothing but what somebody should see to."""
     folder, process = installed

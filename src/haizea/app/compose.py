@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from haizea.app.request import SimulateRequest
 from haizea.config import Override
@@ -14,8 +14,8 @@ from haizea.model.lease import LeaseRequest, LeaseType, NodeSet
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.site import Site
 from haizea.model.units import SECOND, Instant, Span
-from haizea.policy.protocols import PolicyContext
-from haizea.policy.registry import resolve, settings_for
+from haizea.policy.protocols import PolicyContext, PolicyError
+from haizea.policy.registry import KINDS, available, resolve, settings_for
 from haizea.workloads.load import load as load_workload
 from haizea.workloads.oneline import parse_site
 from haizea.workloads.swf import SwfOptions
@@ -39,31 +39,53 @@ def policies(settings: Settings) -> Policies:
     Raises:
         haizea.policy.protocols.PolicyError: one cannot be loaded.
     """
-    scheduling = settings.scheduling
-    priced = {name.replace("_", "-"): value for name, value in vars(settings.pricing).items()}
-    seed = settings.pricing.seed if settings.pricing.seed is not None else settings.simulation.seed
-
-    def context(kind: str, name: str) -> PolicyContext:
-        return PolicyContext(
-            suspension=scheduling.suspension != "none",
-            settings=settings_for(kind, name, settings.policy, priced),
-            seed=seed,
-            serial_only=scheduling.suspension == "serial-only",
-        )
-
-    names = (
-        scheduling.policy_admission,
-        scheduling.policy_host_selection,
-        scheduling.policy_preemption,
-        scheduling.policy_pricing,
-        scheduling.policy_queue,
-    )
+    named = _chosen(settings)
     return Policies(
-        resolve("admission", names[0], context("admission", names[0])),
-        resolve("host-selection", names[1], context("host-selection", names[1])),
-        resolve("preemption", names[2], context("preemption", names[2])),
-        resolve("pricing", names[3], context("pricing", names[3])),
-        resolve("queue", names[4], context("queue", names[4])),
+        resolve("admission", named["admission"], _context(settings, "admission", named["admission"])),
+        resolve(
+            "host-selection", named["host-selection"], _context(settings, "host-selection", named["host-selection"])
+        ),
+        resolve("preemption", named["preemption"], _context(settings, "preemption", named["preemption"])),
+        resolve("pricing", named["pricing"], _context(settings, "pricing", named["pricing"])),
+        resolve("queue", named["queue"], _context(settings, "queue", named["queue"])),
+    )
+
+
+def check_tables(settings: Settings, names: Iterable[str]) -> None:
+    """Return if the tables ``[policy.NAME]`` of these names are such as their policies take, chosen or not.
+
+    Raises:
+        haizea.policy.protocols.PolicyError: there is no such policy, or something in its table is wrong.
+    """
+    classes = {name.rpartition(":")[2].strip() for name in _chosen(settings).values() if ":" in name}
+    for name in names:
+        kinds = [kind for kind in KINDS if any(name in (info.name, *info.aliases) for info in available(kind))]
+        any_kind: Any = resolve
+        for kind in kinds:
+            any_kind(kind, name, _context(settings, kind, name))
+        if not kinds and name not in classes:
+            raise PolicyError(f"there is no policy {name[:64]!r} that could have settings; haizea policies lists them")
+
+
+def _chosen(settings: Settings) -> dict[str, str]:
+    """Return the names of the policies that settings choose, by kind."""
+    scheduling = settings.scheduling
+    return {
+        "admission": scheduling.policy_admission,
+        "host-selection": scheduling.policy_host_selection,
+        "preemption": scheduling.policy_preemption,
+        "pricing": scheduling.policy_pricing,
+        "queue": scheduling.policy_queue,
+    }
+
+
+def _context(settings: Settings, kind: str, name: str) -> PolicyContext:
+    priced = {name.replace("_", "-"): value for name, value in vars(settings.pricing).items()}
+    return PolicyContext(
+        suspension=settings.scheduling.suspension != "none",
+        settings=settings_for(kind, name, settings.policy, priced),
+        seed=settings.pricing.seed if settings.pricing.seed is not None else settings.simulation.seed,
+        serial_only=settings.scheduling.suspension == "serial-only",
     )
 
 

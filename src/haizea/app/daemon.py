@@ -22,6 +22,7 @@ from haizea.app.reloading import Adapted, Changed, reload
 from haizea.app.rules import adopt
 from haizea.app.sites import follow
 from haizea.config.errors import ConfigError
+from haizea.config.layers import changed as changed_settings
 from haizea.config.options import live_options
 from haizea.config.settings import Settings
 from haizea.core.desk import Policies
@@ -425,13 +426,19 @@ class Daemon:
             doors.log_requests(logs_requests(settings))
 
         def rules(made: Policies, settings: Settings, changed: Sequence[Changed]) -> None:
-            adopt(self._parts.engine, made, settings, changed)
+            adopt(self._parts.engine, made, as_ordered(settings), changed)
+
+        def as_ordered(settings: Settings) -> Settings:
+            # What was set by an order holds until the daemon is restarted, whatever the configuration says by then.
+            return changed_settings(settings, self._parts.manager.scheduling.changes)
 
         system = self._parts.manager.system
         while True:
             await signals.reload.wait()
             signals.reload.clear()
-            self.settings = await reload(doors, self.settings, self._read, Adapted(policies, log, rules))
+            self.settings = await reload(
+                doors, self.settings, self._read, Adapted(lambda new: policies(as_ordered(new)), log, rules)
+            )
             system.identity = identity(self.settings, system.identity.started)
             self._parts.field.settings = self.settings
 

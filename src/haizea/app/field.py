@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from haizea.app.compose import policies
+from haizea.app.compose import check_tables, policies
+from haizea.app.identity import plain
 from haizea.config.errors import ConfigError
 from haizea.config.layers import changed
 from haizea.config.options import live_options
@@ -53,6 +54,8 @@ class RulesOf:
                 )
         try:
             settings = changed(self.settings, changes)
+            # What is wrong is to be said when it is set, not when the policy is chosen some day.
+            check_tables(settings, {name.split(".")[1] for name in changes if name.startswith("policy.")})
             return Rules(live_options(settings), policies(settings), _shown(settings))
         except (ConfigError, PolicyError) as problem:
             raise Invalid(f"options: {problem}", code="bad-option", field="options") from problem
@@ -135,5 +138,5 @@ def _shown(settings: Settings) -> dict[str, Any]:
         for name in values.names():
             key = name.replace("_", "-")
             if section != "live" or key in LIVE:
-                found[f"{section}.{key}"] = getattr(values, name)
+                found[f"{section}.{key}"] = plain(f"{section}.{key}", getattr(values, name))
     return found

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from haizea.config.settings import SECTIONS, Settings
+from haizea.config.table import BY_SECTION
+from haizea.config.write import format_value
 from haizea.model.units import Instant
 from haizea.policy.registry import available
 from haizea.service.models import PolicyOut
@@ -26,7 +28,9 @@ def _policies(settings: Settings) -> list[PolicyOut]:
         "queue": scheduling.policy_queue,
     }
     return [
-        PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] == info.name)
+        PolicyOut(
+            kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] in (info.name, *info.aliases)
+        )
         for kind in chosen
         for info in available(kind)
     ]
@@ -38,16 +42,21 @@ def _shown(settings: Settings) -> dict[str, Any]:
     for section in SECTIONS:
         values = settings.section(section)
         found[section] = {
-            name.replace("_", "-"): _plain(getattr(values, name))
+            name.replace("_", "-"): plain(f"{section}.{name.replace('_', '-')}", getattr(values, name))
             for name in values.names()
             if f"{section}.{name.replace('_', '-')}" not in SECRET_OPTIONS
         }
     return found
 
 
-def _plain(value: object) -> object:
+def plain(option: str, value: object) -> object:
+    """Return the value of an option as JSON has it and a configuration takes it: spans and instants as texts."""
+    section, _, key = option.partition(".")
+    known = BY_SECTION.get(section, {}).get(key)
+    if known is not None and known.kind in ("span", "instant") and isinstance(value, int):
+        return format_value(known, value)
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [plain("", one) for one in value]
     return str(value)

@@ -75,11 +75,21 @@ class Estimates:
     def __init__(self, rules: Rules, options: Options, kept: Iterable[Any] | None = None) -> None:
         """``options`` are what is configured, ``kept`` what was remembered."""
         self._rules = rules
-        self._configured = configured(options)
-        self._fixed = fixed(options)
+        self.follow(options)
         self._known: dict[tuple[str, int, str], deque[int]] = {}
         for kind, host, image, values in kept or ():
             self._known[kind, host, image] = deque(values, rules.samples)
+
+    def follow(self, options: Options) -> None:
+        """Go by what is configured from now on: what is planned with is never far from that."""
+        self._options = options
+        self._configured = configured(options)
+        self._fixed = fixed(options)
+
+    @property
+    def options(self) -> Options:
+        """What is configured."""
+        return self._options
 
     def remember(self) -> list[Any]:
         """Return all that is known, as a tree of what JSON has."""
@@ -255,6 +265,9 @@ class Learner:
     def news(self, now: Instant) -> list[RatesMeasured]:
         """Return the rates to be planned with, if they are noticeably other ones than now."""
         desk = self._scheduler.desk
+        if desk.configured is not self.estimates.options:
+            # Other rates were set by an order.
+            self.estimates.follow(desk.configured)
         states = desk.hosts.states
         rates = self.estimates.rates(lambda host: host < len(states) and states[host] in _IN_SERVICE)
         return [] if _same(desk.rates, rates) else [RatesMeasured(now, rates)]

@@ -49,7 +49,7 @@ class Manager:
         self.what_if = WhatIf(live, lookup, field)
         self.hosts = HostService(live, field)
         self.journal = Journal(live, lambda: pulse.newest)
-        self.system = System(live, pulse, measures, identity)
+        self.system = System(live, pulse, measures, identity, self.scheduling.in_force)
         self.accounts: Accounts = live.accounts
         self.usage = Usage(live.store, live.now)
         self.webhooks = webhooks

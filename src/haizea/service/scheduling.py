@@ -1,14 +1,15 @@
 """Orders about the scheduler itself: whether it schedules and takes requests, by which options; what differs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haizea.core.pauses import INTAKE, SCHEDULING
 from haizea.core.scheduler import Scheduler
 from haizea.live.reconcile import Diff
 from haizea.model import orders
-from haizea.model.events import SchedulerOrdered
+from haizea.model.events import SchedulerOrdered, TimePassed
 from haizea.model.units import Instant
 from haizea.runtime.changes import Change
 from haizea.service import access
@@ -26,7 +27,7 @@ from haizea.service.order_models import (
     SchedulerOut,
 )
 from haizea.service.orders import Orders, Plan
-from haizea.service.pictures import affected, picture
+from haizea.service.pictures import affected, picture, rehearse
 from haizea.service.principal import Principal
 from haizea.service.refusals import Attempt
 
@@ -66,12 +67,12 @@ class Scheduling:
         self._orders = orders_
         self._field = field
         # What was changed since the daemon was started. Only the loop's thread changes it.
-        self._changes: dict[str, str] = {}
+        self.changes: dict[str, str] = {}
 
     def show(self, who: Principal) -> SchedulerOut:
         """Return what the scheduler is doing, and by which options."""
         access.check(who, "configuration.show", owner=who.user)
-        settings = self._field.rules(self._changes).settings
+        settings = self._field.rules(self.changes).settings
 
         def job(scheduler: Scheduler) -> SchedulerOut:
             pauses = scheduler.desk.pauses
@@ -81,7 +82,7 @@ class Scheduling:
                 intake=INTAKE not in pauses,
                 queue=len(scheduler.desk.queue),
                 options=dict(settings),
-                changed=dict(self._changes),
+                changed=dict(self.changes),
             )
 
         return self._live.look(job)
@@ -119,38 +120,55 @@ class Scheduling:
 
     def _configure(self, who: Principal, given: ConfigureIn, said: str) -> OutcomeOut:
         access.check(who, "scheduler.configure")
-        changes = {**self._changes, **given.options}
+        changes = {**self.changes, **given.options}
         wanted = self._field.rules(changes)
 
-        def job(change: Change) -> OutcomeOut:
+        def job(change: Change) -> None:
             scheduler: Scheduler = change.scheduler
             # Where the schedule does not go with it, nothing may have been changed.
             scheduler.copy().follow(wanted.options, deepcopy(wanted.policies))
             text = f"{who.user} had the scheduler go by {said}" + (f": {given.reason}" if given.reason else ".")
             data = {"options": dict(given.options), "reason": given.reason}
             change.note("scheduler-configure", who.user, text, data=data)
+            before = picture(scheduler)
             scheduler.follow(wanted.options, wanted.policies)
-            self._changes = changes
-            return self._configured(said, given)
+            self.changes = changes
+            found = self._configured(said, given)
+            change.then(lambda: found.model_copy(update={"affected": affected(before, picture(scheduler), {})}))
 
         if not given.dry_run:
-            return self._live.change(job)
+            done: Any = self._live.change(job)
+            outcome: OutcomeOut = done
+            return outcome
 
         def tried(scheduler: Scheduler) -> OutcomeOut:
-            before = picture(scheduler)
+            before = picture(rehearse(scheduler, ()).scheduler)
             other = scheduler.copy()
             other.follow(wanted.options, deepcopy(wanted.policies))
+            other.handle(TimePassed(other.desk.now))
             found = self._configured(said, given)
             return found.model_copy(update={"affected": affected(before, picture(other), {})})
 
         return self._live.look(tried)
 
     def _configured(self, said: str, given: ConfigureIn) -> OutcomeOut:
-        text = f"The scheduler {'would go' if given.dry_run else 'goes'} by {said}. What is planned already stays."
-        lines = ", ".join(f"{name} = {value!r}" for name, value in given.options.items())
+        text = f"The scheduler {'would go' if given.dry_run else 'goes'} by {said}. What was promised stays."
         return OutcomeOut(
-            done=not given.dry_run, text=text, lease=None, affected=[], left=[], notes=[f"{KEPT}{lines}."]
+            done=not given.dry_run,
+            text=text,
+            lease=None,
+            affected=[],
+            left=[],
+            notes=[f"{KEPT}{_lines(given.options)}."],
         )
+
+    def in_force(self) -> Mapping[str, Any]:
+        """Return what of the options is not as configured any more, by their full names."""
+        changes = self.changes
+        if not changes:
+            return {}
+        settings = self._field.rules(changes).settings
+        return {name: settings.get(name, text) for name, text in changes.items()}
 
     # Desired and observed ------------------------------------------------------------------------------------
 
@@ -178,6 +196,16 @@ class Scheduling:
         self._live.change(note)
         with asked():
             return ReconciledOut(differences=self._field.reconcile())
+
+
+def _lines(options: Mapping[str, str]) -> str:
+    """Write options as a configuration has them: by their tables."""
+    tables: dict[str, list[str]] = {}
+    for name, value in options.items():
+        table, _, key = name.rpartition(".")
+        number = value.isascii() and value.isdigit()
+        tables.setdefault(table, []).append(f"{key} = {value if number else json.dumps(value)}")
+    return "; ".join(f"in [{table}]: {', '.join(lines)}" for table, lines in tables.items())
 
 
 def diff_out(found: Diff, names: Sequence[str], everything: bool) -> DiffOut:

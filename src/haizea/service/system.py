@@ -1,7 +1,7 @@
 """The daemon itself: how it is, what it runs by, what is measured."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 from haizea import __version__
 from haizea.core.scheduler import Scheduler
@@ -57,6 +57,9 @@ class Identity(NamedTuple):
     policies: tuple[PolicyOut, ...]
 
 
+_POLICY: Final = "scheduling.policy-"
+
+
 class _Counted(NamedTuple):
     now: Instant
     queue: int
@@ -70,8 +73,17 @@ class _Counted(NamedTuple):
 class System:
     """The verbs of the daemon."""
 
-    def __init__(self, live: Live, pulse: Pulse, measures: Measures, identity: Identity) -> None:
+    def __init__(
+        self,
+        live: Live,
+        pulse: Pulse,
+        measures: Measures,
+        identity: Identity,
+        in_force: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        """``in_force`` gives the options that are not as ``identity`` says any more, by their full names."""
         self._live = live
+        self._in_force = in_force
         self._pulse = pulse
         self._measures = measures
         self.identity = identity
@@ -113,12 +125,23 @@ class System:
     def policies(self, who: Principal) -> list[PolicyOut]:
         """Return the policies there are, and which are chosen."""
         access.check(who, "policy.list", owner=who.user)
-        return list(self.identity.policies)
+        chosen = {
+            name.removeprefix(_POLICY): value for name, value in self._in_force().items() if name.startswith(_POLICY)
+        }
+        return [
+            each.model_copy(update={"chosen": each.name == chosen[each.kind]}) if each.kind in chosen else each
+            for each in self.identity.policies
+        ]
 
     def configuration(self, who: Principal) -> dict[str, Any]:
         """Return the settings in force."""
         access.check(who, "configuration.show", owner=who.user)
-        return dict(self.identity.configuration)
+        found = {section: dict(options) for section, options in self.identity.configuration.items()}
+        for name, value in self._in_force().items():
+            section, _, key = name.partition(".")
+            if key in found.get(section, {}):
+                found[section][key] = value
+        return found
 
     def healthy(self) -> tuple[bool, str]:
         """Whether the loop runs."""
