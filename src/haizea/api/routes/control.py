@@ -27,11 +27,10 @@ from haizea.service.order_models import (
 )
 
 Why = Annotated[Text, Query(description="It is kept in the journal.")]
-Others = Annotated[list[Name], Query(max_length=1_000, description="Other hosts, with which the same is done.")]
+Others = Annotated[list[Name] | None, Query(max_length=1_000, description="Other hosts, with which the same is done.")]
 DryRun = Annotated[bool, Query(description="Only tell what would change.")]
 Window = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The maintenance window's number.")]
 NOTHING: Final = OrderIn()
-NOBODY: Final[list[str]] = []
 
 
 class HostControl:
@@ -45,10 +44,10 @@ class HostControl:
         return self._desk.add(asked.who, body)
 
     def remove_host(
-        self, asked: Asked, host: NameInPath, also: Others = NOBODY, reason: Why = "", dry_run: DryRun = False
+        self, asked: Asked, host: NameInPath, also: Others = None, reason: Why = "", dry_run: DryRun = False
     ) -> OutcomeOut:
         """Whoever runs there is seen to elsewhere, as if it had failed. Its number is not given to another one."""
-        return self._desk.remove(asked.who, host, HostsIn(also=also, reason=reason, dry_run=dry_run))
+        return self._desk.remove(asked.who, host, HostsIn(also=also or [], reason=reason, dry_run=dry_run))
 
     def list_maintenance(self, asked: Asked) -> MaintenancesOut:
         """Windows that are open or to come, in order of their starts."""
