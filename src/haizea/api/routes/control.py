@@ -7,12 +7,13 @@ from fastapi import Path as InPath
 
 from haizea.api.facade import HostDesk, Manager, Scheduling, VMs, WhatIf
 from haizea.api.routing import NUMBER_MAX, Asked, Endpoint, Lanes, LeaseNumber, NameInPath, router
-from haizea.service.fields import Name, Text
+from haizea.service.fields import Text
 from haizea.service.order_models import (
     AdoptIn,
     ConfigureIn,
     DiffOut,
     HostIn,
+    HostName,
     HostsIn,
     MaintenanceIn,
     MaintenancesOut,
@@ -27,7 +28,9 @@ from haizea.service.order_models import (
 )
 
 Why = Annotated[Text, Query(description="It is kept in the journal.")]
-Others = Annotated[list[Name] | None, Query(max_length=1_000, description="Other hosts, with which the same is done.")]
+Others = Annotated[
+    list[HostName] | None, Query(max_length=1_000, description="Other hosts, with which the same is done.")
+]
 DryRun = Annotated[bool, Query(description="Only tell what would change.")]
 Window = Annotated[int, InPath(ge=1, le=NUMBER_MAX, description="The maintenance window's number.")]
 NOTHING: Final = OrderIn()
@@ -47,7 +50,9 @@ class HostControl:
         self, asked: Asked, host: NameInPath, also: Others = None, reason: Why = "", dry_run: DryRun = False
     ) -> OutcomeOut:
         """Whoever runs there is seen to elsewhere, as if it had failed. Its number is not given to another one."""
-        return self._desk.remove(asked.who, host, HostsIn(also=also or [], reason=reason, dry_run=dry_run))
+        # It has been checked already, as parameters, of which blanks are a part.
+        given = HostsIn.model_construct(also=also or [], reason=reason, dry_run=dry_run)
+        return self._desk.remove(asked.who, host, given)
 
     def list_maintenance(self, asked: Asked) -> MaintenancesOut:
         """Windows that are open or to come, in order of their starts."""
