@@ -107,6 +107,15 @@ def test_what_is_found_is_made_small_and_can_be_repeated(monkeypatch: pytest.Mon
 
 
 @of_the_source
+def test_it_is_noticed_that_what_somebody_has_removed_is_not_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not enough that its lease starts over because the next comparison does not find it."""
+    monkeypatch.setitem(reactions.REACTIONS, (Desired.SUSPENDED, Sight.DELETED), Reaction.NOTHING)
+    outcomes = (run_chaos(ChaosRequest(seed, 2.0)) for seed in range(40))
+    found = next(outcome.found for outcome in outcomes if outcome.found is not None)
+    assert found.kind == "not-over"
+
+
+@of_the_source
 @pytest.mark.parametrize(
     "mutation", MUTATIONS if os.environ.get("HAIZEA_CHAOS") == "all" else SAMPLE, ids=lambda each: each.name
 )

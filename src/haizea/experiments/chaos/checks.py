@@ -34,7 +34,7 @@ BOUND: Final[Span] = 45 * MINUTE
 """For so long, of quiet time, things may be wrong on the platform."""
 
 DESERTED: Final[Span] = 4 * MINUTE
-"""For so long, of quiet time, a lease may count as running of which VMs do not run, and VMs run that no plan wants."""
+"""For so long, of quiet time, a lease may count as running of which VMs do not run, and VMs run that are not to."""
 
 DOWN: Final[Span] = 20 * MINUTE
 """For so long, of quiet time, VMs of a lease that runs may be down, waiting to be started again."""
@@ -55,7 +55,15 @@ _WAITING: Final = frozenset({LeaseState.QUEUED, LeaseState.SUSPENDED_QUEUED})
 _ON: Final = (Observed.RUNNING, Observed.PAUSED, Observed.UNKNOWN)
 _INTENDED: Final = (Observed.SUSPENDED,)
 _BOUNDS: Final = MappingProxyType(
-    {"stray": BOUND, "overload": BOUND, "elsewhere": BOUND, "deserted": DESERTED, "unwanted": DESERTED, "down": DOWN}
+    {
+        "stray": BOUND,
+        "overload": BOUND,
+        "elsewhere": BOUND,
+        "deserted": DESERTED,
+        "unwanted": DESERTED,
+        "awake": DESERTED,
+        "down": DOWN,
+    }
 )
 _SAID: Final = MappingProxyType(
     {
@@ -64,6 +72,7 @@ _SAID: Final = MappingProxyType(
         "unwanted": ("", "runs, and its lease waits"),
         "deserted": ("", "does not run, and its lease counts as running"),
         "down": ("", "does not run, and its lease counts as running"),
+        "awake": ("", "runs, and its lease counts as paused"),
     }
 )
 
@@ -191,6 +200,7 @@ class Checks:
         keys.update(self._elsewhere(seen))
         keys.update(self._deserted(seen))
         keys.update(self._unwanted(seen))
+        keys.update(self._awake(seen))
         for key in self._since.keys() - keys:
             if key[0] in _BOUNDS:
                 del self._since[key]
@@ -271,6 +281,16 @@ class Checks:
             begun = bool(lease.stays) and lease.stays[0].phase is not Phase.PLANNED
             if not begun and not operations.of(lease.id):
                 yield "unwanted", one.lease, one.vm
+
+    def _awake(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
+        """Yield VMs that run though their lease counts as paused, but for those on hosts of which nothing is heard."""
+        desk, operations, away = self._desk, self._world.live.assembly.operations, self._world.fate.silent()
+        for one in seen:
+            lease = desk.leases.get(one.lease)
+            if lease is None or lease.state is not LeaseState.PAUSED or one.vm in lease.over or one.host in away:
+                continue
+            if one.observed is Observed.RUNNING and not operations.of(lease.id):
+                yield "awake", one.lease, one.vm
 
     def _age(self, key: Trouble) -> Span:
         """Return for how much quiet time something has been so."""

@@ -11,9 +11,11 @@ from haizea.experiments.chaos.acts import perform
 from haizea.experiments.chaos.calm import converge, finish
 from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.coverage import Coverage
+from haizea.experiments.chaos.intents import Intents
 from haizea.experiments.chaos.plan import Plan
 from haizea.experiments.chaos.world import START, Front, Killed, Violation, World
 from haizea.live.assembly import Settings
+from haizea.model.events import Event
 from haizea.model.units import Span
 from haizea.runtime.store import Store
 
@@ -76,9 +78,13 @@ def run(
 
 
 def _lived(plan: Plan, world: World, only: Collection[int] | None) -> Outcome:
-    checks, coverage = Checks(world), Coverage()
-    world.on_event = lambda event: coverage.see(world.live.scheduler, event)
-    world.on_decided = checks.step
+    checks, coverage, intents = Checks(world), Coverage(), Intents(world)
+
+    def on_event(event: Event) -> None:
+        coverage.see(world.live.scheduler, event)
+        intents.before(event)
+
+    world.on_event, world.on_handled, world.on_decided = on_event, intents.after, checks.step
     found: Found | None = None
     number, slowest = 0, 0
     try:

@@ -242,6 +242,7 @@ class World:
         self.disturbed_until: Instant = START
         self.quiet: Span = 0
         self.on_event: Callable[[Event], None] = lambda _event: None
+        self.on_handled: Callable[[], None] = lambda: None
         self.on_decided: Callable[[], None] = lambda: None
         self.front: Front = NoFront()
         self._unanswered: dict[str, LeaseTerms] = {}
@@ -278,7 +279,9 @@ class World:
 
         def hand_over(event: Event, taken: Callable[[], None] | None = None) -> Reason | None:
             self.on_event(event)
-            return plain(event, taken)
+            refused = plain(event, taken)
+            self.on_handled()
+            return refused
 
         live.keeper.hand_over = hand_over  # type: ignore[method-assign] # to look on
         self.front.renew()
