@@ -8,6 +8,7 @@ from haizea.model.events import InstanceObserved, Observed, OperationOutcome, Op
 from haizea.model.lease import DiskImage, LeaseState, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.orders import LeaseOrder, Migrate, Recover, Recovery, Restart
 from haizea.model.units import MINUTE, SECOND
+from haizea.plan.images import Images
 from haizea.plan.options import Mechanism, Migration, TransferOptions
 from tests.core.ordering import Ordering
 from tests.core.play import made_anew
@@ -70,6 +71,18 @@ def test_a_vm_that_fails_where_its_image_was_brought_to_is_started_at_once() -> 
     play = moved()
     see(play, Observed.RUNNING, 1, 0, "root")
     assert "600s start 1" in see(play, Observed.CRASHED)
+
+
+def test_a_vm_that_is_seen_to_be_gone_while_it_waits_for_its_image_has_not_failed_again() -> None:
+    """Not when that is the last time that it is started again either."""
+    play = moved()
+    play.lease(1).restarts = play.scheduler.desk.options.restarts_max - 1
+    for observed in (Observed.CRASHED, Observed.VANISHED, Observed.VANISHED):
+        play.go(play.now + 0.5)
+        see(play, observed)
+    said = play.go(20)
+    assert [line for line in said if "start" in line] == ["730s start 1"]
+    assert (play.lease(1).requeued, play.hosts(1)) == (0, (3,))
 
 
 def test_only_vms_that_lack_their_image_wait_for_it() -> None:
@@ -150,6 +163,18 @@ def test_a_scheduler_made_anew_knows_where_images_are_and_where_they_are_brought
     assert [images.has(desk.leases[1], host) for host in range(4)] == [True, False, False, False]
     assert images.coming(desk.leases[1], 3) == 680 * SECOND
     assert made_anew(play.scheduler).remember() == play.scheduler.remember()
+
+
+def test_where_images_are_is_known_of_leases_that_began_before_that_was_written_down() -> None:
+    """It was written down with each lease where its image was brought to."""
+    desk = moved().scheduler.desk
+    assert desk.images is not None
+    assert desk.options.transfer is not None
+    remembered = desk.images.remember()
+    assert remembered.pop("brought") == [[1, [0]]]
+    again = Images(desk.table, desk.hosts, desk.options.transfer)
+    again.recall(remembered, desk.leases)
+    assert [again.has(desk.leases[1], host) for host in range(4)] == [True, False, False, False]
 
 
 def test_nothing_is_brought_for_a_lease_that_is_over_or_suspended() -> None:

@@ -9,8 +9,9 @@ from haizea.backends.simulated import SimulatedBackend
 from haizea.core.desk import Retired
 from haizea.core.scheduler import Scheduler
 from haizea.model.effects import Effect
-from haizea.model.events import Event, TimePassed
+from haizea.model.events import Event, HostObserved, TimePassed
 from haizea.model.lease import LeaseState, LeaseType
+from haizea.model.site import HostState
 from haizea.model.units import MINUTE, SECOND, Instant
 from haizea.plan.options import Suspension
 from haizea.plan.slottable import Reservation
@@ -100,6 +101,19 @@ def test_a_reservation_that_was_missed_altogether_has_failed_and_says_why() -> N
     jump(play, 80)
     assert play.state(1) is LeaseState.FAILED
     assert "over" in play.reason(1).text
+
+
+def test_what_was_not_ended_in_time_keeps_its_hosts_before_anybody_is_put_there() -> None:
+    """A lease has had its time when a host is found to be down: who loses that one starts when the other has ended."""
+    play = Play(2, shutdown_time=30 * SECOND)
+    play.ask(1, minutes=60)
+    play.ask(2, start=0, minutes=120)
+    play.go(10)
+    play.scheduler.handle(HostObserved(65 * MINUTE, play.hosts(2)[0], HostState.DOWN))
+    said = [line for minutes in (65, 65.5) for line in jump(play, minutes)]
+    assert [line for line in said if line.endswith((" 1", " 1 done"))] == ["3900s shut-down 1", "3930s 1 done"]
+    assert (play.over[1].delivered, play.over[1].requeued) == (65 * MINUTE, 0)
+    assert play.stays(2)[0][0] == 65.5
 
 
 def test_best_effort_whose_start_was_missed_gets_all_of_its_time_nevertheless() -> None:

@@ -217,6 +217,8 @@ class Wishes:
     def _restart(self, lease: Lease, vms: tuple[int, ...], reason: Reason, *, lost: bool) -> bool:
         """Start VMs that failed again: where they were, then elsewhere; return whether that may be tried."""
         desk, stay = self._desk, lease.stays[0]
+        if not lost and self._waits(lease, vms) and self._hosts_up(stay):
+            return True
         if not lost and lease.restarts < desk.options.restarts_max:
             return self._start_again(lease, vms, f"{named(lease, vms)} failed and is started again.", clean=True)
         if not lost and lease.restarts > desk.options.restarts_max:
@@ -243,8 +245,7 @@ class Wishes:
         desk, stay = self._desk, lease.stays[0]
         if not self._hosts_up(stay):
             return False
-        if all(desk.alarms.get(Bell.RESTART, lease.id, vm) is not None for vm in vms):
-            # What is seen once more is waited for already.
+        if self._waits(lease, vms):
             return True
         wait = self._delay(lease.restarts)
         lease.restarts += 1
@@ -260,6 +261,10 @@ class Wishes:
         for vm in vms:
             desk.alarms.set(Bell.RESTART, lease.id, desk.now + wait, vm)
         return True
+
+    def _waits(self, lease: Lease, vms: tuple[int, ...]) -> bool:
+        """Whether VMs are to be started again already, and are only seen once more."""
+        return all(self._desk.alarms.get(Bell.RESTART, lease.id, vm) is not None for vm in vms)
 
     def restart_due(self, lease: Lease, vm: int) -> None:
         """Start a VM again: it was waited for. Unless it runs, or the lease goes on otherwise."""

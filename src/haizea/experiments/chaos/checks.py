@@ -93,6 +93,8 @@ class Checks:
         self._site: Site | None = None
         self._holdings: dict[int, tuple[Held, ...]] = {}
         self._logged: dict[int, list[tuple[Instant, Instant]]] = {}
+        # Which VMs are to be started again when, by which daemon's word.
+        self._awaited: tuple[object, dict[tuple[int, int], Instant]] = (None, {})
 
     @property
     def _desk(self) -> Desk:
@@ -105,6 +107,7 @@ class Checks:
         self._moves()
         self._slots()
         self._leases()
+        self._restarts()
         self._platform(world.fate.vms())
         self._promises()
         self._note_capacity()
@@ -188,6 +191,23 @@ class Checks:
         for (start, end), (following, _end) in pairwise(runs):
             if end < start or following < end:
                 raise Violation("accounts", f"Lease {lease.id} runs twice at {instant(following)}: {runs}.")
+
+    def _restarts(self) -> None:
+        """VMs that were to be started again by now were, or wait anew, unless somebody keeps them from it."""
+        desk, live = self._desk, self._world.live
+        before, awaited = self._awaited
+        for (number, vm), at in awaited.items() if before is live else ():
+            lease = desk.leases.get(number)
+            if at > desk.now or lease is None or lease.state is not LeaseState.ACTIVE or vm not in lease.down:
+                continue
+            if desk.alarms.get(Bell.RESTART, number, vm) is not None or lease.seen.get(vm) in _INTENDED:
+                continue
+            stay = lease.stays[0]
+            down = any(desk.hosts.states[host] is HostState.DOWN for host in hosts_of(stay, desk.table))
+            if stay.phase is Phase.RUNNING and stay.run_end > desk.now and not down:
+                raise Violation("not-started", f"VM {number}.{vm} was to be started at {instant(at)}, and was not.")
+        alarms = desk.alarms.remember()
+        self._awaited = live, {(lease, vm): at for bell, lease, vm, at in alarms if bell == Bell.RESTART.value}
 
     # The platform --------------------------------------------------------------------------------------------
 
