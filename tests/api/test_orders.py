@@ -300,6 +300,47 @@ def test_an_order_about_several_hosts_is_carried_out_as_a_whole_or_not_at_all() 
     scenario(play)
 
 
+def test_maintenance_is_forced_where_that_is_said() -> None:
+    """What was promised has nowhere to go: it is refused, and says how it is done all the same."""
+
+    async def play(call: Call) -> None:
+        await call("POST", "/v1/leases", json={**WHOLE, "start": "+02:00:00"})
+        wanted = {"hosts": [f"host-{n}" for n in range(1, 5)], "start": "+02:30:00", "duration": 7200}
+        refused = (await call("POST", "/v1/maintenance", json=wanted)).json()
+        assert (refused["code"], "with force" in refused["remedy"]) == ("order-refused", True)
+        planned = await order(call, "maintenance", **wanted, force=True)
+        assert planned["text"].startswith("Maintenance 1 of ")
+        assert planned["notes"][0].startswith("Lease 1 is degraded")
+
+    scenario(play)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "remedy"),
+    [
+        ("leases/1/resize", {"count": 900}, "Ask for fewer or smaller VMs."),
+        ("leases/1/pause", {}, "Look at how it is (haizea lease explain 1), and give another order."),
+        ("leases/2/move", {"start": "+01:00:00"}, "What waits for room is moved to the top of the queue"),
+        ("hosts/host-1/enable", {}, "Look at how it is (haizea host show host-1), and give another order."),
+        ("hosts/host-1/overcommit", {"percent": {"CPU": 10}}, "Have those leases leave first"),
+        ("hosts/host-1/overcommit", {"percent": {"GPU": 10}}, "Name a type of resource that the site has"),
+        ("scheduler/resume", {}, "Look at how it is (haizea scheduler status), and give another order."),
+        ("hosts", {"name": "host-1", "capacity": {"CPU": 100}}, "Choose another name"),
+    ],
+)
+def test_what_would_help_fits_what_was_ordered(path: str, body: dict[str, Any], remedy: str) -> None:
+    """Nobody is told to ask for smaller VMs who wanted less of a host, or to look at a lease where it is about none."""
+
+    async def play(call: Call) -> None:
+        await call("POST", "/v1/leases", json=SOON)
+        await call("POST", "/v1/leases", json=WHOLE)
+        answer = await call("POST", f"/v1/{path}", json=body)
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["remedy"].startswith(remedy)
+
+    scenario(play)
+
+
 def test_hosts_come_and_go() -> None:
     """A host that is added is used at once; one that is removed is not shown any more, and may come back."""
 

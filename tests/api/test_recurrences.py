@@ -37,9 +37,12 @@ def test_each_occurrence_is_a_lease_of_its_own(tmp_path: Path) -> None:
         assert lease["type"] == "AR"
         assert lease["start"] == f"{day(1)}T09:00:00Z"
         assert lease["name"] == "class"
-        changed = await client.patch("/v1/recurrences/1", json={"leave_out": [day(1)]})
+        changed = await client.patch("/v1/recurrences/1", json={"leave_out": [day(1)], "reason": "holiday"})
         assert [each["state"] for each in changed.json()["occurrences"]] == ["ready", "left out", "ready"]
-        assert (await client.get("/v1/leases/2")).json()["state"] == "cancelled"
+        out = (await client.get("/v1/leases/2")).json()
+        assert (out["state"], "holiday" in out["reason"]["text"]) == ("cancelled", True)
+        never = await client.patch("/v1/recurrences/1", json={"leave_out": [day(9)]})
+        assert (never.status_code, never.json()["field"]) == (422, "leave_out")
         again = await client.patch("/v1/recurrences/1", json={"take_in": [day(1)]})
         assert [each["lease"] for each in again.json()["occurrences"]] == [1, 4, 3]
         assert (await client.delete("/v1/recurrences/1", params={"reason": "holidays"})).status_code == 204

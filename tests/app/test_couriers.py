@@ -98,6 +98,7 @@ def test_an_owner_gets_mail() -> None:
     assert to == ["<ada@example.org>"]
     head, _, body = text.partition("\r\n\r\n")
     assert "Subject: Lease 7 (evil Bcc: eve@x) starts soon." in head
+    assert "\r\nDate: " in head
     assert not any(line.lower().startswith("bcc:") for line in head.split("\r\n"))
     assert "1970-01-01T01:00:00Z" in body
 

@@ -364,10 +364,14 @@ def test_memory_images_are_moved_before_the_lease_resumes() -> None:
 
 
 def test_a_terminated_lease_is_over_at_once() -> None:
-    """What it has run counts."""
+    """What it has run counts, and it is done; one that has not run at all is cancelled."""
     play = running()
     assert play.order(1, Terminate()) is None
-    assert (play.state(1), play.lease(1).delivered) == (S.CANCELLED, 10 * MINUTE)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 10 * MINUTE)
+    play.ask(2, start=60)
+    play.go()
+    assert play.order(2, Terminate()) is None
+    assert play.state(2) is S.CANCELLED
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import smtplib
 import ssl
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
+from email.utils import localtime
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -18,6 +19,7 @@ import structlog
 from haizea.config.errors import ConfigError
 from haizea.config.settings import Notices as NoticeSettings
 from haizea.core.reasons import instant
+from haizea.model.reason import Cause
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import Entry
 from haizea.runtime.store import Store, StoreError
@@ -148,7 +150,9 @@ class Couriers:
 
     def _message(self, entry: Entry) -> Message | None:
         """Return what is to be sent of an entry, None where nobody is to be told of it."""
-        if entry.lease is None or (entry.kind == "lease-changed" and entry.data.get("state") not in TOLD_STATES):
+        ended = entry.data.get("cause") == Cause.CANCELLED.value
+        told = entry.kind != "lease-changed" or ended or entry.data.get("state") in TOLD_STATES
+        if entry.lease is None or not told:
             return None
         lease = self._store.lease(entry.lease)
         if lease is None:
@@ -166,6 +170,8 @@ class Couriers:
         # Names of leases are users' words: nothing of them may begin a header of its own.
         mail["Subject"] = " ".join(entry.text.split())[:200]
         domain = settings.smtp_from.rpartition("@")[2] or "localhost"
+        # The day on which it is sent; when it happened, by the clock of the schedule, is in the text.
+        mail["Date"] = localtime()
         mail["Message-ID"] = f"<haizea-{entry.number}-{entry.at}@{domain}>"
         mail.set_content(f"{entry.text}\n\nLease {entry.lease}, {instant(entry.at)}\n")
         assert self._mail is not None  # send() looked

@@ -228,11 +228,12 @@ class HostOrderCalls(Documents):
         end: str | None = None,
         duration: Length | None = None,
         window: int | None = None,
+        force: bool = False,
         reason: str = "",
         dry_run: bool = False,
     ) -> shapes.Outcome:
-        """Plan maintenance of hosts, or change a ``window``."""
-        wanted = {"hosts": list(hosts), "start": start, "end": end, "duration": duration}
+        """Plan maintenance of hosts, or change a ``window``; with ``force`` whatever was promised for that time."""
+        wanted = {"hosts": list(hosts), "start": start, "end": end, "duration": duration, "force": force or None}
         method, path = ("POST", "/v1/maintenance") if window is None else ("PUT", f"/v1/maintenance/{part(window)}")
         return cast("shapes.Outcome", self._document(method, path, body=_body(wanted, reason, dry_run)))
 

@@ -18,9 +18,10 @@ from haizea.core.orders import Refusal, Trial, check_state, has_vms, refuse, run
 from haizea.core.reactions import Reactions
 from haizea.core.repair import Repair
 from haizea.core.replanning import Replanning
+from haizea.core.states import TRANSITIONS
 from haizea.core.suspending import Suspending
 from haizea.model.effects import Refused, Verb
-from haizea.model.events import CancelRequested, LeaseOrdered, OperationOutcome, OperationReported
+from haizea.model.events import LeaseOrdered, OperationOutcome, OperationReported
 from haizea.model.lease import LeaseState, LeaseType
 from haizea.model.orders import (
     EndBy,
@@ -184,7 +185,12 @@ class LeaseOrders:
         self._desk.rank(lease, rank)
 
     def _terminate(self, lease: Lease, _order: Terminate, event: LeaseOrdered) -> None:
-        self._reactions.cancel_requested(CancelRequested(event.at, lease.id, event.by))
+        # Who has run something is done, though sooner than planned; who has not has nothing to be done with.
+        begun = lease.started is not None and LeaseState.DONE in TRANSITIONS[lease.state]
+        by = f" by {event.by}" if event.by else ""
+        why = f": {event.reason}" if event.reason else ""
+        reason = Reason(Cause.CANCELLED, f"It was {'ended' if begun else 'cancelled'}{by}{why}.")
+        self._reactions.break_off(lease, LeaseState.DONE if begun else LeaseState.CANCELLED, reason)
 
     # Recovery ------------------------------------------------------------------------------------------------
 

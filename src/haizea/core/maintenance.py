@@ -85,7 +85,7 @@ class Maintenance:
             text = (
                 f"Its hosts cannot be free from {instant(window.start)} to {instant(window.end)}: {who} were promised "
             )
-            text += "that time, or are under way, and cannot go elsewhere. With force they are ended at its start."
+            text += "that time, or are under way, and cannot go elsewhere. With force it is planned all the same."
             raise Refusal(Reason(Cause.MAINTENANCE, text, leases=tuple(numbers)))
 
     def begun(self, number: int) -> None:

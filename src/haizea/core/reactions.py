@@ -419,15 +419,18 @@ class Reactions:
     def cancel_requested(self, event: CancelRequested) -> None:
         """Cancel a lease, whatever it is doing."""
         lease = self._desk.leases.get(event.lease)
-        if lease is None:
-            return
+        if lease is not None:
+            by = f" by {event.by}" if event.by else ""
+            self.break_off(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
+
+    def break_off(self, lease: Lease, state: LeaseState, reason: Reason) -> None:
+        """End a lease now, whatever it is doing; what it has run counts."""
         for stay in lease.stays:
             if stay.phase is Phase.RUNNING:
                 self._execution.split(stay)
         self._execution.stop(lease, "cancelled")
         self._desk.free_early(FAR_FUTURE)
-        by = f" by {event.by}" if event.by else ""
-        self._desk.retire(lease, LeaseState.CANCELLED, Reason(Cause.CANCELLED, f"It was cancelled{by}."))
+        self._desk.retire(lease, state, reason)
 
 
 def _just_ends(lease: Lease) -> bool:

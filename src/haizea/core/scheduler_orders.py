@@ -48,14 +48,14 @@ class SchedulerOrders:
 
     def _pause(self, event: SchedulerOrdered, what: str) -> None:
         if what in self._desk.pauses:
-            raise refuse(f"The scheduler's {what} is paused already: {self._desk.pauses[what]}")
+            raise refuse(f"{what.capitalize()} is paused already. {self._desk.pauses[what]}")
         by = f" by {event.by}" if event.by else ""
         why = f": {event.reason}" if event.reason else ""
         self._desk.pauses[what] = f"It was paused{by}{why}."
 
     def _resume(self, _event: SchedulerOrdered, what: str) -> None:
         if what not in self._desk.pauses:
-            raise refuse(f"The scheduler's {what} is not paused.")
+            raise refuse(f"{what.capitalize()} is not paused.")
         del self._desk.pauses[what]
         self._desk.free_early(FAR_FUTURE)
 

@@ -65,6 +65,7 @@ class HostDesk:
                 subject=_hosts(names),
                 done=named.done(ordered[0][1]),
                 hosts=names,
+                several=len(names) > 1,
                 data=given.model_dump(mode="json", exclude_unset=True, exclude={"reason", "dry_run"}),
                 emptied=numbers if named.empties else (),
             )
@@ -92,7 +93,8 @@ class HostDesk:
         def planned(scheduler: Scheduler, now: Instant) -> Plan:
             site = real_site(scheduler)
             if any(host.name == given.name and len(host.capacity) for host in site.hosts):
-                raise Conflict(f"there is a host {given.name} already", code="host-exists", field="name")
+                remedy = "Choose another name; what it has is changed on the platform, or by overcommitting it."
+                raise Conflict(f"there is a host {given.name} already", code="host-exists", field="name", remedy=remedy)
             unknown = sorted(given.capacity.keys() - set(site.resource_types))
             if unknown:
                 types = ", ".join(site.resource_types)
@@ -129,6 +131,7 @@ class HostDesk:
             subject=_hosts(names),
             done="added" if what == "add" else "removed",
             hosts=names,
+            several=len(names) > 1,
         )
 
     # Maintenance ---------------------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ class HostDesk:
             number = window or self._next(scheduler)
             names = _listed([site.hosts[host].name for host in hosts])
             return Plan(
-                events=(MaintenancePlanned(now, number, hosts, start, end, who.user, given.reason),),
+                events=(MaintenancePlanned(now, number, hosts, start, end, who.user, given.reason, given.force),),
                 kind="host-maintain",
                 subject=f"maintenance {number} of {names}",
                 done=f"planned from {iso(start)} to {iso(end)}",
@@ -254,5 +257,6 @@ def _named(window: int) -> str:
 
 def _no_window(window: int) -> NotFound:
     return NotFound(
-        f"there is no maintenance {window}, or it is over", remedy="GET /v1/maintenance (haizea maintenance list)."
+        f"there is no maintenance {window}, or it is over",
+        remedy="GET /v1/maintenance (haizea maintenance list) shows those that are not.",
     )

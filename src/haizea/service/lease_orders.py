@@ -213,7 +213,8 @@ def _moved(case: Case, given: MoveIn) -> Order:
 
 
 def _wrong_type(case: Case, why: str) -> Conflict:
-    return Conflict(f"lease {case.lease.id} ({case.lease.type.value}) {why}", code="wrong-type")
+    remedy = "What waits for room is moved to the top of the queue (haizea lease top); else request it anew."
+    return Conflict(f"lease {case.lease.id} ({case.lease.type.value}) {why}", code="wrong-type", remedy=remedy)
 
 
 def _resized(case: Case, given: ResizeIn) -> Order:
@@ -285,7 +286,7 @@ def _moves(order: orders.StartAt | orders.EndBy) -> str:
 
 
 def _migrates(order: orders.Migrate) -> str:
-    return "migrated" if order.vm == 0 else f"having VM {order.vm} migrated"
+    return "migrated" if order.vm == 0 else f"migrated, as far as VM {order.vm} goes"
 
 
 def _resizes(order: orders.Resize) -> str:
@@ -293,7 +294,7 @@ def _resizes(order: orders.Resize) -> str:
 
 
 def _restarts(order: orders.Restart) -> str:
-    return "started over" if order.vm == 0 else f"having VM {order.vm} started over"
+    return "started over" if order.vm == 0 else f"started over, as far as VM {order.vm} goes"
 
 
 def _always(text: str) -> Callable[[Any], str]:

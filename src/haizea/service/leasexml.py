@@ -88,11 +88,11 @@ def request_from_xml(text: str, now: Instant, zone: tzinfo = UTC) -> LeaseReques
         fields = _Reader(now, zone).fields(_parse(text))
         return LeaseRequestIn.model_validate(fields)
     except WorkloadError as error:
-        raise Invalid(str(error), remedy="correct the lease's XML", field="xml") from error
+        raise Invalid(str(error), remedy="Correct the lease's XML.", field="xml") from error
     except ValidationError as error:
         first = fault_of(error.errors(include_url=False, include_input=False)[0])
         said = f"{_DOCUMENT}: {first.field}: {first.detail}"
-        raise Invalid(said, remedy="correct the lease's XML", field=first.field) from error
+        raise Invalid(said, remedy="Correct the lease's XML.", field=first.field) from error
 
 
 def lease_to_xml(lease: LeaseOut, zone: tzinfo = UTC) -> str:

@@ -130,12 +130,17 @@ class HostIn(OrderIn):
 
 
 class MaintenanceIn(OrderIn):
-    """When ``hosts`` are to be free of VMs: from ``start`` until ``end``, or for a ``duration``."""
+    """When ``hosts`` are to be free of VMs: from ``start`` until ``end``, or for a ``duration``.
+
+    It is refused where leases that were promised that time cannot go elsewhere; with ``force`` they are told, and
+    leave at its start.
+    """
 
     hosts: Annotated[list[HostName], Field(min_length=1, max_length=10_000)]
     start: WhenText
     end: WhenText | None = None
     duration: Length | None = None
+    force: bool = False
 
 
 class MaintenanceOut(Answer):

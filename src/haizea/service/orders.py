@@ -28,25 +28,42 @@ from haizea.service.views import reason_out
 NOTES_MAX: Final = 100
 
 REMEDIES: Final[Mapping[Cause, str]] = {
-    Cause.TOO_SMALL: "Ask for smaller VMs.",
+    Cause.TOO_SMALL: "Ask for fewer or smaller VMs.",
     Cause.RESERVED: "Ask for less, or for another time.",
     Cause.NOT_UP: "Enable hosts, or wait until they are back.",
     Cause.LABELS: "Name other hosts, or change their labels.",
     Cause.BEHIND: "Wait until it is its turn, or move it to the top of the queue.",
     Cause.PAST: "Name a time to come.",
     Cause.DEADLINE: "Allow it to end later.",
-    Cause.STATE: "Look at how it is (haizea lease explain), and give another order.",
     Cause.MAINTENANCE: "Name a time or hosts without maintenance (haizea maintenance list).",
+    Cause.UNKNOWN_RESOURCE: "Name a type of resource that the site has (haizea host show).",
+    Cause.AFFINITY: "Have its VMs be where they like, or ask for fewer.",
     Cause.POLICY: "It is the site's rule; an administrator may change it (haizea scheduler set).",
     Cause.PRICE: "Ask for less, or agree to the price.",
 }
+"""What helps where something of this kind is in the way, whatever was ordered."""
+
+OF_ORDERS: Final[Mapping[tuple[str, Cause], str]] = {
+    ("lease-extend", Cause.RESERVED): "Ask for less time, or have those in the way end or move.",
+    ("lease-resize", Cause.RESERVED): "Ask for fewer or smaller VMs, or wait until there is room.",
+    ("lease-move", Cause.RESERVED): "Name another time.",
+    ("lease-migrate", Cause.RESERVED): "Name another host, or make room on that one.",
+    ("lease-migrate", Cause.NOT_UP): "Name another host, or enable that one (haizea host show).",
+    ("lease-resume", Cause.RESERVED): "Wait until there is room, or make some.",
+    ("lease-adopt", Cause.RESERVED): "Make room on their hosts, or leave them as strays.",
+    ("host-overcommit", Cause.TOO_SMALL): "Have those leases leave first (haizea host evacuate), or take away less.",
+    ("host-drain", Cause.PAST): "Name a time to come, or empty it now (haizea host evacuate).",
+    ("host-maintain", Cause.MAINTENANCE): "Name another time or other hosts, move those leases, or plan it with force.",
+}
+"""What helps where that is something else for one kind of order."""
 
 
 class Plan(NamedTuple):
     """What an order comes to: events for the scheduler, and how it is told.
 
     ``subject`` is ``done``: "lease 7" is "extended". ``hosts`` are those it is about, ``emptied`` those nobody is to be
-    left on. ``also`` is done where the order is taken, in the same transaction.
+    left on. ``several``: the subject is more than one thing. ``also`` is done where the order is taken, in the same
+    transaction.
     """
 
     events: Sequence[Event]
@@ -57,6 +74,7 @@ class Plan(NamedTuple):
     hosts: Sequence[str] = ()
     data: Mapping[str, Any] = {}
     emptied: Sequence[int] = ()
+    several: bool = False
     also: Callable[[Change], None] | None = None
 
 
@@ -92,7 +110,7 @@ class Orders:
         """Return what is said of an order's result."""
         plan = result.plan
         subject = plan.subject[:1].upper() + plan.subject[1:]
-        are = "are" if len(plan.hosts) > 1 else "is"
+        are = "are" if plan.several else "is"
         text = f"{subject} {'would be' if given.dry_run else are} {plan.done}."
         return OutcomeOut(
             done=not given.dry_run,
@@ -110,7 +128,7 @@ class Orders:
             before = picture(rehearse(scheduler, ()).scheduler)
             found = rehearse(scheduler, plan.events)
             if found.refusal is not None:
-                raise refused(found.refusal)
+                raise refused(found.refusal, plan)
             other = found.scheduler
             over = {number: lease.state.label for number, lease in found.retired.items()}
             lease = None if plan.lease is None else found.retired.get(plan.lease) or other.desk.leases.get(plan.lease)
@@ -134,7 +152,7 @@ class Orders:
                 # One that is refused when others have been taken already would leave half of the order done.
                 tried = rehearse(scheduler, plan.events)
                 if tried.refusal is not None:
-                    raise refused(tried.refusal)
+                    raise refused(tried.refusal, plan)
             before = picture(scheduler)
 
             def taken() -> None:
@@ -148,7 +166,7 @@ class Orders:
             first, *others = plan.events
             refusal = change.hand_over(first, taken)
             if refusal is not None:
-                raise refused(refusal)
+                raise refused(refusal, plan)
             for event in others:
                 change.hand_over(event)
 
@@ -191,9 +209,11 @@ class Orders:
         return [entry.text for entry in found]
 
 
-def refused(reason: Reason) -> Conflict:
+def refused(reason: Reason, plan: Plan) -> Conflict:
     """Return what is answered where the scheduler refuses an order."""
-    remedy = REMEDIES.get(reason.cause, "")
+    remedy = OF_ORDERS.get((plan.kind, reason.cause)) or REMEDIES.get(reason.cause, "")
+    if reason.cause is Cause.STATE:
+        remedy = f"Look at how it is ({_looked_at(plan)}), and give another order."
     if reason.retry_at is not None:
         remedy = f"{remedy} It could be from {iso(reason.retry_at)} on.".strip()
     shown = reason_out(reason)
@@ -203,3 +223,12 @@ def refused(reason: Reason) -> Conflict:
         remedy=remedy or "Look at what is in the way, and decide anew.",
         facts={"reason": shown.model_dump(), "retry_at": shown.retry_at},
     )
+
+
+def _looked_at(plan: Plan) -> str:
+    """Name the command that shows how it is with what an order is about."""
+    if plan.lease is not None:
+        return f"haizea lease explain {plan.lease}"
+    if plan.hosts:
+        return f"haizea host show {plan.hosts[0]}"
+    return "haizea maintenance list" if plan.kind == "host-maintain" else "haizea scheduler status"

@@ -124,16 +124,22 @@ class Recurrences:
             return self._change(who, recurrence, wanted)
 
     def _change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
-        self._find(who, "recurrence.change", recurrence)
-        for day in (*wanted.leave_out, *wanted.take_in):
-            _day(day)
+        known = self._find(who, "recurrence.change", recurrence).document
+        days = {occurrence.local.date() for occurrence in _all(known, [])}
+        for text in (*wanted.leave_out, *wanted.take_in):
+            if _day(text) not in days:
+                raise Invalid(
+                    f"it does not recur on {text}",
+                    field="leave_out" if text in wanted.leave_out else "take_in",
+                    remedy=f"Name days on which it does (haizea recurrence show {recurrence}).",
+                )
 
         def job(change: Change) -> RecordRow:
             row = self._present(change, recurrence)
             out = (set(row.document["exceptions"]) | set(wanted.leave_out)) - set(wanted.take_in)
             document = {**row.document, "exceptions": sorted(out)}
             gone = [local for local in document["booked"] if local[:10] in wanted.leave_out]
-            self._cancel(change, who, [document["booked"][local] for local in gone])
+            self._cancel(change, who, [document["booked"][local] for local in gone], wanted.reason)
             document["booked"] = {local: lease for local, lease in document["booked"].items() if local not in gone}
             changed = self._book(change, row._replace(document=document), first=False)
             self._put(change, changed)
@@ -156,7 +162,8 @@ class Recurrences:
             row = self._present(change, recurrence)
             leases = change.scheduler.desk.leases
             booked = row.document["booked"].values()
-            self._cancel(change, who, [each for each in booked if each in leases and leases[each].started is None])
+            waiting = [each for each in booked if each in leases and leases[each].started is None]
+            self._cancel(change, who, waiting, reason)
             self._put(change, row._replace(document={**row.document, "ended": True}))
             text = f"{who.user} removed the recurring reservation {recurrence}" + _because(reason)
             change.note("recurrence", who.user, text, data={"recurrence": recurrence})
@@ -208,10 +215,10 @@ class Recurrences:
         document.update(booked=booked, refused=refused, ended=not upcoming)
         return row._replace(document=document)
 
-    def _cancel(self, change: Change, who: Principal, leases: Iterable[int]) -> None:
+    def _cancel(self, change: Change, who: Principal, leases: Iterable[int], reason: str) -> None:
         for lease in leases:
             if lease in change.scheduler.desk.leases:
-                change.hand_over(CancelRequested(change.now, lease, who.user))
+                change.hand_over(CancelRequested(change.now, lease, f"{who.user}: {reason}" if reason else who.user))
 
     # Looking -------------------------------------------------------------------------------------------------
 

@@ -108,9 +108,10 @@ class VMs:
             return Plan(
                 events=(LeaseAdopted(now, lease, terms, hosts, who.user),),
                 kind="lease-adopt",
-                subject=", ".join(each.name for each in strays[:10]) + (" and others" if len(strays) > 10 else ""),
-                done="adopted" if given.dry_run else f"adopted as lease {lease}",
+                subject=f"VM{'s' if len(strays) > 1 else ''} {_listed([each.name for each in strays])}",
+                done="adopted as one lease" if given.dry_run else f"adopted as lease {lease}",
                 lease=lease,
+                several=len(strays) > 1,
                 data={"strays": [each.name for each in strays][:100]},
             )
 
@@ -168,6 +169,10 @@ def _wanted(state: str, document: Mapping[str, Any]) -> tuple[str, tuple[int, ..
     if document.get("images") is not None:
         return "suspended", hosts_from(document["images"])
     return ABSENT, ()
+
+
+def _listed(names: "list_[str]") -> str:
+    return ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
 
 
 def _terms(given: AdoptIn, strays: "list_[Stranger]", owner: str) -> LeaseTerms:

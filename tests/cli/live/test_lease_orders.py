@@ -112,6 +112,27 @@ def test_one_that_is_refused_does_not_keep_others_from_being_done(server: FakeSe
     assert found.err == ("haizea: lease 4 waits\nhaizea: Wait until it runs.\nhaizea: there is no lease 5\n")
 
 
+def test_a_change_that_is_tried_says_what_would_be(server: FakeServer, run: Run) -> None:
+    """Nobody takes what would be for what is."""
+    server.put("PATCH", "/v1/leases/7", lease(7, name="nightly"))
+    tried = run("lease", "change", 7, "--name", "nightly", "--dry-run")
+    assert tried.out.startswith("Lease 7 would be changed.\nIt would be: Lease 7 (nightly) is ")
+    assert run("lease", "change", 7, "--name", "nightly").out.startswith("Lease 7 is changed.\nLease 7 (nightly) is ")
+
+
+def test_what_moves_while_it_is_suspended_and_what_is_not_there_yet_are_told_apart(
+    server: FakeServer, run: Run
+) -> None:
+    """Images on their way are not VMs that run without end; a lease without a number is a new one."""
+    found = outcome(lease(7, state="migrating", ends=None, plan=[]), text="Lease 7 is migrated.")
+    server.put("POST", "/v1/leases/7/migrate", found)
+    moved = run("lease", "migrate", 7).out.splitlines()[1]
+    assert moved.endswith(": its memory images are on their way to other hosts.")
+    server.put("POST", "/v1/strays/adopt", outcome(lease(0, name=""), done=False, text="VM x would be adopted."))
+    told = run("adopt", "x", "--duration", "1h", "--dry-run").out.splitlines()
+    assert told[1].startswith("It would be: A new lease is ")
+
+
 def test_a_dry_run_says_who_would_be_affected(server: FakeServer, run: Run) -> None:
     """People get a table in local time, programs the whole answer."""
     found = outcome(lease(7), done=False, text="Lease 7 would be extended.", affected=[AFFECTED], notes=["Look out."])

@@ -49,6 +49,12 @@ SENT: tuple[tuple[str, str, str, dict[str, Any] | None], ...] = (
         "/v1/maintenance/3",
         {"hosts": ["h1"], "start": "+02:00:00", "duration": 3600.0},
     ),
+    (
+        "maintenance plan h1 --start +2h --duration 1h --force",
+        "POST",
+        "/v1/maintenance",
+        {"hosts": ["h1"], "start": "+02:00:00", "duration": 3600.0, "force": True},
+    ),
     ("maintenance cancel 3", "DELETE", "/v1/maintenance/3", None),
     ("vm stop 7.2", "POST", "/v1/leases/7/vms/2/stop", {}),
     ("vm restart 7.2 --reason stuck", "POST", "/v1/leases/7/vms/2/restart", {"reason": "stuck"}),

@@ -156,8 +156,11 @@ def change(ctx: click.Context, /, number: int, extra: tuple[str, ...], **given: 
         wanted["extra"] = {name: value or None for name, _equals, value in pairs}
     if not wanted.keys() - {"reason", "dry_run"}:
         raise click.UsageError("say what is to be different, such as --name NAME")
+    tried = bool(wanted.get("dry_run"))
     with client_of(ctx) as client:
-        write(clean(sentence(client.change_lease(number, wanted))) + "\n")
+        found = client.change_lease(number, wanted)
+        write(f"Lease {number} {'would be' if tried else 'is'} changed.\n")
+        write(("It would be: " if tried else "") + clean(sentence(found)) + "\n")
 
 
 @lease.command(short_help="Wait until a lease runs or has ended.")

@@ -135,7 +135,9 @@ EVENTS: Final = (
 
 def sentence(lease: Document) -> str:
     """Say in one sentence what a lease is, when and where it runs, or why not."""
-    who = f"Lease {lease['id']}" + (f" ({lease['name']})" if lease.get("name") else "")
+    # One that is only thought of has no number yet.
+    who = f"Lease {lease['id']}" if lease["id"] else "A new lease"
+    who += f" ({lease['name']})" if lease.get("name") else ""
     state = lease["state"]
     if state in REJECTED:
         return f"{who} was rejected: {_why(lease) or 'no reason was given'}."
@@ -148,6 +150,9 @@ def sentence(lease: Document) -> str:
     plan = lease.get("plan") or []
     if state.startswith("suspended"):
         times = f"to go on {when_and_where({**lease, 'starts': plan[0]['start']})}" if plan else ""
+    elif state == "migrating":
+        # Only what is suspended is: what runs moves while it is active.
+        return f"{who} is migrating, {what}: its memory images are on their way to other hosts."
     if times:
         return f"{who} is {state}: {what} {times}."
     why = f": {_why(lease)}" if _why(lease) else ""

@@ -43,6 +43,7 @@ def list_windows(ctx: click.Context, view: View) -> None:
 @click.option("--until", metavar="TIME", help="Until when.")
 @click.option("-d", "--duration", metavar="LENGTH", help="Or for how long: 2h.")
 @click.option("--change", "window", type=click.IntRange(1), metavar="ID", help="Change this window instead.")
+@click.option("--force", is_flag=True, help="Even where leases that were promised that time have to leave.")
 @order_options
 @click.pass_context
 def plan(
@@ -53,6 +54,7 @@ def plan(
     until: str | None,
     duration: str | None,
     window: int | None,
+    force: bool,
     view: View,
     **how: Any,
 ) -> None:
@@ -64,6 +66,7 @@ def plan(
             "end": None if until is None else start_text(client, until, "--until"),
             "duration": length_option(duration, "--duration"),
             "window": window,
+            "force": force,
         }
         begin = start_text(client, start, "--start")
         give(ctx, view, [partial(client.plan_maintenance, hosts, begin, **wanted)], **how)
