@@ -206,7 +206,7 @@ def care_of(settings: Settings, keeps_changing: bool) -> Care:
     live = settings.live
     rules = Rules(live.learn, live.learn_quantile, live.learn_least, live.learn_most, live.learn_samples)
     every = live.reconcile_every if keeps_changing else 0
-    return Care(every, Strays(live.strays), rules, seed=settings.simulation.seed)
+    return Care(every, Strays(live.strays), rules, seed=settings.simulation.seed, ignored=live.ignored_strays)
 
 
 def assemble(

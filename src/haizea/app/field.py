@@ -12,6 +12,7 @@ from haizea.config.settings import Settings
 from haizea.live.engine import Engine
 from haizea.live.estimates import Estimate
 from haizea.live.reconcile import Diff
+from haizea.live.strangers import noticed
 from haizea.policy.protocols import PolicyError
 from haizea.runtime.ports import Platform, Stranger
 from haizea.service.errors import Invalid
@@ -79,7 +80,8 @@ class LiveField(RulesOf):
 
     def strangers(self) -> Sequence[Stranger]:
         """Return the VMs that are no lease's."""
-        return self._engine.look(lambda _change: self._platform.strangers())
+        ignored = self.settings.live.ignored_strays
+        return self._engine.look(lambda _change: noticed(self._platform.strangers(), ignored))
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
         """Take a stranger to be a lease's VM from now on."""

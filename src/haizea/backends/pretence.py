@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from haizea.model.events import Observed
 from haizea.model.resources import Capacity
-from haizea.model.site import HostState
+from haizea.model.site import NO_LABELS, HostState
 from haizea.runtime.ports import HostSeen, Seen, Stranger
 
 _SCHEMA: Final = """
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS failures (command INTEGER PRIMARY KEY, error TEXT NOT
 CREATE TABLE IF NOT EXISTS operations (id INTEGER PRIMARY KEY, command TEXT NOT NULL, begun INTEGER, ends INTEGER);
 CREATE TABLE IF NOT EXISTS machines (host INTEGER PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, capacity TEXT);
 CREATE TABLE IF NOT EXISTS strangers (name TEXT PRIMARY KEY, host INTEGER NOT NULL, demand TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stranger_labels (name TEXT PRIMARY KEY, labels TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS paces (kind TEXT PRIMARY KEY, pace TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS faults (kind TEXT PRIMARY KEY, fails INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS news (number INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL);
@@ -195,8 +196,13 @@ class Pretence:
 
     def strangers(self) -> list[Stranger]:
         """Return the VMs that are no lease's."""
-        found = self.database.execute("SELECT name, host, demand FROM strangers ORDER BY name")
-        return [Stranger(name, host, Capacity(json.loads(demand))) for name, host, demand in found]
+        found = self.database.execute(
+            "SELECT name, host, demand, labels FROM strangers LEFT JOIN stranger_labels USING (name) ORDER BY name"
+        )
+        return [
+            Stranger(name, host, Capacity(json.loads(demand)), {} if labels is None else json.loads(labels))
+            for name, host, demand, labels in found
+        ]
 
     # Behind Haizea's back ------------------------------------------------------------------------------------
 
@@ -251,7 +257,7 @@ class Pretence:
             found = json.dumps(dict(capacity.items()))
             database.execute("UPDATE machines SET capacity = ? WHERE host = ?", (found, host))
 
-    def put_stranger(self, name: str, host: str, demand: Capacity) -> None:
+    def put_stranger(self, name: str, host: str, demand: Capacity, labels: Mapping[str, str] = NO_LABELS) -> None:
         """Have a VM run that is no lease's.
 
         Raises:
@@ -261,6 +267,7 @@ class Pretence:
         with self.change() as database:
             row = (name, number, json.dumps(dict(demand.items())))
             database.execute("INSERT OR REPLACE INTO strangers VALUES (?, ?, ?)", row)
+            database.execute("INSERT OR REPLACE INTO stranger_labels VALUES (?, ?)", (name, json.dumps(dict(labels))))
 
     def remove_stranger(self, name: str) -> None:
         """End such a VM.
@@ -271,6 +278,7 @@ class Pretence:
         with self.change() as database:
             if not database.execute("DELETE FROM strangers WHERE name = ?", (name,)).rowcount:
                 raise Impossible(f"there is no stranger {name!r}")
+            database.execute("DELETE FROM stranger_labels WHERE name = ?", (name,))
 
     def set_pace(self, kind: str, pace: str) -> None:
         """Have operations of a kind take ``3x`` as long as they would, or a number of milliseconds."""

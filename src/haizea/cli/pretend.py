@@ -135,8 +135,9 @@ def host_(opened: Open, name: str, act: str, capacity: str | None) -> None:
 @click.argument("act", type=click.Choice(["start", "end"]))
 @click.argument("host", required=False)
 @click.argument("demand", required=False)
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of it. May be repeated.")
 @click.pass_obj
-def stranger(opened: Open, name: str, act: str, host: str | None, demand: str | None) -> None:
+def stranger(opened: Open, name: str, act: str, host: str | None, demand: str | None, labels: tuple[str, ...]) -> None:
     """Have a VM run that is no lease's (start HOST "CPU:100 Memory:512"), or end it."""
     with opened() as pretence:
         if act == "end":
@@ -144,7 +145,8 @@ def stranger(opened: Open, name: str, act: str, host: str | None, demand: str | 
         elif host is None or demand is None:
             raise click.UsageError('start takes a HOST and what the VM uses, such as "CPU:100 Memory:512"')
         else:
-            pretence.put_stranger(name, host, _capacity(demand))
+            parted = [text.partition("=") for text in labels]
+            pretence.put_stranger(name, host, _capacity(demand), {label: value for label, _equals, value in parted})
     click.echo(f"{name}: {act}")
 
 

@@ -183,6 +183,7 @@ class Live(Section):
     lateness: Span = 5_000
     reconcile_every: Span = 30_000
     strays: str = "destroy"
+    ignored_strays: tuple[str, ...] = ()
     learn: bool = True
     learn_quantile: int = 90
     learn_least: int = 50

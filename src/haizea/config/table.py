@@ -349,6 +349,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("live", "strays", "choice",
            "What is done about VMs of leases that there are not: they are destroyed, or only reported.",
            choices=("destroy", "report")),
+    Option("live", "ignored-strays", "words",
+           "VMs that are no lease's and have one of these labels are neither counted nor shown: a label, or "
+           "label=value, in which * stands for any text."),
     Option("live", "learn", "boolean",
            "Whether suspensions, resumptions, shutdowns and transfers are planned as fast as they were measured."),
     Option("live", "learn-quantile", "integer",

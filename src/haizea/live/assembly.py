@@ -39,7 +39,8 @@ class Care(NamedTuple):
     """How the platform is looked after. Spans are in real time.
 
     It is compared with what should be every ``reconcile_every``, 0 for only at the start and on demand. ``seed`` is for
-    the waits between attempts. Every ``heartbeat`` what could not be done before is tried.
+    the waits between attempts. Every ``heartbeat`` what could not be done before is tried. ``ignored``: labels of VMs
+    that are no lease's and count as nothing.
     """
 
     reconcile_every: Span = 30 * SECOND
@@ -48,6 +49,7 @@ class Care(NamedTuple):
     patience: Patience = Patience()
     waits: Waits = Waits()
     seed: int = 0
+    ignored: tuple[str, ...] = ()
     heartbeat: Span = SECOND
 
 
@@ -146,7 +148,9 @@ class Assembly:
             self.scheduler, store, self.inbox, self.loaded, self.dispatch.send, self.operations, learner, gauge, warn,
             checkpoint, mending,
         )  # fmt: skip
-        self.reconciler = Reconciler(self.scheduler, platform, self.operations, self._order_about_strays, care.strays)
+        self.reconciler = Reconciler(
+            self.scheduler, platform, self.operations, self._order_about_strays, care.strays, care.ignored
+        )
         self._to_reconcile = True
         self._reconcile_at: Instant = 0
         self._checkpoint = checkpoint

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from haizea.core.scheduler import Scheduler
 from haizea.live.operations import Operations
+from haizea.live.strangers import noticed
 from haizea.model.events import (
     Event,
     HostObserved,
@@ -125,8 +126,13 @@ class Reconciler:
         operations: Operations,
         order: Callable[[str, int, tuple[int, ...]], None],
         strays: Strays,
+        ignored: Sequence[str] = (),
     ) -> None:
-        """``order`` has a command sent about VMs of a lease that the scheduler does not have."""
+        """``order`` has a command sent about VMs of a lease that the scheduler does not have.
+
+        ``ignored`` are labels of VMs that are no lease's and count as nothing.
+        """
+        self._ignored = tuple(ignored)
         self._scheduler = scheduler
         self._platform = platform
         self._operations = operations
@@ -142,7 +148,7 @@ class Reconciler:
         Raises:
             haizea.runtime.ports.PlatformUnavailable: nothing of the platform can be asked; nothing is to be done.
         """
-        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
+        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._strangers()
         site = self._site(now, hosts)
         known = len(site[0].site.hosts if site else self._scheduler.desk.real.hosts)
         events: list[Event] = [*site, *self._host_states(now, hosts, known), *self._use(now, strangers, known)]
@@ -152,6 +158,9 @@ class Reconciler:
         self._places = {vm: host for vm, host in self._places.items() if host in seen.away}
         self._places |= {(one.lease, one.vm): one.host for one in seen}
         return events
+
+    def _strangers(self) -> Shown[Stranger]:
+        return noticed(self._platform.strangers(), self._ignored)
 
     # VMs -----------------------------------------------------------------------------------------------------
 
@@ -299,7 +308,7 @@ class Reconciler:
         Raises:
             haizea.runtime.ports.PlatformUnavailable: the platform cannot be asked.
         """
-        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._platform.strangers()
+        seen, hosts, strangers = self._platform.observe(), self._platform.hosts(), self._strangers()
         return Diff(now, tuple(self._vm_diffs(seen)), tuple(self._host_diffs(hosts, strangers)))
 
     def _vm_diffs(self, seen: Shown[Seen]) -> list[VMDiff]:

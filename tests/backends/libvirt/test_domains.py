@@ -15,6 +15,7 @@ from haizea.backends.libvirt.domains import (
     Template,
     TemplateError,
     files_of,
+    labels_of,
     read_mark,
     size_of,
     uuid_of,
@@ -108,3 +109,11 @@ def test_files_move_with_a_domain() -> None:
 def test_the_size_of_a_strangers_domain(memory: str, mib: int) -> None:
     """What a stranger uses is read from its XML, in whatever unit."""
     assert size_of(f"<domain>{memory}<vcpu> 3 </vcpu></domain>") == Capacity({CPU: 300, MEMORY: mib})
+
+
+def test_the_labels_of_a_strangers_domain() -> None:
+    """They are in the metadata, under a name of their own, as virsh puts them there; there need not be any."""
+    said = '<labels:labels xmlns:labels="urn:haizea:labels:1" haizea="ignore" role="dns"/>'
+    assert labels_of(f"<domain><metadata>{said}</metadata></domain>") == {"haizea": "ignore", "role": "dns"}
+    assert labels_of("<domain><metadata><labels haizea='ignore'/></metadata></domain>") == {}
+    assert labels_of("<domain/>") == {}

@@ -280,7 +280,8 @@ def test_nobody_makes_their_vm_anothers(oned: Oned, running: Operator) -> None:
     oned.act(lambda cloud: cloud.deploy(cloud.vms[mine], 1))
     oned.wait(mine, 3, 3)
     assert running.states(1) == [(1, O.RUNNING, 0)]
-    assert [one.name for one in running.platform.strangers()] == [str(mine)]
+    (one,) = running.platform.strangers()
+    assert (one.name, one.labels["owner"], one.labels["HAIZEA_LEASE"]) == (str(mine), "ana", "1")
     running.well("destroy", 1, (0,))
     assert oned.states()[mine][:2] == (3, 3)
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as Tree
 from haizea.model.resources import CPU, MEMORY, Capacity
 
 NAMESPACE: Final = "urn:haizea:vm:1"
+LABELS: Final = "urn:haizea:labels:1"
 PREFIX: Final = "haizea"
 TEMPLATE_MAX: Final = 1 << 20
 MARK_MAX: Final = 65_536
@@ -252,6 +253,14 @@ def files_of(xml: str) -> dict[str, str]:
         below = disk.find("backingStore/source")
         if below is not None and below.get("file"):
             found["backing"] = below.get("file", "")
+    return found
+
+
+def labels_of(xml: str) -> dict[str, str]:
+    """Return the labels that a domain's metadata gives it: the attributes of an element of a namespace for that."""
+    found: dict[str, str] = {}
+    for element in Tree.fromstring(xml).iterfind(f"metadata/{{{LABELS}}}labels"):
+        found.update(element.attrib)
     return found
 
 

@@ -19,7 +19,7 @@ from haizea.backends.libvirt.book import Book, Known, Vm
 from haizea.backends.libvirt.config import LibvirtConfig
 from haizea.backends.libvirt.connection import CallFailed, Event, Host, HostUnavailable
 from haizea.backends.libvirt.crew import Abandoned, Lanes, Workers, workers
-from haizea.backends.libvirt.domains import Template, size_of
+from haizea.backends.libvirt.domains import Template, labels_of, size_of
 from haizea.backends.libvirt.facade import NO_DOMAIN, SHUTDOWN_BY_HOST, Api, Connection, Happened, State, load
 from haizea.backends.libvirt.images import Images
 from haizea.backends.libvirt.moving import Moving
@@ -165,7 +165,10 @@ class LibvirtPlatform:
         found: list[Stranger] = []
         everywhere, away = self._everywhere(self._domains_of_others)
         for host, domains in everywhere:
-            found += [Stranger(f"{host.name}/{name}", host.number, size_of(xml)) for name, xml in domains]
+            found += [
+                Stranger(f"{host.name}/{name}", host.number, size_of(xml), {**labels_of(xml), "name": name})
+                for name, xml in domains
+            ]
         return Shown(found, away)
 
     def _domains_of_others(self, connection: Connection) -> list[tuple[str, str]]:

@@ -171,7 +171,8 @@ class OpenNebulaPlatform:
             host = self._numbers.ours(host_of(vm))
             if vm.id not in ours and host is not None:
                 demand = demand_of(vm, by_cores=self._setup.by_cores)
-                found.append(Stranger(str(vm.id), host, demand, {"name": vm.name, "owner": vm.owner}))
+                labels = {"name": vm.name, "owner": vm.owner, "group": vm.group, **vm.said}
+                found.append(Stranger(str(vm.id), host, demand, labels))
         return Shown(found)
 
     def adopt(self, name: str, lease: int, vm: int, /) -> None:
