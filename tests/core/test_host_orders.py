@@ -5,9 +5,11 @@ import pytest
 from haizea.model.events import (
     HostObserved,
     HostOrdered,
+    InstanceObserved,
     LeaseAdopted,
     LeaseOrdered,
     MaintenanceOver,
+    Observed,
     SiteChanged,
     StrangersObserved,
 )
@@ -35,7 +37,7 @@ from haizea.plan.options import Migration
 from haizea.service.pictures import picture, rehearse
 from haizea.service.whatif import run_ahead
 from tests.core.ordering import Ordering
-from tests.core.play import VM, site
+from tests.core.play import VM, made_anew, site
 
 S = LeaseState
 
@@ -257,6 +259,25 @@ def test_what_strangers_use_is_not_planned_with() -> None:
     play.ask(3, start=30)
     play.go()
     assert play.state(3) is S.SCHEDULED or play.state(3) is S.READY
+
+
+def test_what_strangers_use_is_theirs_as_soon_as_it_is_free() -> None:
+    """Where there was no room for them, nobody else gets what comes free early, though it was planned to later."""
+    play = Ordering(site(1, cores=2))
+    play.ask(1, vms=2, preemptible=False)
+    play.go(10)
+    play.tell(StrangersObserved(play.scheduler.desk.now, 0, VM))
+    play.go(20)
+    assert play.state(1) is S.ACTIVE
+    again = made_anew(play.scheduler)
+    assert again.remember() == play.scheduler.remember()
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 1, Observed.GUEST_SHUTDOWN, 0))
+    play.ask(2)
+    play.go(59)
+    assert play.state(2) is not S.ACTIVE
+    play.go(61)
+    assert play.state(2) is S.ACTIVE
+    assert play.scheduler.desk.table.free_now() == 0
 
 
 def test_vms_of_strangers_become_a_lease() -> None:

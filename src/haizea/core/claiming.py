@@ -35,6 +35,13 @@ def claim_again(desk: Desk, host: int) -> None:
         desk.free_early(desk.now)
 
 
+def settle(desk: Desk) -> None:
+    """Hold what could not be held of hosts before, before anybody else is given what has become free early."""
+    hosts = [host for host in sorted(desk.claims.short) if desk.claims.lacks(host)]
+    if hosts:
+        reclaim(desk, hosts)
+
+
 def missing(desk: Desk, host: int) -> list[Piece]:
     """Return what is to be held of a host and could not be, at least not all of it."""
     claims = desk.claims

@@ -41,7 +41,8 @@ class Claims:
     ``windows`` are the maintenance windows by number, ``strangers`` what VMs that nobody knows use of each host,
     ``astray`` what VMs use that run though their suspended lease is on hold, by lease and VM. ``leaving`` says until
     when VMs that move away still use how much of the host they come from, or what they have left is being cleaned;
-    ``fresh`` are the hosts of which what was left since is still to be held.
+    ``fresh`` are the hosts of which what was left since is still to be held, ``short`` those of which not all could be
+    held that was to be.
     """
 
     def __init__(self, table: SlotTable) -> None:
@@ -51,6 +52,7 @@ class Claims:
         self.astray: dict[int, tuple[tuple[int, Piece], ...]] = {}
         self.leaving: list[Piece] = []
         self.fresh: set[int] = set()
+        self.short: set[int] = set()
         self._held: dict[int, list[tuple[Piece, Placement]]] = {}
 
     def placements(self) -> Iterable[Placement]:
@@ -115,13 +117,38 @@ class Claims:
     def take(self, host: int) -> None:
         """Hold what is wanted of a host, as far as it is free: nothing must be held of it yet."""
         held = []
+        self.short.discard(host)
         for wanted in self.wanted(host):
-            for piece in self._free(wanted):
+            pieces = self._free(wanted)
+            if pieces != [wanted]:
+                self.short.add(host)
+            for piece in pieces:
                 placement = self._placement(host, piece.amounts)
                 self._table.hold(piece.start, piece.end, placement.held)
                 held.append((piece, placement))
         if held:
             self._held[host] = held
+
+    def lacks(self, host: int) -> bool:
+        """Whether more could be held now of a host, at any time, of what is wanted of it."""
+        table, held = self._table, [piece for piece, _placement in self._held.get(host, ())]
+        block, number = divmod(host, table.block_hosts)
+        timeline = table.timelines[block]
+        for wanted in self.wanted(host):
+            edges = {
+                wanted.start,
+                *timeline.instants(),
+                *[piece.start for piece in held],
+                *[piece.end for piece in held],
+            }
+            for at in sorted(edges):
+                if not wanted.start <= at < wanted.end:
+                    continue
+                free = timeline.packing.free(timeline.state(at), number)
+                there = next((piece.amounts for piece in held if piece.start <= at < piece.end), NOTHING)
+                if any(free[name] and there[name] < amount for name, amount in wanted.amounts.items()):
+                    return True
+        return False
 
     def _free(self, wanted: Piece) -> list[Piece]:
         """Return what can be held of what is wanted, cut where less of it is free."""
@@ -165,6 +192,7 @@ class Claims:
                 else {}
             ),
             **({"fresh": sorted(self.fresh)} if self.fresh else {}),
+            **({"short": sorted(self.short)} if self.short else {}),
         }
 
     def recall(self, found: Mapping[str, Any]) -> list[Piece]:
@@ -174,6 +202,7 @@ class Claims:
         self.strangers.update({int(host): Capacity(used) for host, used in found["strangers"].items()})
         self.leaving = [_piece(one) for one in found["leaving"]]
         self.fresh.update(found.get("fresh", ()))
+        self.short.update(found.get("short", ()))
         for number, vm, piece in found.get("astray", ()):
             self.astray[number] = (*self.astray.get(number, ()), (vm, _piece(piece)))
         return [_piece(one) for one in found["held"]]

@@ -332,6 +332,8 @@ class Scheduler:
             self._ring()
         if desk.claims.astray:
             self._settle_astray()
+        if desk.claims.short and desk.freed_until is not None:
+            self._settle_claims()
         if desk.claims.fresh:
             self._clean()
         if self._arrived:
@@ -359,6 +361,11 @@ class Scheduler:
 
     def _settle_astray(self) -> None:
         from haizea.core.astray import settle
+
+        settle(self.desk)
+
+    def _settle_claims(self) -> None:
+        from haizea.core.claiming import settle
 
         settle(self.desk)
 

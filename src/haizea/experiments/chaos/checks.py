@@ -15,6 +15,7 @@ from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.memory import lease_document
 from haizea.core.reasons import instant
+from haizea.experiments.chaos.crowding import Crowding
 from haizea.experiments.chaos.world import START, Violation, World
 from haizea.experiments.occupancy import Occupancy
 from haizea.live.assembly import restored
@@ -34,7 +35,10 @@ BOUND: Final[Span] = 45 * MINUTE
 """For so long, of quiet time, things may be wrong on the platform."""
 
 DESERTED: Final[Span] = 4 * MINUTE
-"""For so long, of quiet time, a lease may count as running of which VMs do not run, and VMs run that are not to."""
+"""For so long, of quiet time, a lease may count as running of which VMs do not run, or as paused of which some run."""
+
+UNWANTED: Final[Span] = 150 * SECOND
+"""For so long, of quiet time, VMs may run that no plan wants."""
 
 DOWN: Final[Span] = 20 * MINUTE
 """For so long, of quiet time, VMs of a lease that runs may be down, waiting to be started again."""
@@ -60,7 +64,7 @@ _BOUNDS: Final = MappingProxyType(
         "overload": BOUND,
         "elsewhere": BOUND,
         "deserted": DESERTED,
-        "unwanted": DESERTED,
+        "unwanted": UNWANTED,
         "awake": DESERTED,
         "down": DOWN,
     }
@@ -84,6 +88,7 @@ class Checks:
         self._world = world
         self._since: dict[Trouble, Span] = {}
         self._told: set[int] = set()
+        self._crowding = Crowding(world)
         self._still = 0
         self._at: Instant = 0
         self.steps = 0
@@ -109,6 +114,7 @@ class Checks:
         self._leases()
         self._restarts()
         self._platform(world.fate.vms())
+        self._crowding.step()
         self._promises()
         self._note_capacity()
 
