@@ -49,11 +49,12 @@ class FakeRecurrences:
         self.kept[recurrence] = found.model_copy(update={"exceptions": wanted.leave_out})
         return self.kept[recurrence]
 
-    def remove(self, who: Principal, recurrence: int, *, reason: str = "") -> None:
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
         """Forget one."""
         found = self.show(who, recurrence)
         access.check(who, "recurrence.remove", owner=found.owner)
-        del self.kept[recurrence]
+        if not dry_run:
+            del self.kept[recurrence]
 
     def list(self, who: Principal, *, ended: bool = False) -> list[RecurrenceOut]:
         """Return those that are kept."""

@@ -37,6 +37,12 @@ def test_each_occurrence_is_a_lease_of_its_own(tmp_path: Path) -> None:
         assert lease["type"] == "AR"
         assert lease["start"] == f"{day(1)}T09:00:00Z"
         assert lease["name"] == "class"
+        tried = await client.patch("/v1/recurrences/1", json={"leave_out": [day(1)], "dry_run": True})
+        assert [each["state"] for each in tried.json()["occurrences"]] == ["ready", "left out", "ready"]
+        assert (await client.delete("/v1/recurrences/1", params={"dry_run": True})).status_code == 204
+        assert [each["state"] for each in (await client.get("/v1/recurrences/1")).json()["occurrences"]] == [
+            "ready"
+        ] * 3
         changed = await client.patch("/v1/recurrences/1", json={"leave_out": [day(1)], "reason": "holiday"})
         assert [each["state"] for each in changed.json()["occurrences"]] == ["ready", "left out", "ready"]
         out = (await client.get("/v1/leases/2")).json()

@@ -121,6 +121,21 @@ def test_a_group_that_fits_nowhere_is_refused(tmp_path: Path) -> None:
     scenario(play, tmp_path)
 
 
+def test_a_group_can_be_tried(tmp_path: Path) -> None:
+    """What would be is told as it would be kept, quotas and refusals included, and nothing is kept."""
+
+    async def play(client: httpx.AsyncClient, _: str) -> None:
+        body = {"leases": [wanted(1), wanted(2)], "dry_run": True}
+        tried = (await client.post("/v1/leases/together", json=body)).json()["leases"]
+        assert [(lease["id"], lease["vms"], lease["type"]) for lease in tried] == [(0, 1, "AR"), (0, 2, "AR")]
+        assert tried[0]["starts"] == tried[1]["starts"]
+        refused = await client.post("/v1/leases/together", json={**body, "leases": [wanted(3), wanted(2)]})
+        assert (refused.status_code, await total(client)) == (409, 0)
+        assert (await client.get("/v1/events?kind=order-refused")).json()["items"] == []
+
+    scenario(play, tmp_path)
+
+
 def test_quotas_count_all_of_them_together(tmp_path: Path) -> None:
     """Two leases of two VMs do not fit into a quota of three VMs, though each does."""
 

@@ -68,13 +68,20 @@ class Client(OrderCalls):
         return cast("shapes.Lease", self._document("POST", "/v1/leases", body=dict(request), key=key or _new_key()))
 
     def request_together(
-        self, requests: Iterable[Mapping[str, Any]], *, reason: str = "", key: str | None = None
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        reason: str = "",
+        key: str | None = None,
+        dry_run: bool = False,
     ) -> list[shapes.Lease]:
         """Request leases that start together; refused with ``ClientError`` unless all of them can be had.
 
-        ``key`` is as for :meth:`request_lease`.
+        ``key`` is as for :meth:`request_lease`. With ``dry_run`` nothing is kept, and they have no numbers.
         """
-        body = {"leases": [dict(request) for request in requests], "reason": reason}
+        body: dict[str, Any] = {"leases": [dict(request) for request in requests], "reason": reason}
+        if dry_run:
+            body["dry_run"] = True
         found = self._document("POST", "/v1/leases/together", body=body, key=key or _new_key())
         return cast("Together", found)["leases"]
 
@@ -345,9 +352,10 @@ class Client(OrderCalls):
         path = f"/v1/recurrences/{part(recurrence)}"
         return cast("shapes.Recurrence", self._document("PATCH", path, body=dict(changes)))
 
-    def remove_recurrence(self, recurrence: int, *, reason: str = "") -> None:
+    def remove_recurrence(self, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
         """End a recurring reservation; its leases that have not begun are cancelled."""
-        self._calls.json("DELETE", f"/v1/recurrences/{part(recurrence)}", query={"reason": reason})
+        query = {"reason": reason, "dry_run": dry_run or None}
+        self._calls.json("DELETE", f"/v1/recurrences/{part(recurrence)}", query=query)
 
 
 def _quota(kind: str, subject: str) -> str:

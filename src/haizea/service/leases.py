@@ -113,7 +113,9 @@ class Leases:
 
     def request_together(self, who: Principal, wanted: TogetherIn, *, key: str | None = None) -> TogetherOut:
         """Request leases that start together: all of them, or none."""
-        with self._live.refusals.kept(who, Attempt("lease.request", wanted.reason, about="several together")):
+        with self._live.refusals.kept(
+            who, Attempt("lease.request", wanted.reason, about="several together", tried=wanted.dry_run)
+        ):
             return self._together.request(who, wanted, key=key)
 
     def list(

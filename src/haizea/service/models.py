@@ -469,6 +469,7 @@ class RecurrenceChangeIn(Input):
     leave_out: Annotated[list[Day], Field(max_length=366)] = []
     take_in: Annotated[list[Day], Field(max_length=366)] = []
     reason: Text = ""
+    dry_run: bool = False
 
 
 class OccurrenceOut(Answer):

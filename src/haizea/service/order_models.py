@@ -334,11 +334,13 @@ class TogetherIn(Input):
     """Leases that start together, or not at all.
 
     Those with a start or a deadline of their own keep it. The others are reserved for the first instant at which there
-    is room for all of them; where one of them is to start ``now``, for now or never.
+    is room for all of them; where one of them is to start ``now``, for now or never. With ``dry_run`` nothing is kept,
+    and the answer is what they would be, without numbers.
     """
 
     leases: Annotated[list[LeaseRequestIn], Field(min_length=2, max_length=50)]
     reason: Text = ""
+    dry_run: bool = False
 
 
 class TogetherOut(Answer):

@@ -120,11 +120,13 @@ class Recurrences:
 
     def change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
         """Leave days out, whose leases are cancelled, or take them in again."""
-        with self._live.refusals.kept(who, Attempt("recurrence.change", wanted.reason, about=_what(recurrence))):
+        attempt = Attempt("recurrence.change", wanted.reason, about=_what(recurrence), tried=wanted.dry_run)
+        with self._live.refusals.kept(who, attempt):
             return self._change(who, recurrence, wanted)
 
     def _change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
-        known = self._find(who, "recurrence.change", recurrence).document
+        present = self._find(who, "recurrence.change", recurrence)
+        known = present.document
         days = {occurrence.local.date() for occurrence in _all(known, [])}
         for text in (*wanted.leave_out, *wanted.take_in):
             if _day(text) not in days:
@@ -134,14 +136,14 @@ class Recurrences:
                     remedy=f"Name days on which it does (haizea recurrence show {recurrence}).",
                 )
 
+        if wanted.dry_run:
+            _check_goes_on(present, recurrence)
+            return self._shown(_without(present, wanted)[0])
+
         def job(change: Change) -> RecordRow:
-            row = self._present(change, recurrence)
-            out = (set(row.document["exceptions"]) | set(wanted.leave_out)) - set(wanted.take_in)
-            document = {**row.document, "exceptions": sorted(out)}
-            gone = [local for local in document["booked"] if local[:10] in wanted.leave_out]
-            self._cancel(change, who, [document["booked"][local] for local in gone], wanted.reason)
-            document["booked"] = {local: lease for local, lease in document["booked"].items() if local not in gone}
-            changed = self._book(change, row._replace(document=document), first=False)
+            row, gone = _without(self._present(change, recurrence), wanted)
+            self._cancel(change, who, gone, wanted.reason)
+            changed = self._book(change, row, first=False)
             self._put(change, changed)
             text = f"{who.user} changed the recurring reservation {recurrence}" + _because(wanted.reason)
             data = {"recurrence": recurrence, "leave_out": wanted.leave_out, "take_in": wanted.take_in}
@@ -150,10 +152,17 @@ class Recurrences:
 
         return self._shown(self._live.change(job))
 
-    def remove(self, who: Principal, recurrence: int, *, reason: str = "") -> None:
-        """End a recurring reservation: leases that have not begun are cancelled, others go on."""
-        with self._live.refusals.kept(who, Attempt("recurrence.remove", reason, about=_what(recurrence))):
-            self._remove(who, recurrence, reason)
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
+        """End a recurring reservation: leases that have not begun are cancelled, others go on.
+
+        With ``dry_run`` nothing is done, but for saying why it could not be.
+        """
+        attempt = Attempt("recurrence.remove", reason, about=_what(recurrence), tried=dry_run)
+        with self._live.refusals.kept(who, attempt):
+            if dry_run:
+                _check_goes_on(self._find(who, "recurrence.remove", recurrence), recurrence)
+            else:
+                self._remove(who, recurrence, reason)
 
     def _remove(self, who: Principal, recurrence: int, reason: str) -> None:
         self._find(who, "recurrence.remove", recurrence)
@@ -249,9 +258,7 @@ class Recurrences:
     def _present(self, change: Change, recurrence: int) -> RecordRow:
         """Return one that has not ended, in the loop's thread."""
         row = next((row for row in self._rows_now(change) if _number(row) == recurrence), None)
-        if row is None or row.document["ended"]:
-            raise Conflict(f"the recurring reservation {recurrence} is over", code="recurrence-over")
-        return row
+        return _check_goes_on(row, recurrence)
 
     def _shown(self, row: RecordRow) -> RecurrenceOut:
         document = row.document
@@ -372,6 +379,24 @@ def _state(document: Mapping[str, Any], local: str, row: LeaseRow | None) -> tup
         return _LEFT_OUT, ""
     refused = document["refused"].get(local)
     return (_REFUSED, refused) if refused is not None else (_NOT_YET, "")
+
+
+def _check_goes_on(row: RecordRow | None, recurrence: int) -> RecordRow:
+    if row is None or row.document["ended"]:
+        raise Conflict(
+            f"the recurring reservation {recurrence} is over", code="recurrence-over", remedy="Add another one."
+        )
+    return row
+
+
+def _without(row: RecordRow, wanted: RecurrenceChangeIn) -> tuple[RecordRow, list[int]]:
+    """Return what is kept of a recurring reservation with other days left out, and the leases that are booked then."""
+    out = (set(row.document["exceptions"]) | set(wanted.leave_out)) - set(wanted.take_in)
+    booked = row.document["booked"]
+    gone = [local for local in booked if local[:10] in wanted.leave_out]
+    left = {local: lease for local, lease in booked.items() if local not in gone}
+    document = {**row.document, "exceptions": sorted(out), "booked": left}
+    return row._replace(document=document), [booked[local] for local in gone]
 
 
 def _what(recurrence: int) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from haizea.core.desk import Retired
 from haizea.core.memory import reason_of
 from haizea.core.scheduler import Scheduler
+from haizea.live.records import lease_row
 from haizea.model.events import CancelRequested, Event, LeaseRequested, TimePassed
 from haizea.model.lease import LeaseState, LeaseTerms
 from haizea.model.reason import Cause, Reason
@@ -103,9 +104,10 @@ class Together:
         group = self._group(who, wanted)
         at: Instant = 0
         for tries_left in reversed(range(ROUNDS_MAX)):
-            found = self._decide(who, wanted, group, at, key)
+            found = self._tried(group, at) if wanted.dry_run else self._decide(who, wanted, group, at, key)
             if not isinstance(found, _No):
-                self._check_decided(who, group, found)
+                if not wanted.dry_run:
+                    self._check_decided(who, group, found)
                 return TogetherOut(leases=[self._lookup.shown(who, row) for row in found])
             later = None
             if tries_left and not group.now and found.place not in group.fixed:
@@ -139,7 +141,7 @@ class Together:
             if before is not None:
                 return before
             terms = group.terms(change.now, max(at, _soonest(change.scheduler, change.now)))
-            self._check_quotas(change, terms)
+            self._check_quotas(change.scheduler, change.now, terms)
             refusal = _try(change.scheduler, change.now, group, terms)
             if refusal is not None:
                 return refusal
@@ -164,6 +166,23 @@ class Together:
                 self._keys.forget(who.user, key)
             raise
         return rows
+
+    def _tried(self, group: _Group, at: Instant) -> list[LeaseRow] | _No:
+        """Return what all leases would be, as :meth:`_decide` would book them, without numbers."""
+
+        def job(scheduler: Scheduler) -> list[LeaseRow] | _No:
+            now = scheduler.desk.now
+            terms = group.terms(now, max(at, _soonest(scheduler, now)))
+            self._check_quotas(scheduler, now, terms)
+            refusal = _try(scheduler, now, group, terms)
+            played = refusal or _played(scheduler, now, terms, group.order())
+            if isinstance(played, _No):
+                return played
+            desk = played.scheduler.desk
+            leases = [desk.leases[_NEW + index] for index in range(len(terms)) if _NEW + index in desk.leases]
+            return [lease_row(lease, desk, 0)._replace(id=0) for lease in leases]
+
+        return self._live.look(job)
 
     def _check_decided(self, who: Principal, group: _Group, rows: Sequence[LeaseRow]) -> None:
         """Cancel all where one was rejected after all.
@@ -193,11 +212,11 @@ class Together:
         rows = [row for row in map(change.row, range(first, first + count)) if row is not None]
         return None if len(rows) < count or any(map(withdrawn, rows)) else rows
 
-    def _check_quotas(self, change: Change, terms: Sequence[LeaseTerms]) -> None:
-        claims = ClaimsBefore(ScheduledClaims(change.scheduler.desk.leases.values()))
+    def _check_quotas(self, scheduler: Scheduler, now: Instant, terms: Sequence[LeaseTerms]) -> None:
+        claims = ClaimsBefore(ScheduledClaims(scheduler.desk.leases.values()))
         for index, each in enumerate(terms):
             groups = [each.group] if each.group else []
-            self._live.accounts.check_quota(each.user, groups, each, change.now, claims)
+            self._live.accounts.check_quota(each.user, groups, each, now, claims)
             claims.add(_NEW + index, each)
 
     def _search(self, group: _Group) -> Instant | None:

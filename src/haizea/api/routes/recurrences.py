@@ -42,9 +42,9 @@ class RecurrenceRoutes:
         """Days that are left out have their leases cancelled."""
         return self._recurrences.change(asked.who, recurrence, body)
 
-    def remove_recurrence(self, asked: Asked, recurrence: Number, reason: Because = "") -> None:
-        """Leases that have not begun are cancelled."""
-        self._recurrences.remove(asked.who, recurrence, reason=reason)
+    def remove_recurrence(self, asked: Asked, recurrence: Number, reason: Because = "", dry_run: bool = False) -> None:
+        """Leases that have not begun are cancelled. With `dry_run` it is only said where that cannot be."""
+        self._recurrences.remove(asked.who, recurrence, reason=reason, dry_run=dry_run)
 
 
 def recurrence_routes(recurrences: Recurrences, lanes: Lanes) -> APIRouter:

@@ -192,7 +192,11 @@ _RECURRENCE_METHODS: Final[Sequence[Method]] = (
     ),
     Method(
         "haizea.recurrence.remove", _MODERN, "recurrences.remove", "recurrence.remove",
-        (_RECURRENCE, Parameter("reason", Kind.STRING, "why; it is kept in the journal", to="reason", default="")),
+        (
+            _RECURRENCE,
+            Parameter("reason", Kind.STRING, "why; it is kept in the journal", to="reason", default=""),
+            Parameter("dry_run", Kind.BOOLEAN, "only tell where it cannot be", to="dry_run", default=False),
+        ),
         "true", "End a recurring reservation.", answers=lambda _: True, loop=True,
     ),
 )  # fmt: skip

@@ -23,13 +23,16 @@ from haizea.cli.live.output import Column, View, rows_text, show_rows, write
 from haizea.cli.live.present import local_zone, present_of
 from haizea.cli.live.request import request_document, request_options
 from haizea.cli.live.when import instant_of, zone_named
-from haizea.cli.live.words import at, clean, length, truth
+from haizea.cli.live.words import at, clean, length, listed, truth
 from haizea.model.units import SECOND
 
 DAYS: Final = {
     "monday": "MO", "tuesday": "TU", "wednesday": "WE", "thursday": "TH", "friday": "FR", "saturday": "SA",
     "sunday": "SU",
 }  # fmt: skip
+
+TO_COME: Final = frozenset({"queued", "scheduled", "preparing", "ready", "held"})
+"""States of leases of a recurring reservation that have not begun, as a rule."""
 
 RECURRENCES: Final = (
     Column("id", "id", right=True),
@@ -140,25 +143,37 @@ def show(ctx: click.Context, number: int, view: View) -> None:
 @click.argument("days", metavar="DAY…", nargs=-1, required=True)
 @click.option("--take-in", is_flag=True, help="Take days in again that were left out.")
 @_reason
+@click.option("--dry-run", is_flag=True, help="Only say what would be.")
 @answer_options
 @click.pass_context
-def skip(ctx: click.Context, number: int, days: tuple[str, ...], take_in: bool, reason: str, view: View) -> None:
+def skip(
+    ctx: click.Context, /, number: int, days: tuple[str, ...], take_in: bool, reason: str, dry_run: bool, view: View
+) -> None:
     """Leave days (2026-12-24) out of a RECURRENCE: their leases are cancelled."""
     which = "take_in" if take_in else "leave_out"
     with client_of(ctx) as client:
         changes = {which: [_day(day, "DAY") for day in days], "reason": reason}
-        made = client.change_recurrence(number, changes)
+        made = client.change_recurrence(number, {**changes, "dry_run": True} if dry_run else changes)
+    if dry_run and view.for_people:
+        say("it would be:")
     write(rows_text(view, RECURRENCES, [made], single=True))
 
 
 @recurrence.command(short_help="End a recurring reservation.")
 @_number
 @_reason
+@click.option("--dry-run", is_flag=True, help="Only say which leases would be cancelled.")
 @yes_option
 @click.pass_context
-def remove(ctx: click.Context, number: int, reason: str, yes: bool) -> None:
+def remove(ctx: click.Context, /, number: int, reason: str, dry_run: bool, yes: bool) -> None:
     """End a RECURRENCE: leases that have not begun are cancelled, one that runs goes on."""
     with client_of(ctx) as client:
+        if dry_run:
+            client.remove_recurrence(number, reason=reason, dry_run=True)
+            waiting = [each["lease"] for each in client.recurrence(number)["occurrences"] if each["state"] in TO_COME]
+            gone = f", and leases {listed(waiting, 20)} would be cancelled" if waiting else ""
+            say(f"recurring reservation {number} would be removed{gone}")
+            return
         confirmed(f"Remove recurring reservation {number}, and cancel what has not begun?", yes)
         client.remove_recurrence(number, reason=reason)
     say(f"recurring reservation {number} was removed")

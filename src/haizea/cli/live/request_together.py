@@ -17,10 +17,11 @@ MAX: Final = 50
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept in the journal.")
 @click.option("--key", metavar="TEXT", help="Names the request for all time: again with the same key, the same leases.")
+@click.option("--dry-run", is_flag=True, help="Only say what would become of them.")
 @answer_options
 @click.pass_context
 def request_together(
-    ctx: click.Context, /, view: View, files: tuple[str, ...], reason: str, key: str | None
+    ctx: click.Context, /, view: View, files: tuple[str, ...], reason: str, key: str | None, dry_run: bool
 ) -> None:  # fmt: skip
     """Request leases that start together: all of them are accepted, or none.
 
@@ -33,9 +34,10 @@ def request_together(
         raise click.UsageError(f"name from 2 to {MAX} files, standard input at most once")
     with client_of(ctx) as client:
         requests = [request_document(client, _nothing_but(path)) for path in files]
-        leases = client.request_together(requests, reason=reason, key=key)
+        leases = client.request_together(requests, reason=reason, key=key, dry_run=dry_run)
     if view.for_people:
-        write("".join(f"{clean(sentence(lease))}\n" for lease in leases))
+        would = "It would be: " if dry_run else ""
+        write("".join(f"{would}{clean(sentence(lease))}\n" for lease in leases))
     else:
         write(rows_text(view, chosen(view, LEASE), leases))
 
