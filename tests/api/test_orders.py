@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +10,9 @@ import pytest
 
 from haizea.api.rest import Api
 from haizea.app.daemon import build
+from haizea.backends.pretence import Pretence
 from haizea.config import load
+from haizea.model.resources import Capacity
 from haizea.service.access import VERBS
 from haizea.service.host_orders import HOST_VERBS
 from haizea.service.lease_orders import LEASE_VERBS
@@ -467,6 +470,21 @@ def test_what_is_in_force_is_shown_as_it_would_be_written() -> None:
     scenario(play)
 
 
+def test_the_queue_is_shown_in_the_order_of_its_policy() -> None:
+    """Who is looked at first stands first, whoever was submitted first."""
+
+    async def play(call: Call) -> None:
+        await call("POST", "/v1/leases", json=WHOLE)
+        for priority in (0, 5, 9):
+            await call("POST", "/v1/leases", json={**WHOLE, "priority": priority})
+        queue = (await call("GET", "/v1/queue")).json()["items"]
+        assert [(each["position"], each["lease"]) for each in queue] == [(1, 4), (2, 3), (3, 2)]
+        await order(call, "leases/2/top")
+        assert [each["lease"] for each in (await call("GET", "/v1/queue")).json()["items"]] == [2, 4, 3]
+
+    scenario(play, "scheduling.policy-queue=priority")
+
+
 def test_who_is_affected_by_another_order_of_the_queue_is_told_before_and_after() -> None:
     """A reservation out of the queue goes to whoever comes first by the policy that is set."""
 
@@ -480,6 +498,28 @@ def test_who_is_affected_by_another_order_of_the_queue_is_told_before_and_after(
             assert [(each["lease"], each["how"]) for each in found["affected"]] == [(2, "unplanned"), (3, "earlier")]
 
     scenario(play)
+
+
+def test_strays_are_adopted_by_their_names(tmp_path: Path) -> None:
+    """What VMs are called is said as it is; a stray is a difference to be seen, and none that is mended."""
+    file = tmp_path / "platform"
+
+    async def play(call: Call) -> None:
+        pretence = Pretence(file)
+        pretence.put_stranger("desktop", "host-1", Capacity({"CPU": 100, "Memory": 512}))
+        pretence.put_stranger("monitor", "host-2", Capacity({"CPU": 100, "Memory": 512}), {"role": "monitor"})
+        pretence.close()
+        assert [each["name"] for each in (await call("GET", "/v1/strays")).json()["items"]] == ["desktop"]
+        await order(call, "scheduler/reconcile")
+        assert [row["strays"] for row in (await call("GET", "/v1/diff")).json()["hosts"]] == [["desktop"]]
+        assert await order(call, "scheduler/reconcile", dry_run=True) == {"differences": 0}
+        adopted = {"strays": ["desktop"], "duration": 3600}
+        tried = await order(call, "strays/adopt", **adopted, dry_run=True)
+        assert (tried["text"], tried["lease"]["id"]) == ("VM desktop would be adopted as one lease.", 0)
+        done = await order(call, "strays/adopt", **adopted)
+        assert (done["text"], done["lease"]["state"]) == ("VM desktop is adopted as lease 1.", "active")
+
+    scenario(play, f"live.platform-file={file}", "live.ignored-strays=role=monitor")
 
 
 def test_desired_is_compared_with_observed() -> None:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from haizea.core.desk import place
 from haizea.core.memory import hosts_from
 from haizea.core.outlook import Outlook
 from haizea.core.reasons import instant
@@ -210,9 +211,7 @@ class Planning:
         def job(scheduler: Scheduler) -> QueueOut:
             desk = scheduler.desk
             expected = scheduler.prospect.forecast()
-            waiting = sorted(
-                [*desk.queue, *desk.reserved], key=lambda lease: (lease.rank, lease.submitted, lease.order)
-            )
+            waiting = sorted([*desk.queue, *desk.reserved], key=lambda lease: (*place(lease), lease.order))
             items = []
             for position, lease in enumerate(waiting[:QUEUE_MAX], 1):
                 stay = lease.stays[0] if lease.stays else expected.get(lease.id)

@@ -186,7 +186,9 @@ class Scheduling:
         if given.dry_run:
             with asked():
                 found = diff_out(self._field.diff(), self._live.names, everything=False)
-            return ReconciledOut(differences=len(found.vms) + len(found.hosts))
+            # That strays run somewhere is to be seen, but nothing that is mended.
+            hosts = [row for row in found.hosts if not row.strays or row.observed_capacity not in (None, row.capacity)]
+            return ReconciledOut(differences=len(found.vms) + len(hosts))
 
         def note(change: Change) -> None:
             text = f"{who.user} had the platform compared with the schedule"
