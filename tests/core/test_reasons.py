@@ -3,7 +3,7 @@
 import pytest
 
 from haizea.core.reasons import instant, span, waited, wanted
-from haizea.model.events import HostObserved
+from haizea.model.events import HostObserved, SiteChanged
 from haizea.model.lease import Constraints, LeaseState, NodeSet
 from haizea.model.reason import Cause
 from haizea.model.resources import Capacity
@@ -107,8 +107,8 @@ def test_a_lease_too_large_for_the_empty_site_says_what_is_missing() -> None:
     reason = play.reason(1)
     assert reason.cause is Cause.TOO_SMALL
     assert dict(reason.hosts) == {Cause.LABELS: 1, Cause.TOO_SMALL: 1}
-    assert "1 do not have the labels wanted" in reason.text
-    assert "1 are too small for one VM" in reason.text
+    assert "1 does not have the labels wanted" in reason.text
+    assert "1 is too small for one VM" in reason.text
 
 
 @pytest.mark.parametrize(
@@ -193,3 +193,19 @@ def test_instants_are_written_in_utc(at: int, text: str) -> None:
 def test_spans_are_written_as_people_say_them(length: int, text: str) -> None:
     """In the units that there are of, and seconds only where some are left."""
     assert span(length) == text
+
+
+def test_a_host_that_was_taken_away_is_none_of_those_that_have_no_room() -> None:
+    """It keeps its number, and is counted nowhere: what is said is true of the hosts that there are."""
+    play = Play(3, NONE)
+    hosts = play.scheduler.desk.real.hosts
+    play.tell(SiteChanged(play.scheduler.desk.now, Site(hosts[:2], ("CPU", "Memory"))))
+    play.go()
+    play.ask(1, vms=2, start=60, minutes=60, preemptible=False)
+    play.ask(2, vms=1, start=60, minutes=60)
+    play.ask(3, vms=3, start=60, minutes=60)
+    play.go()
+    assert "0 of 2 hosts have room" in play.reason(2).text
+    assert dict(play.reason(2).hosts) == {Cause.RESERVED: 2}
+    assert "not up" not in play.reason(2).text
+    assert "the site's 2 hosts have no room for that." in play.reason(3).text

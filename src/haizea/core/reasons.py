@@ -130,16 +130,18 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
     labelled_hosts = desk.hosts.labelled(constraints)
     if desk.planner.mapper.place(need, full, labelled_hosts, constraints) is not None:
         return None
-    chosen = {i for i, host in enumerate(site.hosts) if labelled(host, constraints)}
-    fitting = sum(1 for i in chosen if any(demand.fits_in(site.hosts[i].capacity) for demand in need.demands))
-    counts = ((Cause.LABELS, len(site.hosts) - len(chosen)), (Cause.TOO_SMALL, len(chosen) - fitting))
-    text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(site.hosts)} hosts have no "
+    # A host that was taken away keeps its number, and has nothing.
+    present = [host for host in site.hosts if len(host.capacity)]
+    chosen = [host for host in present if labelled(host, constraints)]
+    fitting = sum(1 for host in chosen if any(demand.fits_in(host.capacity) for demand in need.demands))
+    counts = ((Cause.LABELS, len(present) - len(chosen)), (Cause.TOO_SMALL, len(chosen) - fitting))
+    text = f"It needs {wanted(lease.terms)}; even when nothing else runs, the site's {len(present)} hosts have no "
     text += "room for that"
     details = []
     if counts[0][1]:
-        details.append(f"{counts[0][1]} do not have the labels wanted")
+        details.append(_some(counts[0][1], "do", "not have the labels wanted"))
     if counts[1][1]:
-        details.append(f"{counts[1][1]} are too small for one VM")
+        details.append(_some(counts[1][1], "are", "too small for one VM"))
     if constraints.together:
         details.append("its VMs must be on one host" + (" and on different ones" if constraints.spread else ""))
     elif constraints.spread:
@@ -163,9 +165,13 @@ def never(desk: Desk, lease: Lease) -> Reason | None:
 
 def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason:
     """Say why a reservation does not fit, who is in the way until when, and when it would fit."""
-    constraints, hosts = lease.terms.constraints, len(desk.site.hosts)
+    constraints, gone = lease.terms.constraints, _gone(desk)
+    hosts = len(desk.site.hosts) - len(gone)
     states = desk.table.window(start, end)
     usable, with_labels = desk.hosts.usable(constraints), desk.hosts.labelled(constraints)
+    if gone:
+        there = desk.table.masks(set(range(len(desk.site.hosts))) - gone)
+        with_labels = [mask & present for mask, present in zip(with_labels, there, strict=True)]
     fits = _count(_roomy(desk, lease, states), usable)
     unlabelled = hosts - _count(with_labels)
     down = _count(with_labels) - _count(usable)
@@ -176,14 +182,26 @@ def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason
     parts = [f"It needs {wanted(lease.terms)} from {instant(start)} {to}", _fit_phrase(desk, lease, states, fits)]
     if reserved:
         by = f" by lease{'s' if len(blocking) > 1 else ''} {_names(blocking)}" if blocking else ""
-        parts.append(f"{reserved} are reserved{by}" + ("" if until is None else f" until {instant(until)}"))
-    counts = ((small, "are too small"), (down, "are not up"), (unlabelled, "do not have the labels wanted"))
-    parts += [f"{number} {words}" for number, words in counts if number]
+        parts.append(_some(reserved, "are", f"reserved{by}") + ("" if until is None else f" until {instant(until)}"))
+    counts = ((small, "are", "too small"), (down, "are", "not up"), (unlabelled, "do", "not have the labels wanted"))
+    parts += [_some(*each) for each in counts if each[0]]
     nearest = nearest_start(desk, lease, start, end - start)
     advice = "" if nearest is None else f" The nearest start at which it would fit is {instant(nearest)}."
     causes = ((Cause.RESERVED, reserved), (Cause.TOO_SMALL, small), (Cause.NOT_UP, down), (Cause.LABELS, unlabelled))
     counted = tuple(cause for cause in causes if cause[1])
     return Reason(Cause.RESERVED, "; ".join(parts) + "." + advice, counted, tuple(blocking), nearest)
+
+
+def _some(number: int, do: str, what: str) -> str:
+    """Say of so many hosts what they are, or do not have."""
+    return f"{number} {do if number != 1 else {'are': 'is', 'do': 'does'}[do]} {what}"
+
+
+def _gone(desk: Desk) -> frozenset[int]:
+    """Return the hosts that were taken away: they keep their numbers, and have nothing."""
+    if not desk.resited:
+        return frozenset()
+    return frozenset(number for number, host in enumerate(desk.site.hosts) if not len(host.capacity))
 
 
 def _names(leases: list[int]) -> str:
@@ -209,7 +227,7 @@ def _count(masks: Sequence[Mask], within: Sequence[Mask] | None = None) -> int:
 
 
 def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int) -> str:
-    hosts = len(desk.site.hosts)
+    hosts = len(desk.site.hosts) - len(_gone(desk))
     if len(lease.need.shapes) != 1:
         return f"{fits} of {hosts} hosts have room for a VM"
     packings = [t.packing for t in desk.table.timelines]
