@@ -37,7 +37,7 @@ def test_ten_thousand_faults_break_no_promise() -> None:
         assert outcome.found is None, f"{request.command}\n{outcome.found.kind}: {outcome.found.text}"
     assert totals.faults.total() >= FAULTS_IN_CI
     assert totals.faults_never() == []
-    assert len(totals.reactions_never()) <= 12
+    assert len(totals.reactions_never()) <= 16
 
 
 def test_the_same_seed_writes_the_same_journal() -> None:
