@@ -7,9 +7,9 @@ import pytest
 
 from haizea.core.desk import Retired
 from haizea.model.effects import Command, LeaseChanged, Verb
-from haizea.model.events import CancelRequested, HostObserved, TimePassed
+from haizea.model.events import CancelRequested, HostObserved, SiteChanged, TimePassed
 from haizea.model.lease import DiskImage, LeaseState
-from haizea.model.site import HostState
+from haizea.model.site import HostState, Site
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.images import Transfer
 from haizea.plan.options import Exclusion, Migration, Suspension, TransferOptions
@@ -60,6 +60,21 @@ def test_a_lease_without_an_end_is_found() -> None:
     play = running()
     violations = play.verifier.summary()["violations"]
     assert "Lease 1 (best-effort) has not come to an end at 1970-01-01T00:10:00Z." in violations
+
+
+def test_going_past_a_lease_that_the_site_has_become_too_small_for_is_sound() -> None:
+    """Without backfilling nobody overtakes, but for whom a host was taken away nobody waits."""
+    play = Play(3, reservations_max=0)
+    play.ask(1)
+    play.go(1)
+    play.ask(2, vms=3)
+    play.go(2)
+    hosts = play.scheduler.desk.site.hosts
+    play.tell(SiteChanged(play.scheduler.desk.now, Site(hosts[:2], ("CPU", "Memory"))))
+    play.ask(3)
+    play.go(4)
+    assert [play.state(number) for number in (2, 3)] == [LeaseState.QUEUED, LeaseState.ACTIVE]
+    assert found(play) == []
 
 
 def shift_reservation(play: Play) -> None:

@@ -365,7 +365,7 @@ class Reactions:
         for vm in new:
             desk.alarms.set(Bell.UNKNOWN, lease.id, desk.now + desk.options.vm_grace, vm)
         if new:
-            desk.notify(lease, f"Nothing is known of {named(lease, tuple(new))} now.")
+            desk.notify(lease, f"{named(lease, tuple(new))} cannot be found for now.")
 
     def _grace_over(self, number: int, vm: int) -> None:
         """Nothing was heard of a VM throughout its grace. What is to become of a suspect host is not known yet."""

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from haizea.core.desk import Retired
-from haizea.core.reasons import instant
+from haizea.core.reasons import impossible, instant
 from haizea.core.scheduler import Scheduler
 from haizea.experiments.audit import Audit
 from haizea.experiments.endings import Endings
@@ -98,7 +98,7 @@ class Verifier:
         self._signatures: dict[int, Signature] = {}
         self._real: dict[int, Span] = {}
         self._now = desk.now
-        self._finished = self._decided = self._claimed = False
+        self._finished = self._decided = self._claimed = self._renewed = False
 
     def tell(self, lease: int, real_duration: Span) -> None:
         """Be told how long the VMs of a lease will really run."""
@@ -184,6 +184,7 @@ class Verifier:
             if len(effects) > 1 or desk.touched:
                 self._violation(f"{type(event).__name__} was refused at {instant(event.at)}, and did something.")
             return
+        self._renewed = True
         self._stories.renewed(desk.site, desk.hosts.states)
         self._occupancy.renewed(desk.site)
         if self._sendings is not None and desk.images is not None:
@@ -330,13 +331,16 @@ class Verifier:
         )
 
     def _in_order(self, story: Story, lease: Lease) -> None:
-        """Without backfilling nobody is planned while one waits who is before it in the queue."""
+        """Without backfilling nobody is planned while one waits who is before it in the queue.
+
+        Nobody has to wait behind a lease that the site, since it has changed, is too small for.
+        """
         desk = self._desk
         if not story.ordered and desk.options.reservations_max == 0 and story.type is LeaseType.BEST_EFFORT:
             for other in desk.queue:
                 if (other.rank, other.turn, other.submitted) >= (lease.rank, lease.turn, lease.submitted):
                     break
-                if other.type is LeaseType.BEST_EFFORT:
+                if other.type is LeaseType.BEST_EFFORT and not (self._renewed and impossible(desk, other)):
                     self._stories.wrong(story, self._now, f"overtakes lease {other.id}, without backfilling,")
 
     def _held(self, story: Story, lease: Lease, stay: Stay) -> tuple[Instant, Instant, Sequence[int], Sequence[Any]]:
