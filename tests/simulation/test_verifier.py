@@ -74,7 +74,7 @@ def test_going_past_a_lease_that_the_site_has_become_too_small_for_is_sound() ->
     play.ask(3)
     play.go(4)
     assert [play.state(number) for number in (2, 3)] == [LeaseState.QUEUED, LeaseState.ACTIVE]
-    assert found(play) == []
+    assert play.verifier.violations == []
 
 
 def shift_reservation(play: Play) -> None:
