@@ -22,6 +22,7 @@ CONVERGED_WITHIN: Final[Span] = 30 * MINUTE
 LOOK_EVERY: Final[Span] = MINUTE
 DONE_WITHIN: Final[Span] = 36 * HOUR
 DONE_EVERY: Final[Span] = 30 * MINUTE
+REST_EVERY: Final[Span] = 10 * MINUTE
 
 
 def converge(world: World, checks: Checks) -> Span:
@@ -99,6 +100,8 @@ def finish(world: World, checks: Checks) -> None:
         Violation: there are some that are neither.
     """
     begun = world.now
+    # Only the schedule is left to be carried out, which can take days.
+    world.rest(REST_EVERY)
     while world.now < begun + DONE_WITHIN:
         world.run(world.now + DONE_EVERY)
         if not _unfinished(world):

@@ -300,6 +300,12 @@ class World:
         self._start()
         self.disturb(MINUTE)
 
+    def rest(self, every: Span) -> None:
+        """Have another daemon take over, which looks at the platform only so often unless something happens."""
+        care = self.settings.care._replace(heartbeat=every, reconcile_every=every)
+        self.settings = self.settings._replace(care=care)
+        self.restart(0)
+
     def restart_killed(self) -> None:
         """Start another daemon after the one that was killed over something."""
         self.restart(self._downtime)
