@@ -43,6 +43,9 @@ UNWANTED: Final[Span] = 150 * SECOND
 DOWN: Final[Span] = 20 * MINUTE
 """For so long, of quiet time, VMs of a lease that runs may be down, waiting to be started again."""
 
+USUAL: Final[Span] = MINUTE
+"""So often the platform is looked at where nothing else is said; the bounds are for that."""
+
 LATE: Final[Span] = 5 * MINUTE
 """So long after its start, of quiet time, it must have been told why a reservation does not run."""
 
@@ -227,11 +230,13 @@ class Checks:
         keys.update(self._deserted(seen))
         keys.update(self._unwanted(seen))
         keys.update(self._awake(seen))
+        # Where the platform is looked at less often than usual, more is found out later.
+        rare = max(0, world.settings.care.reconcile_every - USUAL)
         for key in self._since.keys() - keys:
             if key[0] in _BOUNDS:
                 del self._since[key]
         for key in keys:
-            if self._age(key) > _BOUNDS[key[0]]:
+            if self._age(key) > _BOUNDS[key[0]] + rare:
                 raise Violation(key[0], f"For too long, {_said(key)}.")
 
     def _overloaded(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
