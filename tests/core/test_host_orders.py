@@ -261,6 +261,25 @@ def test_what_strangers_use_is_not_planned_with() -> None:
     assert play.state(3) is S.SCHEDULED or play.state(3) is S.READY
 
 
+def test_a_host_that_shrinks_is_left_to_its_strangers() -> None:
+    """Who was to begin on a host that has less now goes elsewhere where strangers leave no room."""
+    play = Ordering(site(2, cores=3))
+    play.ask(1, vms=2, start=30, constraints=Constraints(together=True))
+    play.ask(2)
+    play.go(1)
+    host = play.hosts(1)[0]
+    play.tell(StrangersObserved(play.scheduler.desk.now, host, VM))
+    assert play.hosts(1) == (host, host)
+    less = site(1, cores=2).hosts[0].capacity
+    hosts = [
+        each._replace(capacity=less) if n == host else each for n, each in enumerate(play.scheduler.desk.site.hosts)
+    ]
+    play.tell(SiteChanged(play.scheduler.desk.now, Site(tuple(hosts), ("CPU", "Memory"))))
+    assert play.hosts(1) == (1 - host, 1 - host)
+    play.go(31)
+    assert (play.state(1), play.state(2)) == (S.ACTIVE, S.ACTIVE)
+
+
 def test_what_strangers_use_is_theirs_as_soon_as_it_is_free() -> None:
     """Where there was no room for them, nobody else gets what comes free early, though it was planned to later."""
     play = Ordering(site(1, cores=2))

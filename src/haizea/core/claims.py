@@ -82,6 +82,11 @@ class Claims:
         left = [piece.amounts for piece in (*self.leaving, *self._astray()) if piece.host == host]
         return [capacity, least(self.strangers.get(host, NOTHING), capacity), *left]
 
+    def room(self, host: int, capacity: Capacity) -> Capacity:
+        """Return what leases may hold of a host that has a capacity, beside strangers."""
+        used = least(self.strangers.get(host, NOTHING), capacity)
+        return Capacity([(name, amount - used[name]) for name, amount in capacity.items()])
+
     def wanted(self, host: int) -> list[Piece]:
         """Return what is to be held of a host from now on, in order of time, whatever is free."""
         now, capacity = self._table.now, self._table.site.hosts[host].capacity

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from haizea.core.alarms import Bell
 from haizea.core.claiming import reclaim
-from haizea.core.claims import NOTHING, Window, least
+from haizea.core.claims import NOTHING, Window
 from haizea.core.clearing import Clearing, Limit
 from haizea.core.desk import Desk, Retired
 from haizea.core.orders import Refusal, Trial, refuse
@@ -141,17 +141,10 @@ class Maintenance:
             desk.claims.strangers[event.host] = used
         name = desk.site.hosts[event.host].name
         reason = Reason(Cause.RESERVED, f"VMs that nobody knows use {used} of host {name}.")
-        self._clearing.clear(self._limits(event.host), reason)
+        room = desk.claims.room(event.host, desk.site.hosts[event.host].capacity)
+        self._clearing.clear([Limit(event.host, desk.now, FAR_FUTURE, room)], reason)
         reclaim(self._desk, [event.host])
         desk.free_early(FAR_FUTURE)
-
-    def _limits(self, host: int) -> list[Limit]:
-        """Return what leases may hold of a host beside strangers; windows have been dealt with."""
-        desk = self._desk
-        capacity = desk.site.hosts[host].capacity
-        used = least(desk.claims.strangers.get(host, NOTHING), capacity)
-        room = Capacity([(name, amount - used[name]) for name, amount in capacity.items()])
-        return [Limit(host, desk.now, FAR_FUTURE, room)]
 
 
 def _failed(desk: Desk, known: int) -> list[Lease]:

@@ -154,6 +154,12 @@ class Sites:
         if limits:
             reason = Reason(Cause.TOO_SMALL, "A host of it has less than before.")
             self._clearing.clear(limits, reason, force=True, at_once=True)
+            # Strangers stay; for them nobody who runs is thrown out.
+            claims = desk.claims
+            rooms = [
+                one._replace(room=claims.room(one.host, one.room)) for one in limits if one.host in claims.strangers
+            ]
+            self._clearing.clear(rooms, reason)
         changed = {n for n, (a, b) in enumerate(zip(desk.site.hosts, site.hosts, strict=False)) if a.labels != b.labels}
         if changed:
             self._fit_labels(site, changed)
