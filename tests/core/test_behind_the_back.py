@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
+from haizea.model.effects import Command, Verb
 from haizea.model.events import (
     CancelRequested,
     ClockJumped,
+    Event,
     HostObserved,
     InstanceObserved,
     LeaseOrdered,
@@ -65,6 +67,61 @@ def test_what_somebody_resumes_is_accounted_where_it_runs() -> None:
     assert play.stays(1) == [(20, 70)]
     play.go(70)
     assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def look(play: Play, *seen: tuple[int, int, Observed]) -> list[tuple[Verb, tuple[int, ...], tuple[int, ...]]]:
+    """Report at one look of which VMs of lease 1 what is seen where; return the commands about them that come of it."""
+    now = play.scheduler.desk.now
+    events: list[Event] = [InstanceObserved(now, 1, vm, observed, host) for vm, host, observed in seen]
+    effects = [effect for event in [*events, TimePassed(now)] for effect in play.scheduler.handle(event)]
+    return [(one.verb, one.vms, one.hosts()) for one in effects if isinstance(one, Command)]
+
+
+def suspended_on(play: Ordering) -> tuple[int, ...]:
+    """Have lease 1 suspended for some minutes; return where its VMs are."""
+    play.order(1, Suspend())
+    play.go(20)
+    images = play.lease(1).images
+    assert images is not None
+    return images
+
+
+def test_what_somebody_left_suspended_of_a_lease_is_resumed_with_the_rest() -> None:
+    """The other VMs of a lease of which somebody resumed one are resumed as well, where their images are."""
+    play = running(4, vms=3)
+    images = suspended_on(play)
+    assert look(play, (1, images[0], Observed.RUNNING)) == [(Verb.RESUME, (2, 3), images)]
+    assert play.state(1) is S.RESUMING
+
+
+def test_what_one_look_shows_to_run_elsewhere_is_not_resumed_where_it_was() -> None:
+    """What was said to be suspended runs, and on another host: a second of it must not be made of its image."""
+    play = running(4, vms=3)
+    images = suspended_on(play)
+    (other,) = {0, 1, 2, 3} - set(images)
+    there = (images[0], other, images[2])
+    said = look(play, (1, images[0], Observed.RUNNING), (2, other, Observed.RUNNING))
+    assert (said, play.hosts(1)) == ([(Verb.RESUME, (3,), there)], there)
+
+
+def test_what_one_look_shows_to_run_altogether_counts_as_running_at_once() -> None:
+    """Nothing is commanded, and there is nothing to wait for."""
+    play = running(2, vms=2)
+    images = suspended_on(play)
+    seen = [(vm, host, Observed.RUNNING) for vm, host in enumerate(images, 1)]
+    assert look(play, *seen) == []
+    assert (play.state(1), play.lease(1).images) == (S.ACTIVE, None)
+    play.go(90)
+    assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_what_one_look_shows_to_be_paused_elsewhere_is_accounted_for_there() -> None:
+    """Somebody paused it there: it is not resumed in a second place, nor against their will."""
+    play = running(4, vms=2)
+    images = suspended_on(play)
+    other = ({0, 1, 2, 3} - set(images)).pop()
+    assert look(play, (1, images[0], Observed.RUNNING), (2, other, Observed.PAUSED)) == []
+    assert (play.state(1), play.hosts(1)) == (S.ACTIVE, (images[0], other))
 
 
 def test_what_is_resumed_where_there_is_no_room_is_suspended_again() -> None:

@@ -393,12 +393,13 @@ def test_a_vm_that_somebody_moves_while_it_is_being_resumed_is_where_it_comes_to
     stage.platform.advance(stage.clock.now())
     stage.after(MINUTE)
     stage.fate.set_pace("resume", str(10 * MINUTE))
-    stage.fate.act(lease, None, "resume", "ann")
+    stage.fate.act(lease, 1, "resume", "ann")
     stage.platform.advance(stage.clock.now())
     stage.after(SECOND)
     assert stage.state(lease) == "resuming"
     home = stage.vms()[lease, 2][1]
     assert home is not None
+    stage.fate.act(lease, 2, "resume", "ann")
     stage.fate.act(lease, 2, "migrate", "ann", SITE.hosts[(home + 1) % 4].name)
     stage.platform.advance(stage.clock.now())
     stage.after(SECOND)

@@ -123,7 +123,7 @@ class Adoption:
         desk.enter(lease, LeaseState.RESUMING)
         if others:
             stay.phase = Phase.RESUMING
-            desk.command(Verb.RESUME, stay, stay.run_start, others)
+            desk.to_resume[lease.id] = others
         else:
             lease.images, stay.phase, lease.seen = None, Phase.RUNNING, NOTHING_SEEN
             desk.enter(lease, LeaseState.ACTIVE)
@@ -133,6 +133,29 @@ class Adoption:
             self._contradicted(lease, by, "resumed")
         lease.foreign = True
         return True
+
+    def are_there(self, lease: Lease, vms: tuple[int, ...]) -> None:
+        """VMs that were to be resumed with those that somebody resumed are on hosts already."""
+        to_resume = self._desk.to_resume
+        to_resume[lease.id] = tuple([vm for vm in to_resume[lease.id] if vm not in vms])
+
+    def resume_rest(self) -> None:
+        """Resume what somebody left suspended of leases of which they resumed other VMs.
+
+        Only when all that was seen at one look is known: another VM may run as well, and on another host than planned.
+        """
+        desk = self._desk
+        waiting, desk.to_resume = desk.to_resume, {}
+        for number, vms in waiting.items():
+            lease = desk.leases.get(number)
+            stay = lease.stays[0] if lease is not None and lease.stays else None
+            if lease is None or stay is None or stay.phase is not Phase.RESUMING:
+                continue
+            rest = tuple([vm for vm in vms if vm not in lease.over])
+            if rest:
+                desk.command(Verb.RESUME, stay, stay.run_start, rest)
+            else:
+                self._execution.resumed_early(stay)
 
     def _stay_now(self, lease: Lease, hosts: tuple[int, ...], rest: bool) -> Stay | None:
         """Return a stay from now on for what is left of a lease; it holds nothing yet. None where its time is over."""

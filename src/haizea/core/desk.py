@@ -85,7 +85,8 @@ class Desk:
     leases hold, ``pauses`` says why scheduling or intake is paused, where it is. ``real`` is the site without what
     was ordered about it: ``overcommitted`` has the percents of what hosts have that are planned with, ``labels``
     those that hosts were given; ``resited`` is set once hosts have come or gone. ``touched`` are the leases of which
-    the present event has changed anything, for whoever keeps a record of them. ``impossible`` is why leases of a
+    the present event has changed anything, for whoever keeps a record of them. ``to_resume`` are VMs of leases, to be
+    resumed when all that was seen at this instant is known. ``impossible`` is why leases of a
     kind could not run even on the empty site, as far as that was asked.
     """
 
@@ -104,6 +105,7 @@ class Desk:
         self.announced = announced
         self.effects: list[Effect | Retired] = []
         self.touched: set[int] = set()
+        self.to_resume: dict[int, tuple[int, ...]] = {}
         self.due_at = now
         self.ordered = policies.queue.order is not QueueOrder.SUBMITTED
         self.rescore = False

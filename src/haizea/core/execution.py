@@ -10,7 +10,7 @@ from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.reasons import instant
 from haizea.model.effects import Command, Verb
-from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, OnEnd
+from haizea.model.lease import DEFAULT_REACTIONS, LeaseState, LeaseType, OnEnd
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.images import Transfer, TransferState
@@ -197,6 +197,18 @@ class Execution:
             desk.table.release(end, stay.end, stay.placement.held)
             desk.free_early(stay.end)
             stay.end = end
+        self.move(stay)
+
+    def resumed_early(self, stay: Stay) -> None:
+        """Begin to count what runs of a stay whose VMs have been resumed before they were to be."""
+        desk, lease = self._desk, stay.lease
+        shift = stay.run_start - desk.now
+        stay.run_start = desk.now
+        if not stay.suspending and stay.end < FAR_FUTURE and lease.type is not LeaseType.ADVANCE_RESERVATION:
+            desk.table.release(stay.end - shift, stay.end, stay.placement.held)
+            desk.free_early(stay.end)
+            stay.end -= shift
+            stay.run_end -= shift
         self.move(stay)
 
     def _done(self, stay: Stay) -> None:

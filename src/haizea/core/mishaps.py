@@ -16,7 +16,7 @@ from haizea.core.transfers import Transfers
 from haizea.core.wishes import Wishes
 from haizea.model.effects import Verb
 from haizea.model.events import OperationOutcome, OperationReported
-from haizea.model.lease import LeaseState, LeaseType, OnFailure
+from haizea.model.lease import LeaseState, OnFailure
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay
@@ -111,18 +111,11 @@ class Mishaps:
 
     def _done(self, kind: str, stay: Stay) -> None:
         """What is over early gives back what it held, or begins what comes next."""
-        desk, lease = self._desk, stay.lease
+        desk = self._desk
         if kind in _ENDS and desk.left_at(stay) > desk.now:
             self._execution.ended_early(stay)
         elif kind == "resume" and stay.run_start > desk.now:
-            shift = stay.run_start - desk.now
-            stay.run_start = desk.now
-            if not stay.suspending and stay.end < FAR_FUTURE and lease.type is not LeaseType.ADVANCE_RESERVATION:
-                desk.table.release(stay.end - shift, stay.end, stay.placement.held)
-                desk.free_early(stay.end)
-                stay.end -= shift
-                stay.run_end -= shift
-            self._execution.move(stay)
+            self._execution.resumed_early(stay)
 
     # Failed --------------------------------------------------------------------------------------------------
 

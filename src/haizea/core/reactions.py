@@ -229,7 +229,13 @@ class Reactions:
             return
         vms = (event.vm,) if event.vm else self._alive(lease)
         wanted = desired(lease, event.vm)
-        reaction = REACTIONS[wanted, self._sight(lease, event, wanted)]
+        sight = self._sight(lease, event, wanted)
+        if lease.id in self._desk.to_resume and event.observed in _ELSEWHERE:
+            self.adoption.are_there(lease, vms)
+            if sight is Sight.PAUSED_ELSEWHERE and wanted is Desired.RESUMING:
+                # Nothing of it is on its way yet: it is where somebody has brought it.
+                sight = Sight.ELSEWHERE
+        reaction = REACTIONS[wanted, sight]
         again = bool(lease.seen) and all(lease.seen.get(vm) is event.observed for vm in vms)
         self._note(lease, vms, event.observed, reaction, wanted)
         self._react(reaction, lease, vms, event, again=again)

@@ -323,6 +323,8 @@ class Scheduler:
     def _decide(self) -> None:
         """Carry out what is due and make the decisions of the present instant."""
         desk = self.desk
+        if desk.to_resume:
+            self._reactions.adoption.resume_rest()
         if desk.alarms.next_at <= desk.now:
             # Whom they are about is not to be started, on a host that is given up now.
             self._lateness.catch_up()
