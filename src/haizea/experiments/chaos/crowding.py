@@ -22,16 +22,16 @@ Name = tuple[str, int]
 
 
 class Crowding:
-    """Looks at every stay one step after it has begun. Who was there before a stranger came may stay beside it."""
+    """Looks at every lease one step after it has come to a host. Who was there before a stranger may stay beside it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._since: dict[Name, Span] = {}
-        self._begun: dict[int, Instant] = {}
-        self._looked: dict[int, Instant] = {}
+        self._places: dict[int, frozenset[int]] = {}
+        self._come: dict[int, frozenset[int]] = {}
 
     def step(self) -> None:
-        """Look at what began with the last step: a stranger that was adopted is none any more by now.
+        """Look at who came with the last step: a stranger that was adopted is none any more by now.
 
         Raises:
             Violation: there is more on its host than that has, with strangers that must have been known of.
@@ -40,17 +40,17 @@ class Crowding:
         used = self._strangers()
         if world.now <= world.disturbed_until + LEARNT_WITHIN:
             used = {}
-        begun: dict[int, Instant] = {}
+        places: dict[int, frozenset[int]] = {}
+        come: dict[int, frozenset[int]] = {}
         for lease in desk.leases.values():
             stay = lease.stays[0] if lease.stays else None
             if stay is None or stay.phase not in _BEGUN:
                 continue
-            begun[lease.id] = stay.start
-            if self._begun.get(lease.id) == stay.start != self._looked.get(lease.id):
-                self._looked[lease.id] = stay.start
-                for host in sorted(used.keys() & set(hosts_of(stay, desk.table))):
-                    self._look(lease, host, stay.start, used[host])
-        self._begun = begun
+            places[lease.id] = hosts = frozenset(hosts_of(stay, desk.table))
+            come[lease.id] = hosts - self._places.get(lease.id, frozenset())
+            for host in sorted(used.keys() & hosts & self._come.get(lease.id, frozenset())):
+                self._look(lease, host, stay.start, used[host])
+        self._places, self._come = places, come
 
     def _strangers(self) -> dict[int, Capacity]:
         """Return what strangers use of hosts of which it must be known by now; not those on hosts that are silent."""
