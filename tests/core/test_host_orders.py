@@ -13,7 +13,7 @@ from haizea.model.events import (
     SiteChanged,
     StrangersObserved,
 )
-from haizea.model.lease import Constraints, LeaseState, LeaseTerms, NodeSet
+from haizea.model.lease import Constraints, LeaseState, LeaseTerms, NodeSet, OnFailure, Reactions
 from haizea.model.orders import (
     Disable,
     Drain,
@@ -297,6 +297,19 @@ def test_what_strangers_use_is_theirs_as_soon_as_it_is_free() -> None:
     play.go(61)
     assert play.state(2) is S.ACTIVE
     assert play.scheduler.desk.table.free_now() == 0
+
+
+def test_who_starts_over_leaves_strangers_the_room_that_they_could_not_have() -> None:
+    """A reservation of which a VM failed beside strangers that came later goes on on another host."""
+    play = Ordering(2)
+    play.ask(1, start=0, reactions=Reactions(on_failure=OnFailure.REQUEUE))
+    play.go(10)
+    (host,) = play.hosts(1)
+    play.tell(StrangersObserved(play.scheduler.desk.now, host, VM))
+    assert play.hosts(1) == (host,)
+    play.tell(InstanceObserved(play.scheduler.desk.now, 1, 1, Observed.CRASHED, host))
+    play.go()
+    assert (play.state(1), play.hosts(1)) == (S.ACTIVE, (1 - host,))
 
 
 def test_vms_of_strangers_become_a_lease() -> None:

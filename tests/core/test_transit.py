@@ -1,6 +1,13 @@
 """VMs that move while they run, when that is late, over early, or fails. Moving a VM takes 82 s."""
 
-from haizea.model.events import HostObserved, InstanceObserved, Observed, OperationOutcome, OperationReported
+from haizea.model.events import (
+    HostObserved,
+    InstanceObserved,
+    Observed,
+    OperationOutcome,
+    OperationReported,
+    StrangersObserved,
+)
 from haizea.model.lease import LeaseState
 from haizea.model.orders import Evacuate, Migrate, Resume, Suspend
 from haizea.model.site import HostState
@@ -8,6 +15,7 @@ from haizea.model.units import MINUTE, SECOND
 from haizea.plan.lease import Lease
 from haizea.plan.options import Migration
 from tests.core.ordering import Ordering
+from tests.core.play import VM
 from tests.core.test_mishaps import done
 from tests.core.test_reactions import failed, late
 
@@ -109,6 +117,20 @@ def test_a_reservation_that_cannot_be_moved_stays_and_that_is_told() -> None:
     assert (play.hosts(1), play.state(1)) == ((0,), S.ACTIVE)
     play.go(60)
     assert (play.state(1), play.lease(1).delivered) == (S.DONE, 60 * MINUTE)
+
+
+def test_what_goes_back_leaves_its_room_to_the_strangers_where_it_was_to_go() -> None:
+    """They have come there meanwhile, and could not be given theirs as long as it was on its way there."""
+    play = Ordering(2, migration=Migration.YES)
+    play.ask(1, start=0)
+    play.go(10)
+    assert play.host(0, Evacuate()) is None
+    play.tell(StrangersObserved(play.scheduler.desk.now, 1, VM))
+    play.go(10.5)
+    assert (play.hosts(1), claimed(play, 1)[0][0]) == ((1,), 60)
+    failed(play, "migrate")
+    play.go()
+    assert (play.hosts(1), play.state(1), claimed(play, 1)[0][0]) == ((0,), S.ACTIVE, 10.5)
 
 
 def test_maintenance_that_has_begun_ends_who_could_not_be_moved_in_time() -> None:

@@ -384,6 +384,14 @@ class Desk:
         if self.freed_until is None or until > self.freed_until:
             self.freed_until = until
 
+    def give_claims(self) -> None:
+        """Have others than leases hold what is free now and is theirs, before any lease is given it."""
+        if self.claims.short:
+            # Loaded here: hardly any simulation has anybody but leases on its hosts.
+            from haizea.core.claiming import settle
+
+            settle(self)
+
     # Stays ---------------------------------------------------------------------------------------------------
 
     def keep(self, stay: Stay) -> None:

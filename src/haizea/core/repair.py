@@ -57,6 +57,7 @@ class Repair:
         desk.free_early(FAR_FUTURE)
         if lease.images is None or not keeps_images:
             self._execution.start_over(lease)
+        desk.give_claims()
         moved = self._again(lease) if lease.type is LeaseType.DEADLINE else self.promises.elsewhere(lease, start, end)
         if moved is None or not self._booking.prepare(moved):
             self._give_up(lease, reason)

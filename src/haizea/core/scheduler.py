@@ -335,7 +335,7 @@ class Scheduler:
         if desk.claims.astray:
             self._settle_astray()
         if desk.claims.short and desk.freed_until is not None:
-            self._settle_claims()
+            desk.give_claims()
         if desk.claims.fresh:
             self._clean()
         if self._arrived:
@@ -363,11 +363,6 @@ class Scheduler:
 
     def _settle_astray(self) -> None:
         from haizea.core.astray import settle
-
-        settle(self.desk)
-
-    def _settle_claims(self) -> None:
-        from haizea.core.claiming import settle
 
         settle(self.desk)
 

@@ -234,6 +234,8 @@ class Transit:
         tries = max(move.tries for move in moves) + 1
         if tries <= desk.options.restarts_max:
             tried = {move.destination for move in moves}
+            # Where these were to go, others may have come meanwhile.
+            desk.give_claims()
             new = self._moving.could_leave(lease, host, tried) or self._moving.could_leave(lease, host)
             if new is not None:
                 self._moving.move(lease, new, must=True, tries=tries)
