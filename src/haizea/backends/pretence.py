@@ -105,7 +105,7 @@ class Pretence:
             self.database = sqlite3.connect(str(path), BUSY_S, isolation_level=None, check_same_thread=False)
             self.database.execute("PRAGMA journal_mode=WAL")
             self.database.execute("PRAGMA synchronous=OFF")
-            self.database.executescript(_SCHEMA)
+            self.database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except sqlite3.DatabaseError as problem:
             raise Impossible(f"{path} is not the file of a pretended platform: {problem}") from problem
 
