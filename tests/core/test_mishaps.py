@@ -261,6 +261,19 @@ def test_a_transfer_goes_on_for_others_when_the_first_of_them_is_cancelled() -> 
     assert play.stays(2) == [(3, 12)]
 
 
+def test_what_is_told_of_an_earlier_transfer_does_not_end_one_that_a_lease_rides_on() -> None:
+    """It was sent in the name of another lease: whoever rides on it has had others, and their end is told late."""
+    play = Play(2, transfer=TransferOptions(100, mechanism=Mechanism.MULTICAST, avoid_redundant=True))
+    for number in (1, 2):
+        play.ask(number, minutes=10, software=DiskImage("debian", 1000))
+    assert "0s transfer 1" in play.go(0.5)
+    done(play, "transfer", 2)
+    failed(play, "transfer", 2)
+    assert (play.state(1), play.state(2), play.lease(2).retries) == (S.PREPARING, S.PREPARING, 0)
+    done(play, "transfer", 1)
+    assert (play.state(1), play.state(2)) == (S.ACTIVE, S.ACTIVE)
+
+
 def test_who_waits_for_an_image_that_is_there_early_starts_early() -> None:
     """And ends early; a reservation starts at its time."""
     play = waiting()

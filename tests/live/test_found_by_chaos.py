@@ -6,13 +6,16 @@ import pytest
 
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
-from haizea.model.events import LeaseOrdered
+from haizea.live.operations import Operations, Patience
+from haizea.model.events import LeaseOrdered, OperationOutcome
 from haizea.model.lease import Constraints, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Suspend, Unpause
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
 from haizea.plan.lease import Phase
+from haizea.runtime.ports import Report
+from haizea.runtime.rows import CommandRow
 from tests.live.stage import SITE, Stage
 
 FIXED = Care(rules=Rules(learn=False))
@@ -408,3 +411,31 @@ def test_a_vm_that_somebody_moves_while_it_is_being_resumed_is_where_it_comes_to
     assert stage.vms() == {(lease, 1): ("running", home), (lease, 2): ("running", home)}
     assert [row for row in stage.live.diff().vms if not row.agrees] == []
     assert stage.state(lease) == "active"
+
+
+def _sent(number: int, verb: str) -> CommandRow:
+    """A command about lease 1, to be over after a minute."""
+    return CommandRow(number, 0, MINUTE, verb, 1, (0,), "pending", 0, "")
+
+
+def _outcomes(operations: Operations, number: int, error: str = "") -> list[OperationOutcome]:
+    """Say that a transfer is over; return what the scheduler is told of it."""
+    _operation, events = operations.over(SECOND, Report(number, "transfer", 1, error))
+    return [event.outcome for event in events]
+
+
+def test_what_is_told_of_a_transfer_that_was_given_up_is_not_taken_for_the_next_one() -> None:
+    """The image is sent anew, elsewhere: that the first one has come does not say that this one has."""
+    operations = Operations(Patience())
+    operations.begin(_sent(1, "transfer"))
+    operations.begin(_sent(2, "transfer"))
+    assert _outcomes(operations, 1) == []
+    assert _outcomes(operations, 2) == [OperationOutcome.DONE]
+
+
+def test_a_transfer_that_is_broken_off_with_the_lease_it_is_named_after_is_told_of() -> None:
+    """Others wait for its image as well."""
+    operations = Operations(Patience())
+    operations.begin(_sent(1, "transfer"))
+    operations.begin(_sent(2, "destroy"))
+    assert _outcomes(operations, 1, "it was broken off") == [OperationOutcome.FAILED]

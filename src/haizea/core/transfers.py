@@ -27,7 +27,7 @@ class Transfers:
         self._repair = repair
 
     def reported(self, event: OperationReported) -> None:
-        """React to the transfer that is under way for a lease, or was begun for it."""
+        """React to how the transfer goes that was begun in the name of a lease."""
         images = self._desk.images
         transfer = None if images is None else _under_way(images, event.lease)
         if images is None or transfer is None:
@@ -139,9 +139,15 @@ class Transfers:
 
 
 def _under_way(images: Images, lease: int) -> Transfer | None:
-    """Return the transfer under way that a lease waits for, or that was commanded in its name."""
+    """Return the transfer under way that was commanded in the name of a lease.
+
+    Who only waits for it has had others: what is told of those now is late.
+    """
     for transfer in images.transfers:
-        mine = transfer.told == lease or any(target[0].id == lease for target in transfer.targets)
+        mine = transfer.told == lease
+        if not transfer.told:
+            # Remembered by a release that did not know yet.
+            mine = any(target[0].id == lease for target in transfer.targets)
         if mine and transfer.state is TransferState.ACTIVE:
             return transfer
     return None

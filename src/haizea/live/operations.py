@@ -111,7 +111,9 @@ class Operations:
         for other in self._by_lease.get(command.lease, {}).values():
             if not command.vms or not other.command.vms or not set(command.vms).isdisjoint(other.command.vms):
                 other.overtaken = True
-                other.superseded = other.superseded or command.verb == "destroy"
+                # A transfer goes on for others, until it is given up for another one.
+                by = "transfer" if other.command.verb == "transfer" else "destroy"
+                other.superseded = other.superseded or command.verb == by
         planned = command.verb in PLANNED and command.until > command.at
         until = command.until if planned else command.at + max(self._patience.unplanned, self._usual(command))
         operation = Operation(command, until)
