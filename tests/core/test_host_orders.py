@@ -280,6 +280,25 @@ def test_a_host_that_shrinks_is_left_to_its_strangers() -> None:
     assert (play.state(1), play.state(2)) == (S.ACTIVE, S.ACTIVE)
 
 
+@pytest.mark.parametrize("why", ["strangers", "labels"])
+def test_who_leaves_a_host_goes_to_none_that_has_less_from_then_on(why: str) -> None:
+    """Hosts change together: what another one of them had before is not planned with."""
+    play = Ordering(site(2, cores=4, labels=[{"zone": "a"}] * 2))
+    play.ask(1, vms=3, start=30, constraints=Constraints(require=(("zone", "a"),), together=True))
+    play.go()
+    host = play.hosts(1)[0]
+    play.tell(StrangersObserved(0, host, VM))
+    play.ask(2, start=30)
+    play.go()
+    assert (play.hosts(1), play.hosts(2)) == ((host,) * 3, (1 - host,))
+    old, new = play.scheduler.desk.site.hosts[0], site(1, cores=3).hosts[0].capacity
+    leave = old._replace(capacity=new) if why == "strangers" else old._replace(labels={"zone": "b"})
+    changed = {host: leave, 1 - host: old._replace(capacity=new)}
+    hosts = [changed[n]._replace(name=f"host-{n}") for n in (0, 1)]
+    play.tell(SiteChanged(0, Site(tuple(hosts), ("CPU", "Memory"))))
+    assert (play.state(1), play.stays(1), play.hosts(2)) == (S.QUEUED, [], (1 - host,))
+
+
 def test_what_strangers_use_is_theirs_as_soon_as_it_is_free() -> None:
     """Where there was no room for them, nobody else gets what comes free early, though it was planned to later."""
     play = Ordering(site(1, cores=2))

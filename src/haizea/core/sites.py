@@ -154,17 +154,16 @@ class Sites:
         if limits:
             reason = Reason(Cause.TOO_SMALL, "A host of it has less than before.")
             self._clearing.clear(limits, reason, force=True, at_once=True)
-            # Strangers stay; for them nobody who runs is thrown out.
-            claims = desk.claims
-            rooms = [
-                one._replace(room=claims.room(one.host, one.room)) for one in limits if one.host in claims.strangers
-            ]
-            self._clearing.clear(rooms, reason)
+            if any(one.host in desk.claims.strangers for one in limits):
+                # Strangers stay; for them nobody who runs is thrown out. Nobody goes where there is less as well.
+                self._clearing.clear(
+                    [one._replace(room=desk.claims.room(one.host, one.room)) for one in limits], reason
+                )
         changed = {n for n, (a, b) in enumerate(zip(desk.site.hosts, site.hosts, strict=False)) if a.labels != b.labels}
         if changed:
-            self._fit_labels(site, changed)
+            self._fit_labels(site, changed, {one.host for one in limits})
 
-    def _fit_labels(self, site: Site, changed: "set[int]") -> None:
+    def _fit_labels(self, site: Site, changed: "set[int]", smaller: "set[int]") -> None:
         desk = self._desk
         wrong = []
         for lease in desk.leases.values():
@@ -178,4 +177,4 @@ class Sites:
             if stay.phase is Phase.PLANNED and stay in stay.lease.stays:
                 name = site.hosts[host].name
                 reason = Reason(Cause.LABELS, f"Host {name} no longer has the labels that it wants.")
-                self._clearing.leave_planned(stay, reason, changed)
+                self._clearing.leave_planned(stay, reason, changed | smaller)
