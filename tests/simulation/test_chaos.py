@@ -7,15 +7,20 @@ import os
 
 import pytest
 
-from haizea.app.chaos import ChaosRequest, Totals, run_all, run_chaos, smallest
+from haizea.app.chaos import ChaosRequest, Totals, run_all, run_chaos, settings_of, smallest
 from haizea.cli.experiment import processors
 from haizea.core import reactions
 from haizea.core.reactions import Desired, Reaction, Sight
+from haizea.experiments.chaos.checks import Checks
 from haizea.experiments.chaos.plan import FAULTS, REQUEST, make
 from haizea.experiments.chaos.shrinking import shrink
-from haizea.experiments.chaos.world import START, Ledger
+from haizea.experiments.chaos.world import START, Ledger, Violation, World
 from haizea.model.events import Observed
+from haizea.model.lease import LeaseTerms, NodeSet
+from haizea.model.units import HOUR, MINUTE
 from haizea.runtime.rows import CommandRow
+from haizea.stores.memory import MemoryStore
+from tests.core.play import VM
 from tests.simulation.mutations import MUTATIONS, Mutation, caught
 
 FAULTS_IN_CI = 10_000
@@ -65,6 +70,27 @@ def test_a_vm_is_in_two_places_only_where_nobody_brought_it_elsewhere_meanwhile(
         ledger.fate.act(1, 1, "migrate", "ann", "b")
     ledger.advance(START + 1000)
     assert [kind for kind, _text in ledger.wrong] == ([] if moved else ["two-places"])
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_of_what_runs_where_nothing_is_heard_nobody_can_know(silent: bool) -> None:
+    """A VM that runs while its lease waits, or of no lease, is to be gone soon; not on a host that does not answer."""
+    world = World(settings_of(0), MemoryStore(), 0)
+    world.request("one", LeaseTerms((NodeSet(1, VM),), HOUR, start=START + 10 * HOUR))
+    world.run(START + MINUTE)
+    (lease,) = world.acknowledged
+    world.fate.put(lease, 1, Observed.RUNNING, 0)
+    world.fate.put(lease + 1, 1, Observed.RUNNING, 0)
+    if silent:
+        world.fate.act_on_host(world.settings.site.hosts[0].name, "silence")
+    checks, found = Checks(world), set[str]()
+    for _ in range(60):
+        world.quiet += MINUTE
+        try:
+            checks.step()
+        except Violation as problem:
+            found.add(problem.kind)
+    assert bool(found & {"stray", "unwanted"}) is not silent
 
 
 def test_a_database_makes_no_difference() -> None:

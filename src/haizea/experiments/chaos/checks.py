@@ -225,7 +225,9 @@ class Checks:
         if world.ledger.wrong:
             raise Violation(*world.ledger.wrong[0])
         keys: set[Trouble] = set(self._overloaded(seen))
-        keys.update(("stray", one.lease, one.vm) for one in seen if one.lease not in desk.leases)
+        away = world.fate.silent()
+        strays = [one for one in seen if one.lease not in desk.leases and one.host not in away]
+        keys.update(("stray", one.lease, one.vm) for one in strays)
         keys.update(self._elsewhere(seen))
         keys.update(self._deserted(seen))
         keys.update(self._unwanted(seen))
@@ -303,11 +305,16 @@ class Checks:
                     yield "down" if vm in lease.down else "deserted", lease.id, vm
 
     def _unwanted(self, seen: Sequence[Seen]) -> Iterator[Trouble]:
-        """Yield VMs that run though their lease waits for its time, and nothing is being done about it."""
-        desk, operations = self._desk, self._world.live.assembly.operations
+        """Yield VMs that run though their lease waits for its time, and nothing is being done about it.
+
+        Of those on hosts of which nothing is heard nobody can know.
+        """
+        desk, operations, away = self._desk, self._world.live.assembly.operations, self._world.fate.silent()
         for one in seen:
             lease = desk.leases.get(one.lease)
             if lease is None or one.observed is not Observed.RUNNING or lease.state is LeaseState.HELD or lease.images:
+                continue
+            if one.host in away:
                 continue
             begun = bool(lease.stays) and lease.stays[0].phase is not Phase.PLANNED
             if not begun and not operations.of(lease.id):
