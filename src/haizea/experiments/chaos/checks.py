@@ -70,6 +70,7 @@ _BOUNDS: Final = MappingProxyType(
         "unwanted": UNWANTED,
         "awake": DESERTED,
         "down": DOWN,
+        "size": DESERTED,
     }
 )
 _SAID: Final = MappingProxyType(
@@ -232,6 +233,7 @@ class Checks:
         keys.update(self._deserted(seen))
         keys.update(self._unwanted(seen))
         keys.update(self._awake(seen))
+        keys.update(self._sizes(away))
         # Where the platform is looked at less often than usual, more is found out later.
         rare = max(0, world.settings.care.reconcile_every - USUAL)
         for key in self._since.keys() - keys:
@@ -330,6 +332,13 @@ class Checks:
             if one.observed is Observed.RUNNING and not operations.of(lease.id):
                 yield "awake", one.lease, one.vm
 
+    def _sizes(self, away: frozenset[int]) -> Iterator[Trouble]:
+        """Yield hosts that have come to have more or less than is known of them."""
+        known = self._desk.real.hosts
+        for one in self._world.fate.hosts():
+            if one.capacity is not None and one.host not in away and one.capacity != known[one.host].capacity:
+                yield "size", known[one.host].name, tuple(one.capacity.items())
+
     def _age(self, key: Trouble) -> Span:
         """Return for how much quiet time something has been so."""
         quiet = self._world.quiet
@@ -416,4 +425,6 @@ def _text(tree: object) -> str:
 def _said(key: Trouble) -> str:
     if key[0] == "overload":
         return f"host number {key[1]} has more VMs than it has room for: {key[2]}"
+    if key[0] == "size":
+        return f"host {key[1]} has {key[2]}, and that is not known"
     return f"{_SAID[key[0]][0]}VM {key[1]}.{key[2]} {_SAID[key[0]][1]}"
