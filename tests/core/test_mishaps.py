@@ -9,6 +9,7 @@ from haizea.model.lease import DiskImage, LeaseState
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.options import Mechanism, Overdue, TransferOptions
 from tests.core.play import Play
+from tests.core.test_migration import copying
 from tests.core.test_reactions import failed, late, suspended
 
 S = LeaseState
@@ -294,3 +295,29 @@ def test_a_transfer_that_is_late_for_too_long_is_begun_anew() -> None:
     assert play.lease(1).retries == 1
     play.go(20)
     assert play.state(1) is S.DONE
+
+
+def test_memory_images_that_arrive_late_are_waited_for() -> None:
+    """The lease goes on where they arrive, for all its time; they are not sent elsewhere, nor once more."""
+    play = copying(2)
+    begins, ends = play.stays(1)[0]
+    play.go(21)
+    late(play, "migrate", 23)
+    assert play.stays(1) == [(23, 23 + ends - begins)]
+    play.go(22.9)
+    late(play, "migrate", 24)
+    said = play.go(200)
+    assert not any("migrate" in line for line in said)
+    assert (play.state(1), play.where[1], play.lease(1).migrations) == (S.DONE, (0,), 1)
+    assert play.lease(1).delivered == 60 * MINUTE
+
+
+def test_memory_images_that_arrive_too_late_are_not_waited_for() -> None:
+    """Where its hosts are somebody else's afterwards, the lease is planned anew."""
+    play = copying(2)
+    play.ask(3, vms=2, start=play.stays(1)[0][1], minutes=10)
+    play.go(21)
+    late(play, "migrate", 23)
+    assert play.lease(1).stays == [] or play.stays(1)[0][0] != 23
+    play.go(300)
+    assert (play.state(1), play.state(3)) == (S.DONE, S.DONE)

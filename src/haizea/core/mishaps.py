@@ -89,7 +89,7 @@ class Mishaps:
             else:
                 self._repair.boot_later(stay, until, reason)
         elif kind == "migrate":
-            if stay.phase is Phase.PLANNED and until > stay.start:
+            if stay.phase is Phase.PLANNED and until > stay.start and not self._repair.put_off(stay, until):
                 self._repair.replace(lease, reason)
         else:
             more = desk.options.cleaning_time if kind in _ENDS else 0

@@ -210,6 +210,28 @@ class Repair:
         desk.arm(stay)
         self.plan_rest(stay, reason)
 
+    def put_off(self, stay: Stay, start: Instant) -> bool:
+        """Have a stay of a lease that was promised no time begin later on its hosts, if nobody else is to have them.
+
+        Its images are on the way there: anywhere else they would have to be copied once more.
+        """
+        desk, table, lease = self._desk, self._desk.table, stay.lease
+        if lease.type is not LeaseType.BEST_EFFORT or stay.suspending or stay.end >= FAR_FUTURE:
+            return False
+        later, held = start - stay.start, stay.placement.held
+        end = stay.end + later
+        table.release(max(desk.now, stay.start), stay.end, held)
+        if not table.has_room(table.window(start, end), held):
+            table.hold(max(desk.now, stay.start), stay.end, held)
+            return False
+        table.hold(start, end, held)
+        stay.start, stay.end, stay.run_start, stay.run_end = start, end, stay.run_start + later, stay.run_end + later
+        stay.copies = tuple([copy._replace(end=max(copy.end, start)) for copy in stay.copies])
+        desk.touched.add(lease.id)
+        desk.free_early(start)
+        desk.arm(stay)
+        return True
+
     def plan_rest(self, stay: Stay, reason: Reason) -> None:
         """Plan anew what is to come after a stay, for a lease that is promised to go on then."""
         desk, lease = self._desk, stay.lease
