@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from haizea.model.events import CancelRequested, InstanceObserved, Observed, OperationOutcome, OperationReported
-from haizea.model.lease import DiskImage, LeaseState
+from haizea.model.events import (
+    CancelRequested,
+    InstanceObserved,
+    Observed,
+    OperationOutcome,
+    OperationReported,
+    TimePassed,
+)
+from haizea.model.lease import DiskImage, LeaseState, OnFailure, Reactions
 from haizea.model.units import MINUTE, SECOND
 from haizea.plan.options import Mechanism, Overdue, TransferOptions
 from tests.core.play import Play
@@ -321,3 +328,16 @@ def test_memory_images_that_arrive_too_late_are_not_waited_for() -> None:
     assert play.lease(1).stays == [] or play.stays(1)[0][0] != 23
     play.go(300)
     assert (play.state(1), play.state(3)) == (S.DONE, S.DONE)
+
+
+def test_what_goes_wrong_just_after_its_end_credits_a_lease_with_no_more_than_its_time() -> None:
+    """A step comes some seconds late, and hears of a failure before the lease is taken to be over."""
+    play = Play(1)
+    play.ask(1, start=0, minutes=10, reactions=Reactions(on_failure=OnFailure.HOLD))
+    play.go(9)
+    at = 10 * MINUTE + 4 * SECOND
+    play.scheduler.handle(InstanceObserved(at, 1, 1, Observed.CRASHED, 0))
+    lease = play.lease(1)
+    play.scheduler.handle(TimePassed(at))
+    runs = [(entry.start, entry.end) for entry in lease.log if entry.kind == "run" and entry.end > entry.start]
+    assert (lease.delivered, runs) == (10 * MINUTE, [(0, 10 * MINUTE)])

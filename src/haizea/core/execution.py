@@ -241,9 +241,11 @@ class Execution:
 
     def split(self, stay: Stay) -> None:
         """Account for what has run until now: from here on something is different."""
-        if self._desk.now > stay.run_start:
-            self.account(stay, self._desk.now)
-            stay.run_start = self._desk.now
+        # A step that is some seconds late hears of things before it comes to what was due before them.
+        until = min(self._desk.now, stay.run_end)
+        if until > stay.run_start:
+            self.account(stay, until)
+            stay.run_start = until
             self._desk.touched.add(stay.lease.id)
 
     def break_off(self, stay: Stay) -> None:
