@@ -39,15 +39,17 @@ def policies(settings: Settings) -> Policies:
     Raises:
         haizea.policy.protocols.PolicyError: one cannot be loaded.
     """
-    named = _chosen(settings)
+    named = chosen(settings)
+
+    def context(kind: str) -> PolicyContext:
+        return _context(settings, kind, named[kind])
+
     return Policies(
-        resolve("admission", named["admission"], _context(settings, "admission", named["admission"])),
-        resolve(
-            "host-selection", named["host-selection"], _context(settings, "host-selection", named["host-selection"])
-        ),
-        resolve("preemption", named["preemption"], _context(settings, "preemption", named["preemption"])),
-        resolve("pricing", named["pricing"], _context(settings, "pricing", named["pricing"])),
-        resolve("queue", named["queue"], _context(settings, "queue", named["queue"])),
+        resolve("admission", named["admission"], context("admission")),
+        resolve("host-selection", named["host-selection"], context("host-selection")),
+        resolve("preemption", named["preemption"], context("preemption")),
+        resolve("pricing", named["pricing"], context("pricing")),
+        resolve("queue", named["queue"], context("queue")),
     )
 
 
@@ -57,7 +59,7 @@ def check_tables(settings: Settings, names: Iterable[str]) -> None:
     Raises:
         haizea.policy.protocols.PolicyError: there is no such policy, or something in its table is wrong.
     """
-    classes = {name.rpartition(":")[2].strip() for name in _chosen(settings).values() if ":" in name}
+    classes = {name.rpartition(":")[2].strip() for name in chosen(settings).values() if ":" in name}
     for name in names:
         kinds = [kind for kind in KINDS if any(name in (info.name, *info.aliases) for info in available(kind))]
         any_kind: Any = resolve
@@ -67,7 +69,7 @@ def check_tables(settings: Settings, names: Iterable[str]) -> None:
             raise PolicyError(f"there is no policy {name[:64]!r} that could have settings; haizea policies lists them")
 
 
-def _chosen(settings: Settings) -> dict[str, str]:
+def chosen(settings: Settings) -> dict[str, str]:
     """Return the names of the policies that settings choose, by kind."""
     scheduling = settings.scheduling
     return {

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from haizea.app.compose import chosen
 from haizea.config.settings import SECTIONS, Settings
 from haizea.config.table import BY_SECTION
 from haizea.config.write import format_value
@@ -19,19 +20,10 @@ def identity(settings: Settings, started: Instant) -> Identity:
 
 
 def _policies(settings: Settings) -> list[PolicyOut]:
-    scheduling = settings.scheduling
-    chosen = {
-        "admission": scheduling.policy_admission,
-        "host-selection": scheduling.policy_host_selection,
-        "preemption": scheduling.policy_preemption,
-        "pricing": scheduling.policy_pricing,
-        "queue": scheduling.policy_queue,
-    }
+    named = chosen(settings)
     return [
-        PolicyOut(
-            kind=kind, name=info.name, summary=info.description, chosen=chosen[kind] in (info.name, *info.aliases)
-        )
-        for kind in chosen
+        PolicyOut(kind=kind, name=info.name, summary=info.description, chosen=named[kind] in (info.name, *info.aliases))
+        for kind in named
         for info in available(kind)
     ]
 

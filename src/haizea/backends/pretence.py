@@ -136,8 +136,12 @@ class Pretence:
 
     def vm(self, lease: int, vm: int) -> Seen | None:
         """Return a VM."""
-        row = self.database.execute("SELECT state, host FROM vms WHERE lease = ? AND vm = ?", (lease, vm)).fetchone()
-        return None if row is None else Seen(lease, vm, _OBSERVED[row[0]], row[1])
+        row = self.database.execute(
+            "SELECT v.state, v.host, coalesce(a.who, '') FROM vms v LEFT JOIN actors a USING (lease, vm) "
+            "WHERE v.lease = ? AND v.vm = ?",
+            (lease, vm),
+        ).fetchone()
+        return None if row is None else Seen(lease, vm, _OBSERVED[row[0]], row[1], row[2])
 
     def put(self, lease: int, vm: int, state: Observed, host: int, who: str = "") -> None:
         """Have a VM be in a state on a host; ``who`` brought it there, empty for Haizea and nobody."""

@@ -104,7 +104,7 @@ class Adoption:
             raise AssertionError(f"lease {lease.id} is suspended without images; this is a bug in Haizea")
         undone = not lease.parked
         hosts = tuple([host if host is not None and vm in vms else old for vm, old in enumerate(images, 1)])
-        others = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in vms and vm not in lease.over])
+        others = tuple([vm for vm in lease.alive if vm not in vms])
         stay = self._stay_now(lease, hosts, bool(others))
         desk.notify(lease, f"{named(lease, vms)} was resumed by {someone(by)}.")
         self._execution.stop(lease, "cancelled", keep=True)

@@ -11,7 +11,6 @@ from haizea.core.adoption import Adoption, someone
 from haizea.core.claiming import missing, reclaim
 from haizea.core.claims import Piece
 from haizea.core.desk import Desk
-from haizea.core.moving import demands_of
 from haizea.core.repair import Repair
 from haizea.core.wishes import named
 from haizea.model.effects import Verb
@@ -20,6 +19,7 @@ from haizea.model.lease import LeaseState
 from haizea.model.reason import Cause, Reason
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.need import demands_of
 from haizea.plan.slottable import Placement
 
 _ON: Final = (Observed.RUNNING, Observed.PAUSED)

@@ -10,6 +10,7 @@ from haizea.core.claims import Piece
 from haizea.core.desk import Desk
 from haizea.model.units import Instant
 from haizea.plan.lease import Stay
+from haizea.plan.need import demands_of
 from haizea.plan.operations import hosts_of
 
 
@@ -20,7 +21,7 @@ def note(desk: Desk, stay: Stay, vms: tuple[int, ...], until: Instant) -> None:
     """
     lease, claims = stay.lease, desk.claims
     need, hosts = stay.need, hosts_of(stay, desk.table)
-    demands = [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
+    demands = demands_of(need)
     for vm in vms or [vm for vm in range(1, need.vms + 1) if vm not in lease.over]:
         claims.leaving.append(Piece(hosts[vm - 1], desk.now, until, demands[vm - 1]))
         claims.fresh.add(hosts[vm - 1])

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
-from haizea.core.moving import Moving, demands_of
+from haizea.core.moving import Moving
 from haizea.core.repair import Repair
 from haizea.core.replanning import Replanning
 from haizea.model.lease import LeaseType
@@ -20,6 +20,7 @@ from haizea.model.resources import Capacity
 from haizea.model.site import HostState
 from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Phase, Stay
+from haizea.plan.need import demands_of
 from haizea.plan.operations import hosts_of
 
 _PROMISES: Final = (LeaseType.BEST_EFFORT, LeaseType.IMMEDIATE, LeaseType.DEADLINE, LeaseType.ADVANCE_RESERVATION)

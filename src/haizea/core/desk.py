@@ -191,7 +191,7 @@ class Desk:
         """Tell the back end to do something with the VMs of a stay: with some of them, or all that are not over."""
         lease = stay.lease
         if lease.over and not vms and verb is not Verb.DESTROY:
-            vms = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
+            vms = lease.alive
         # What the constructor does, which is the interpreter's: every lease passes here.
         parts = (self.now, verb, lease.id, until, HostsOf(stay, self.table), vms)
         self.effects.append(tuple.__new__(Command, parts))

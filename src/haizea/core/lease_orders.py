@@ -135,10 +135,10 @@ class LeaseOrders:
             self._go_on(lease)
         desk.touched.add(lease.id)
         desk.command(Verb.DESTROY, stay, desk.now, vms)
-        every = tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
-        bringing.removed(desk, lease, vms or every)
-        if bringing.lacking(desk, stay, vms or every):
-            self._reactions.wishes.start(stay, vms or every)
+        about = vms or lease.alive
+        bringing.removed(desk, lease, about)
+        if bringing.lacking(desk, stay, about):
+            self._reactions.wishes.start(stay, about)
         else:
             desk.command(Verb.START, stay, desk.now, vms)
 

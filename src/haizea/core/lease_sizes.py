@@ -4,7 +4,7 @@ from haizea.core import reasons
 from haizea.core.alarms import Bell
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
-from haizea.core.moving import demands_of, find_hosts, replace_stay
+from haizea.core.moving import find_hosts, replace_stay
 from haizea.core.orders import Refusal, Trial, has_vms, refuse, running
 from haizea.core.reasons import instant
 from haizea.core.replanning import Replanning
@@ -15,7 +15,7 @@ from haizea.model.orders import Resize
 from haizea.model.reason import Cause
 from haizea.model.units import FAR_FUTURE
 from haizea.plan.lease import Lease
-from haizea.plan.need import Need
+from haizea.plan.need import Need, demands_of
 from haizea.plan.operations import hosts_of
 
 

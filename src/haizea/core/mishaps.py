@@ -85,7 +85,7 @@ class Mishaps:
             self._overdue(kind, stay, event, reason)
         elif kind == "boot":
             if until >= stay.run_end:
-                self._wishes.failed(lease, _every(lease), reason)
+                self._wishes.failed(lease, lease.alive, reason)
             else:
                 self._repair.boot_later(stay, until, reason)
         elif kind == "migrate":
@@ -122,7 +122,7 @@ class Mishaps:
     def _failed(self, kind: str, stay: Stay, event: OperationReported) -> None:
         desk, lease = self._desk, stay.lease
         reason = Reason(Cause.FAILED, _sentence(f"Its {kind} failed.", event.text))
-        vms = (event.vm,) if 0 < event.vm <= lease.need.vms else _every(lease)
+        vms = (event.vm,) if 0 < event.vm <= lease.need.vms else lease.alive
         if kind == "boot":
             self._wishes.failed(lease, vms, reason)
             self._wishes.back_off(lease, stay, reason)
@@ -164,7 +164,7 @@ class Mishaps:
             desk.free_early(FAR_FUTURE)
             self._wishes.hold(lease, reason, lease.parked or "Haizea")
         else:
-            self._wishes.failed(lease, _every(lease), reason)
+            self._wishes.failed(lease, lease.alive, reason)
 
     def _run_on(self, stay: Stay, reason: Reason) -> bool:
         """Let VMs that could not be suspended run until their time is over, if who is in the way can go elsewhere."""
@@ -241,10 +241,6 @@ def _planned_end(kind: str, stay: Stay) -> Instant:
     if kind in ("resume", "boot"):
         return stay.run_start
     return stay.start if kind == "migrate" else stay.end
-
-
-def _every(lease: Lease) -> tuple[int, ...]:
-    return tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
 
 
 def _sentence(text: str, more: str) -> str:

@@ -19,7 +19,7 @@ from haizea.model.reason import Cause
 from haizea.model.resources import MEMORY, Capacity
 from haizea.model.units import FAR_FUTURE, Instant, Span
 from haizea.plan.lease import Copy, Lease, Move, Phase, Stay
-from haizea.plan.need import Need, transfer_time
+from haizea.plan.need import Need, demands_of, transfer_time
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Migration
 from haizea.plan.slottable import Placement
@@ -234,11 +234,6 @@ class Moving:
             return
         desk.enter(lease, LeaseState.SUSPENDED_QUEUED)
         desk.enqueue(lease)
-
-
-def demands_of(need: Need) -> list[Capacity]:
-    """Return the demand of every VM, in order of VM numbers."""
-    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
 
 
 def find_hosts(

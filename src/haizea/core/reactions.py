@@ -173,7 +173,9 @@ REACTIONS: Final[dict[tuple[Desired, Sight], Reaction]] = {
 _OF_PHASE: Final = MappingProxyType(
     {Phase.PLANNED: _D.ABSENT, Phase.RESUMING: _D.RESUMING, Phase.RUNNING: _D.RUNNING, Phase.OVER: _D.ABSENT}
 )
-_ELSEWHERE: Final = MappingProxyType({_O.RUNNING: _S.ELSEWHERE, _O.PAUSED: _S.PAUSED_ELSEWHERE})
+BY_PLACE: Final = MappingProxyType({_O.RUNNING: _S.ELSEWHERE, _O.PAUSED: _S.PAUSED_ELSEWHERE})
+"""What it is to see a VM where it is not to be, for what it may do there."""
+
 _FAMILIAR: Final = frozenset({_R.AGREES, _R.NOTHING, _R.IMPOSSIBLE})
 
 
@@ -227,10 +229,10 @@ class Reactions:
             return
         if event.host is not None and not 0 <= event.host < len(desk.site.hosts):
             return
-        vms = (event.vm,) if event.vm else self._alive(lease)
+        vms = (event.vm,) if event.vm else lease.alive
         wanted = desired(lease, event.vm)
         sight = self._sight(lease, event, wanted)
-        if lease.id in self._desk.to_resume and event.observed in _ELSEWHERE:
+        if lease.id in self._desk.to_resume and event.observed in BY_PLACE:
             self.adoption.are_there(lease, vms)
             if sight is Sight.PAUSED_ELSEWHERE and wanted is Desired.RESUMING:
                 # Nothing of it is on its way yet: it is where somebody has brought it.
@@ -240,13 +242,10 @@ class Reactions:
         self._note(lease, vms, event.observed, reaction, wanted)
         self._react(reaction, lease, vms, event, again=again)
 
-    def _alive(self, lease: Lease) -> tuple[int, ...]:
-        return tuple([vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over])
-
     def _sight(self, lease: Lease, event: InstanceObserved, wanted: Desired) -> Sight:
         """Say what was seen; where it was seen counts only for a VM of which the plan says where it is to be."""
         here = Sight(event.observed.value)
-        if event.observed not in _ELSEWHERE or event.host is None or wanted is Desired.ABSENT:
+        if event.observed not in BY_PLACE or event.host is None or wanted is Desired.ABSENT:
             return here
         if not event.vm and lease.need.vms > 1:
             return here
@@ -259,7 +258,7 @@ class Reactions:
         vm, now = max(event.vm, 1), self._desk.now
         # What is on its way is seen where it comes from until it has arrived.
         leaving = any(move.vm == vm and move.origin == event.host and move.until >= now for move in lease.moving)
-        return here if leaving else _ELSEWHERE[event.observed]
+        return here if leaving else BY_PLACE[event.observed]
 
     def _note(
         self, lease: Lease, vms: tuple[int, ...], observed: Observed, reaction: Reaction, wanted: Desired
@@ -348,7 +347,7 @@ class Reactions:
         if reaction is Reaction.ENDED and lease.stays:
             self.wishes.end(lease, vms)
             return
-        others = [vm for vm in self._alive(lease) if vm not in vms]
+        others = [vm for vm in lease.alive if vm not in vms]
         if others:
             if lease.stays:
                 desk.note_left(lease.stays[0], vms)
@@ -387,9 +386,7 @@ class Reactions:
             return
         # Those that were unknown for as long fail together.
         others = [
-            other
-            for other in self._alive(lease)
-            if lease.seen.get(other) is Observed.UNKNOWN and self._ripe(number, other)
+            other for other in lease.alive if lease.seen.get(other) is Observed.UNKNOWN and self._ripe(number, other)
         ]
         vms = tuple(sorted({vm, *others}))
         self.wishes.failed(lease, vms, Reason(Cause.FAILED, f"{named(lease, vms)} was unknown for too long."))

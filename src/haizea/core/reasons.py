@@ -179,7 +179,10 @@ def no_room_at(desk: Desk, lease: Lease, start: Instant, end: Instant) -> Reason
     reserved = hosts - fits - unlabelled - down - small
     blocking, until = _blocking(desk, lease, start, end)
     to = f"to {instant(end)}" if end < FAR_FUTURE else "on, without end"
-    parts = [f"It needs {wanted(lease.terms)} from {instant(start)} {to}", _fit_phrase(desk, lease, states, fits)]
+    parts = [
+        f"It needs {wanted(lease.terms)} from {instant(start)} {to}",
+        _fit_phrase(desk, lease, states, fits, hosts),
+    ]
     if reserved:
         by = f" by lease{'s' if len(blocking) > 1 else ''} {_names(blocking)}" if blocking else ""
         parts.append(_some(reserved, "are", f"reserved{by}") + ("" if until is None else f" until {instant(until)}"))
@@ -226,8 +229,7 @@ def _count(masks: Sequence[Mask], within: Sequence[Mask] | None = None) -> int:
     return sum([(mask & other).bit_count() for mask, other in zip(masks, within, strict=True)])
 
 
-def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int) -> str:
-    hosts = len(desk.site.hosts) - len(_gone(desk))
+def _fit_phrase(desk: Desk, lease: Lease, states: list[int], fits: int, hosts: int) -> str:
     if len(lease.need.shapes) != 1:
         return f"{fits} of {hosts} hosts have room for a VM"
     packings = [t.packing for t in desk.table.timelines]

@@ -12,7 +12,7 @@ from haizea.core.claiming import missing, reclaim
 from haizea.core.claims import Piece
 from haizea.core.clearing import Clearing
 from haizea.core.desk import Desk
-from haizea.core.moving import Moving, demands_of
+from haizea.core.moving import Moving
 from haizea.core.orders import has_vms
 from haizea.core.reasons import instant
 from haizea.core.relocation import Relocation
@@ -23,6 +23,7 @@ from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
 from haizea.model.units import Instant
 from haizea.plan.lease import Lease, Move, Phase, Stay
+from haizea.plan.need import demands_of
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Placement
 

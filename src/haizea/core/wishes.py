@@ -78,7 +78,7 @@ class Wishes:
     def end(self, lease: Lease, vms: tuple[int, ...]) -> None:
         """Some VMs of a lease that has begun are over; with its last one the lease is done."""
         desk, stay = self._desk, lease.stays[0]
-        others = [vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over and vm not in vms]
+        others = [vm for vm in lease.alive if vm not in vms]
         if others:
             self._let_go(lease, vms)
             return

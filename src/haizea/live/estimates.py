@@ -82,14 +82,9 @@ class Estimates:
 
     def follow(self, options: Options) -> None:
         """Go by what is configured from now on: what is planned with is never far from that."""
-        self._options = options
+        self.options = options
         self._configured = configured(options)
         self._fixed = fixed(options)
-
-    @property
-    def options(self) -> Options:
-        """What is configured."""
-        return self._options
 
     def remember(self) -> list[Any]:
         """Return all that is known, as a tree of what JSON has."""

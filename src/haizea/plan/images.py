@@ -243,7 +243,8 @@ class Images:
         image = lease.terms.software
         if image is None:
             raise ValueError("a lease without a disk image needs no transfer")
-        by = self._next_slot(now, self._all(image, list(wanted))) + self._all(image, list(wanted))
+        whole = self._all(image, list(wanted))
+        by = self._next_slot(now, whole) + whole
         rides = [(self._ride(image, host, by), host) for host in wanted]
         riding = [(ride, host) for ride, host in rides if ride is not None]
         missing = [host for ride, host in rides if ride is None]

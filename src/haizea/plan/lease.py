@@ -208,6 +208,11 @@ class Lease:
             self.tail = need.suspend_time
 
     @property
+    def alive(self) -> tuple[int, ...]:
+        """The numbers of its VMs that are not over."""
+        return tuple([vm for vm in range(1, self.need.vms + 1) if vm not in self.over])
+
+    @property
     def remaining(self) -> Span | None:
         """How much of its duration is left to deliver; None where the duration is unlimited."""
         return None if self.left >= FAR_FUTURE else self.left

@@ -81,6 +81,11 @@ Suit = Callable[[list[Capacity], "Needs"], None]
 """Told of demands that were not seen before: sees to it that the slot table can hold them."""
 
 
+def demands_of(need: Need) -> list[Capacity]:
+    """Return the demand of every VM, in order of VM numbers."""
+    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
+
+
 class Needs:
     """Prepares the needs of leases; node sets that were seen before are looked up."""
 

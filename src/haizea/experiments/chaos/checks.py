@@ -25,7 +25,7 @@ from haizea.model.resources import CPU, Capacity
 from haizea.model.site import HostState, Site
 from haizea.model.units import MINUTE, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
-from haizea.plan.need import Need
+from haizea.plan.need import Need, demands_of
 from haizea.plan.operations import hosts_of
 from haizea.plan.slottable import Reservation
 from haizea.runtime.ports import Seen
@@ -254,7 +254,7 @@ class Checks:
             if one.host is None or one.observed not in _ON or lease is None or one.vm > lease.need.vms:
                 continue
             if one.lease not in demands:
-                demands[one.lease] = _demands(lease.need)
+                demands[one.lease] = demands_of(lease.need)
             demand = demands[one.lease][one.vm - 1]
             used[one.host] = used.get(one.host, Capacity()).plus(demand)
             on.setdefault(one.host, []).append((one.lease, one.vm))
@@ -295,7 +295,7 @@ class Checks:
         for lease in desk.leases.values():
             if lease.state is not LeaseState.ACTIVE or lease.stays[0].phase is not Phase.RUNNING:
                 continue
-            wanted = [vm for vm in range(1, lease.need.vms + 1) if vm not in lease.over]
+            wanted = lease.alive
             off = [vm for vm in wanted if (lease.id, vm) not in on]
             if not off or operations.of(lease.id):
                 continue
@@ -399,13 +399,9 @@ class Checks:
 def _holding(
     start: Instant, end: Instant, hosts: Sequence[int], need: Need, over: frozenset[int]
 ) -> tuple[Instant, Instant, Sequence[int], Sequence[Capacity]]:
-    demands = _demands(need)
+    demands = demands_of(need)
     there = [vm for vm in range(len(hosts)) if vm + 1 not in over]
     return start, end, [hosts[vm] for vm in there], [demands[vm] for vm in there]
-
-
-def _demands(need: Need) -> list[Capacity]:
-    return [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
 
 
 def _explains(entry: Entry) -> bool:

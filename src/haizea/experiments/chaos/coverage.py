@@ -1,16 +1,14 @@
 """Which entries of the table of reactions a run has come to, and which events it has handed over."""
 
 from collections import Counter
-from typing import Final
 
-from haizea.core.reactions import REACTIONS, Desired, Reaction, Sight, desired
+from haizea.core.reactions import BY_PLACE, REACTIONS, Desired, Reaction, Sight, desired
 from haizea.core.scheduler import Scheduler
-from haizea.model.events import Event, InstanceObserved, Observed, OperationReported
+from haizea.model.events import Event, InstanceObserved, OperationReported
 from haizea.plan.lease import Phase
 from haizea.plan.operations import hosts_of
 
 Entry = tuple[Desired, Sight]
-_ELSEWHERE: Final = {Observed.RUNNING: Sight.ELSEWHERE, Observed.PAUSED: Sight.PAUSED_ELSEWHERE}
 
 
 class Coverage:
@@ -48,10 +46,10 @@ def _entry(scheduler: Scheduler, event: InstanceObserved) -> Entry | None:
         return None
     wanted = desired(lease, event.vm)
     sight = Sight(event.observed.value)
-    if event.observed in _ELSEWHERE and event.host is not None and wanted is not Desired.ABSENT and event.vm:
+    if event.observed in BY_PLACE and event.host is not None and wanted is not Desired.ABSENT and event.vm:
         where = lease.images or ()
         if lease.stays and (lease.stays[0].phase is not Phase.PLANNED or not where):
             where = hosts_of(lease.stays[0], desk.table)
         if where and where[event.vm - 1] != event.host:
-            sight = _ELSEWHERE[event.observed]
+            sight = BY_PLACE[event.observed]
     return wanted, sight

@@ -7,6 +7,7 @@ from haizea.experiments.chaos.world import Violation, World
 from haizea.model.resources import Capacity
 from haizea.model.units import MINUTE, Instant, Span
 from haizea.plan.lease import Lease, Phase
+from haizea.plan.need import demands_of
 from haizea.plan.operations import hosts_of
 
 KNOWN_WITHIN: Final[Span] = 4 * MINUTE
@@ -69,9 +70,9 @@ class Crowding:
         for other in desk.leases.values():
             if not other.stays or other.stays[0].phase is Phase.PLANNED:
                 continue
-            hosts, need = hosts_of(other.stays[0], desk.table), other.stays[0].need
-            demands = [demand for count, demand in zip(need.counts, need.demands, strict=True) for _ in range(count)]
-            for vm, (place, demand) in enumerate(zip(hosts, demands, strict=True), 1):
+            stay = other.stays[0]
+            there = zip(hosts_of(stay, desk.table), demands_of(stay.need), strict=True)
+            for vm, (place, demand) in enumerate(there, 1):
                 if place == host and vm not in other.over:
                     used = used.plus(demand)
         has = desk.site.hosts[host].capacity

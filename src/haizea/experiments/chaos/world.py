@@ -153,7 +153,7 @@ class Ledger(PretendedPlatform):
     def submit(self, command: CommandRow, /) -> None:
         """Take a command, which must be the same one where it comes again."""
         if command.id not in self.commands:
-            self._given[command.id] = self._there(command.lease)
+            self._given[command.id] = {one.vm: one for one in self._pretence.vms() if one.lease == command.lease}
         known = self.commands.setdefault(command.id, command)
         if known[:6] != command[:6] or known.vms != command.vms:
             self.wrong.append(("command-reused", f"Command {command.id} was {known}, and comes again as {command}."))
@@ -172,7 +172,7 @@ class Ledger(PretendedPlatform):
         return super()._close(operation, now, error, vms)
 
     def _bring(self, command: CommandRow, vm: int) -> str:
-        before = self._there(command.lease).get(vm)
+        before = self._pretence.vm(command.lease, vm)
         host = command.hosts[vm - 1]
         if (
             command.verb in ("start", "resume")
@@ -194,9 +194,6 @@ class Ledger(PretendedPlatform):
             text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
             self.wrong.append(("no-image", text))
         return super()._bring(command, vm)
-
-    def _there(self, lease: int) -> dict[int, Seen]:
-        return {one.vm: one for one in self._pretence.vms() if one.lease == lease}
 
     def _moved_since(self, command: CommandRow, one: Seen) -> bool:
         """Whether somebody brought a VM to where it is after a command was given, which takes it back then."""
