@@ -108,6 +108,16 @@ def test_what_is_done_behind_its_back_is_told(tmp_path: Path, act: str) -> None:
     assert told.host == (None if ACTS[act].gone else 1 if act == "migrate" else 0)
 
 
+def test_a_vm_that_is_where_it_is_to_be_moved_to_was_brought_there_by_whoever_did_so(tmp_path: Path) -> None:
+    """A migration that comes late does nothing, and takes nothing to be its own."""
+    now = Now()
+    platform, _said = made(tmp_path / "p", now)
+    platform.submit(command(1, "start"))
+    Pretence(tmp_path / "p", make=False).act(1, 1, "migrate", "ada", "host-2")
+    platform.submit(command(2, "migrate", hosts=(1,)))
+    assert [(one.host, one.by) for one in platform.observe()] == [(1, "ada")]
+
+
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     """A VM that is not there cannot be stopped, one that runs cannot be resumed."""
     platform, _said = made(tmp_path / "p", Now())

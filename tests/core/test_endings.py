@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from haizea.model.effects import Command, Effect, LeaseChanged, Notice, Verb
 from haizea.model.events import LeaseOrdered, TimePassed
 from haizea.model.lease import LeaseState, OnEnd, Reactions
-from haizea.model.orders import Resume
+from haizea.model.orders import Recover, Recovery, Resume
 from haizea.model.units import DAY, HOUR, MINUTE, SECOND
 from haizea.plan.options import Suspension
+from tests.core.ordering import Ordering
 from tests.core.play import Play, made_anew
 
 EXTEND = Reactions(on_end=OnEnd.EXTEND, extend_by=30 * MINUTE)
@@ -81,6 +82,34 @@ def test_a_lease_is_suspended_at_its_end_and_resumed_for_more() -> None:
     # At its end it is suspended again.
     assert play.state(1) is LeaseState.SUSPENDED_QUEUED
     assert play.lease(1).delivered == 90 * MINUTE
+
+
+def test_a_suspension_at_the_end_that_is_begun_anew_is_still_one_at_the_end() -> None:
+    """An administrator has it done again; that the owner wanted it is not forgotten, and is written down."""
+    play = Ordering(1, suspension=Suspension.ALL)
+    play.ask(1, minutes=60, reactions=SUSPEND)
+    play.go(60)
+    assert play.state(1) is LeaseState.SUSPENDING
+    why = play.lease(1).parked
+    assert play.order(1, Recover(Recovery.RETRY)) is None
+    assert play.lease(1).parked == why
+    play.go(70)
+    assert play.state(1) is LeaseState.SUSPENDED_QUEUED
+    assert play.order(1, Resume()) is None
+    play.go(72)
+    assert play.state(1) is LeaseState.ACTIVE
+
+
+def test_who_is_being_suspended_at_its_end_is_resumed_when_that_is_over() -> None:
+    """There is nothing left that it could be resumed for before it is known to be suspended."""
+    play = Ordering(1, suspension=Suspension.ALL)
+    play.ask(1, minutes=60, reactions=SUSPEND)
+    play.go(60)
+    refused = play.order(1, Resume())
+    assert refused is not None
+    assert "it can be resumed then" in refused.text
+    play.go(70)
+    assert play.state(1) is LeaseState.SUSPENDED_QUEUED
 
 
 def test_a_clock_that_is_a_little_late_is_no_reason_not_to_suspend() -> None:

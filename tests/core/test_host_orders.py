@@ -33,7 +33,8 @@ from haizea.model.orders import (
 from haizea.model.resources import Capacity
 from haizea.model.site import Host, HostState, Site
 from haizea.model.units import HOUR, MINUTE
-from haizea.plan.options import Migration
+from haizea.plan.options import Migration, Suspension
+from haizea.service.explaining import waiting_of
 from haizea.service.pictures import picture, rehearse
 from haizea.service.whatif import run_ahead
 from tests.core.ordering import Ordering
@@ -243,6 +244,26 @@ def test_a_host_that_shrinks_keeps_what_still_fits() -> None:
     play.tell(SiteChanged(play.scheduler.desk.now, Site((host._replace(capacity=VM),), ("CPU", "Memory"))))
     play.go()
     assert (play.state(1), play.state(2)) == (S.ACTIVE, S.READY)
+
+
+def test_nobody_waits_for_a_lease_whose_memory_images_are_on_a_host_that_shrank() -> None:
+    """It says why it waits, and is resumed when its host has room for it again."""
+    play = Ordering(1, reservations_max=0, suspension=Suspension.ALL)
+    twice = Overcommit((("CPU", 200), ("Memory", 200)))
+    assert play.host(0, twice) is None
+    play.ask(1, vms=2)
+    play.ask(2, minutes=10, start=20)
+    play.go(29)
+    assert [play.state(number) for number in (1, 2)] == [S.SUSPENDED_QUEUED, S.ACTIVE]
+    assert play.host(0, Overcommit(())) is None
+    play.ask(3, minutes=10)
+    play.go(31)
+    assert [play.state(number) for number in (1, 2, 3)] == [S.SUSPENDED_QUEUED, S.DONE, S.ACTIVE]
+    why = waiting_of(play.scheduler.copy(), 1).why
+    assert why.startswith("Its memory images are on host-0, with no room for its VMs even when nothing else runs there")
+    assert play.host(0, twice) is None
+    play.go(150)
+    assert play.state(1) is S.DONE
 
 
 def test_what_strangers_use_is_not_planned_with() -> None:

@@ -4,16 +4,19 @@ from itertools import pairwise
 
 import pytest
 
+from haizea.backends.faulty import NO_FAULTS, Faults
 from haizea.live.assembly import Care
 from haizea.live.estimates import Rules
 from haizea.live.operations import Operations, Patience
 from haizea.model.events import LeaseOrdered, OperationOutcome
-from haizea.model.lease import Constraints, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
+from haizea.model.lease import Constraints, DiskImage, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Suspend, Unpause
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
 from haizea.plan.lease import Phase
+from haizea.plan.operations import hosts_of
+from haizea.plan.options import TransferOptions
 from haizea.runtime.ports import Report
 from haizea.runtime.rows import CommandRow
 from tests.live.stage import SITE, Stage
@@ -410,6 +413,83 @@ def test_a_vm_that_somebody_moves_while_it_is_being_resumed_is_where_it_comes_to
     stage.after(15 * MINUTE)
     assert stage.vms() == {(lease, 1): ("running", home), (lease, 2): ("running", home)}
     assert [row for row in stage.live.diff().vms if not row.agrees] == []
+    assert stage.state(lease) == "active"
+
+
+def test_a_command_that_got_lost_is_not_given_again_after_a_restart_when_others_were_carried_out_since() -> None:
+    """The lease was to run on one host, and runs on another since: it is not begun on the first one now."""
+    stage = Stage(care=FIXED)
+    stage.platform.faults = Faults(swallowed=1_000)
+    lease = stage.request()
+    stage.after(5 * SECOND)
+    assert stage.vms() == {}
+    stage.platform.faults = NO_FAULTS
+    stage.fate.put_stranger("theirs", SITE.hosts[0].name, Capacity({CPU: 400, MEMORY: 1024}))
+    stage.after(35 * SECOND)
+    _order(stage, lease, Requeue())
+    stage.after(10 * SECOND)
+    there = stage.vms()
+    assert there.keys() == {(lease, 1)}
+    assert there[lease, 1] != ("running", 0)
+    # How commands went is written with what happens next.
+    stage.request(vms=5, cpu=400)
+    stage.restart()
+    for _ in range(10):
+        stage.after(SECOND)
+        assert stage.vms() == there
+    stage.after(5 * MINUTE)
+    assert stage.vms() == there
+    assert stage.state(lease) == "active"
+    assert "no word of it came, and another command has been given since" in stage.told("command-failed")
+
+
+def test_a_vm_that_runs_while_its_memory_image_should_be_on_its_way_is_found() -> None:
+    """Nothing was heard of it; it is not resumed elsewhere as well when the image would have arrived."""
+    stage = Stage(care=FIXED, migration="yes")
+    lease = stage.request(duration=3 * HOUR)
+    stage.after(MINUTE)
+    _order(stage, lease, Suspend())
+    stage.after(5 * MINUTE)
+    home = stage.vms()[lease, 1][1]
+    assert home is not None
+    assert stage.vms()[lease, 1][0] == "suspended"
+    stage.fate.set_pace("migrate", str(30 * MINUTE))
+    _order(stage, lease, Migrate(to=(home + 1) % 4))
+    stage.after(SECOND)
+    stage.platform.faults = Faults(lost=1_000)
+    stage.fate.act(lease, 1, "resume", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.platform.faults = NO_FAULTS
+    stage.after(2 * MINUTE)
+    assert stage.state(lease) == "active"
+    assert stage.lease(lease).stays[0].vm_hosts == (home,)
+    assert stage.told("notice")[-1] == f"The VM of lease {lease} was resumed by ann."
+    assert [row for row in stage.live.diff().vms if not row.agrees] == []
+
+
+def test_an_image_of_which_nothing_was_heard_while_no_daemon_ran_is_not_taken_to_be_there() -> None:
+    """Whoever has to go elsewhere, where it was to be by now, waits for it as well."""
+    stage = Stage(care=FIXED)
+    options = stage.settings.options._replace(transfer=TransferOptions(100), shutdown_time=20 * SECOND)
+    stage.settings = stage.settings._replace(options=options)
+    stage.restart()
+    stage.fate.set_pace("transfer", str(14 * MINUTE))
+    now, image = stage.clock.now(), DiskImage("debian", 1000)
+    stage.request(vms=2, cpu=400, duration=2 * HOUR)
+    stage.request(cpu=200, software=image)
+    stage.request(cpu=400, duration=2 * MINUTE)
+    apart = Constraints(spread=True)
+    stage.request(vms=2, cpu=200, duration=6 * MINUTE, start=now + 200 * SECOND, constraints=apart)
+    lease = stage.request(cpu=200, start=now + 270 * SECOND, deadline=now + 90 * MINUTE, software=image)
+    stage.after(MINUTE)
+    assert hosts_of(stage.lease(lease).stays[0], stage.live.scheduler.desk.table) == (3,)
+    stage.clock.wait_until(now + 11 * MINUTE)
+    stage.platform.advance(stage.clock.now())
+    stage.restart()
+    stage.after(SECOND)
+    assert f"Lease {lease} goes on on other hosts. A lease before it was not ended in time." in stage.told("notice")
+    assert stage.state(lease) != "active"
+    stage.after(40 * MINUTE)
     assert stage.state(lease) == "active"
 
 

@@ -209,6 +209,20 @@ def test_commands_are_settled(store: Store) -> None:
     assert [each.state for each in store.load().commands] == ["sent"]
 
 
+def test_what_is_over_since_something_that_is_not_is_loaded(store: Store) -> None:
+    """Of each lease: the commands that are over, given after the first one that is not."""
+    with store.write() as transaction:
+        for number in (1, 2):
+            transaction.save_lease(lease(number))
+        for number, of in ((1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 2)):
+            transaction.save_command(command(number, of))
+        transaction.settle_commands([1, 3, 4, 6], "done")
+        transaction.settle_commands([5], "failed", "it was refused")
+    loaded = store.load()
+    assert [each.id for each in loaded.commands] == [2]
+    assert [(each.id, each.state) for each in loaded.over_since] == [(4, "done"), (5, "failed")]
+
+
 def test_usage_is_found_by_when_it_was(store: Store) -> None:
     """Usage that overlaps a period is found, that of one owner where asked; writing a row again replaces it."""
     with store.write() as transaction:

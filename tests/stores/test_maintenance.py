@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haizea.runtime.rows import GroupRow, LeaseFilter, Loaded, OfferRow, QuotaRow, WebhookRow
+from haizea.runtime.rows import GroupRow, LeaseFilter, OfferRow, QuotaRow, WebhookRow
 from haizea.runtime.store import Store, StoreError, StoreUnavailable, StoreUnusable
 from haizea.stores import maintenance, open_store, portable
 from haizea.stores.pruning import Pruned, prune_some
@@ -47,7 +47,7 @@ def everything(store: Store) -> tuple[object, ...]:
     loaded = store.load()
     facts = {name: value for name, value in loaded.facts.items() if name != ACTIVE}
     return (
-        Loaded(*loaded[:2], facts, *loaded[3:]),
+        loaded._replace(facts=facts),
         store.leases(LeaseFilter(), limit=1000),
         store.entries(0, limit=1000),
         store.usage(0, 1 << 53),

@@ -19,7 +19,7 @@ from haizea.backends.pretence import Pretence
 from haizea.model.events import Observed
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
 from haizea.runtime.ports import HostSeen, PlatformUnavailable, Report, Said, Seen, Shown, Stranger
-from haizea.runtime.rows import CommandRow
+from haizea.runtime.rows import CommandRow, concerns_same
 
 KEPT: Final = 100_000
 """So many commands are remembered as done."""
@@ -255,7 +255,7 @@ class PretendedPlatform:
             command = operation.command
             if command.verb == "destroy":
                 self._break_off(command, now, said)
-            elif any(_overlap(command, other.command) for other in self._before(command)):
+            elif any(concerns_same(command, other.command) for other in self._before(command)):
                 continue
             operation.begun = now
             operation.ends = self._end_of(command, now)
@@ -271,7 +271,7 @@ class PretendedPlatform:
         over = [
             other
             for other in self._before(command)
-            if _overlap(command, other.command) and not (command.vms and other.command.verb == "transfer")
+            if concerns_same(command, other.command) and not (command.vms and other.command.verb == "transfer")
         ]
         said += [self._close(other, now, "it was broken off: the VM was destroyed", ()) for other in over]
 
@@ -318,6 +318,9 @@ class PretendedPlatform:
             return f"host number {host} is down"
         if verb not in _MOVES and one is not None and one.host is not None:
             host = one.host
+        if verb == "migrate" and one is not None and one.host == host:
+            # It is there: whoever brought it there, it was not this.
+            return ""
         # What moves is afterwards what it was: a memory image stays one.
         state = one.observed if verb == "migrate" and one is not None else _TO[verb]
         pretence.put(command.lease, vm, state, host)
@@ -343,13 +346,6 @@ def _vms(command: CommandRow) -> list[int]:
 def _all_of(pretence: Pretence, lease: int) -> Collection[int]:
     found = pretence.database.execute("SELECT vm FROM vms WHERE lease = ?", (lease,)).fetchall()
     return [vm for (vm,) in found]
-
-
-def _overlap(one: CommandRow, other: CommandRow) -> bool:
-    """Whether two commands are about the same VM."""
-    if one.lease != other.lease:
-        return False
-    return not one.vms or not other.vms or not set(one.vms).isdisjoint(other.vms)
 
 
 def _length(pace: str, base: Span) -> Span:

@@ -269,10 +269,12 @@ class LeaseOrders:
         self._restart(lease, Restart(), _event)
 
     def _go_on(self, lease: Lease) -> None:
+        if lease.state is not LeaseState.HELD:
+            # Whoever had it suspended still wants that.
+            return
         lease.parked = ""
-        if lease.state is LeaseState.HELD:
-            states = {Phase.RUNNING: LeaseState.ACTIVE, Phase.RESUMING: LeaseState.RESUMING}
-            self._desk.enter(lease, states.get(lease.stays[0].phase, LeaseState.SUSPENDING))
+        states = {Phase.RUNNING: LeaseState.ACTIVE, Phase.RESUMING: LeaseState.RESUMING}
+        self._desk.enter(lease, states.get(lease.stays[0].phase, LeaseState.SUSPENDING))
 
     def _end(self, lease: Lease, event: LeaseOrdered, state: LeaseState) -> None:
         """End a lease by an order; what has run counts."""

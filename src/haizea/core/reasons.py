@@ -7,11 +7,13 @@ from typing import Final
 from haizea.core.desk import Desk
 from haizea.model.lease import NO_CONSTRAINTS, LeaseTerms
 from haizea.model.reason import Cause, Reason
-from haizea.model.resources import describe
+from haizea.model.resources import Capacity, describe
 from haizea.model.units import DAY, FAR_FUTURE, HOUR, MINUTE, SECOND, Instant, Span
 from haizea.plan.hosts import labelled
 from haizea.plan.lease import Lease
 from haizea.plan.mapping import room
+from haizea.plan.need import demands_of
+from haizea.plan.options import Migration
 from haizea.plan.packing import Mask
 
 NO_ROOM: Final = Reason(Cause.RESERVED, "There is no room for it at the moment.")
@@ -116,6 +118,8 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
 
     Hosts are counted whatever state they are in: one that is down may come back.
     """
+    if lease.images and desk.options.migration is Migration.NO:
+        return _bound_to_small_hosts(desk, lease, lease.images)
     site, need, constraints = desk.site, lease.need, lease.terms.constraints
     unknown = sorted({name for demand in need.demands for name in demand if name not in site.resource_types})
     if unknown:
@@ -151,8 +155,26 @@ def impossible(desk: Desk, lease: Lease) -> Reason | None:
     )
 
 
+def _bound_to_small_hosts(desk: Desk, lease: Lease, images: tuple[int, ...]) -> Reason | None:
+    """Say which hosts have become too small for the VMs whose memory images they have."""
+    needed: dict[int, Capacity] = {}
+    for vm, demand in enumerate(demands_of(lease.need), 1):
+        if vm not in lease.over:
+            host = images[vm - 1]
+            needed[host] = needed.get(host, Capacity()).plus(demand)
+    hosts = desk.site.hosts
+    small = [hosts[host].name for host, demand in sorted(needed.items()) if not demand.fits_in(hosts[host].capacity)]
+    if not small:
+        return None
+    text = f"Its memory images are on {', '.join(small)}, with no room for its VMs even when nothing else runs there"
+    text += "; and VMs of this site do not move between hosts (its option migration is no)."
+    return Reason(Cause.TOO_SMALL, text)
+
+
 def never(desk: Desk, lease: Lease) -> Reason | None:
     """Return what :func:`impossible` says, which is found out once for all leases that are alike."""
+    if lease.images:
+        return impossible(desk, lease)
     known, need, constraints = desk.impossible, lease.need, lease.terms.constraints
     # A need is itself and no other, and is found in no time; constraints are compared by what they say.
     key = need if constraints is NO_CONSTRAINTS else (need, constraints)

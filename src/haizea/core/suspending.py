@@ -116,7 +116,7 @@ class Suspending:
         if not lease.parked:
             raise refuse(f"Lease {lease.id} was not suspended by an order, and will be resumed as planned.")
         if lease.state is LeaseState.SUSPENDING:
-            if lease.type in _PROMISED:
+            if lease.type in _PROMISED or not lease.left:
                 until = lease.stays[0].end
                 text = f"Lease {lease.id} is being suspended until {instant(until)}; it can be resumed then."
                 raise refuse(text, retry_at=until)

@@ -140,7 +140,7 @@ class Assembly:
         self.estimates = Estimates(care.rules, settings.options, self.loaded.facts.get(ESTIMATES))
         longest = care.patience.unplanned * care.rules.high // 100
         boots = usual_boot(self.estimates, self.scheduler, longest)
-        self.operations = Operations(care.patience, self.loaded.commands, boots)
+        self.operations = Operations(care.patience, self.loaded.commands, boots, self.loaded.over_since)
         self.breaker = Breaker(care.waits, random.Random(care.seed))
         self.dispatch = Dispatch(platform, self.breaker, self.operations, self.mailbox.put, warn, clock.now)
         learner = self._learner = Learner(self.estimates, self.scheduler, self._keep, clock.factor)
@@ -167,7 +167,7 @@ class Assembly:
         self.keeper.reserve()
         self._checkpoint("reserved")
         self.platform.start(self.mailbox.put)
-        self.dispatch.doubt(self.loaded.commands)
+        self.dispatch.doubt(self.loaded.commands, self.loaded.over_since)
         self.look_after(self.clock.now())
         self._checkpoint("resent")
         heartbeat = Heartbeat(self.clock.now(), self._care.heartbeat, self.look_after)

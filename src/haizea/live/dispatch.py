@@ -12,7 +12,7 @@ from haizea.live.operations import Operations
 from haizea.model.events import Observed
 from haizea.model.units import SECOND, Instant
 from haizea.runtime.ports import Platform, PlatformUnavailable, Report, Seen, Shown
-from haizea.runtime.rows import CommandRow
+from haizea.runtime.rows import CommandRow, concerns_same
 
 REFUSALS_MAX = 5
 """So often a platform that is there may raise something else over a command before that counts as failed."""
@@ -50,9 +50,17 @@ class Dispatch:
         """How many commands the platform has not taken yet."""
         return len(self._waiting)
 
-    def doubt(self, commands: Iterable[CommandRow]) -> None:
-        """Have commands sent that may have been carried out already; before any others."""
+    def doubt(self, commands: Iterable[CommandRow], since: Sequence[CommandRow] = ()) -> None:
+        """Have commands sent that may have been carried out already; before any others.
+
+        Not those after which one about the same VM was given that is over, of those ``since``; but a transfer changes
+        no VM.
+        """
         for command in commands:
+            later = any(other.id > command.id and concerns_same(command, other) for other in since)
+            if later and command.verb != "transfer":
+                self._overtaken(command)
+                continue
             self._waiting.append(command)
             self._in_doubt.add(command.id)
 
@@ -100,11 +108,14 @@ class Dispatch:
             elif now - operation.sent < RESEND_AFTER:
                 continue
             elif operation.overtaken:
-                # Sent once more it would undo what was done since.
-                why = "no word of it came, and another command has been given since"
-                self._tell(Report(command.id, command.verb, command.lease, why))
+                self._overtaken(command)
             else:
                 self._submit(command, now)
+
+    def _overtaken(self, command: CommandRow) -> None:
+        """Give a command up that, sent once more, would undo what was done since."""
+        why = "no word of it came, and another command has been given since"
+        self._tell(Report(command.id, command.verb, command.lease, why))
 
     def _submit(self, command: CommandRow, now: Instant) -> None:
         try:

@@ -10,10 +10,11 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from haizea.core.reasons import instant
 from haizea.model.events import OperationOutcome, OperationReported
 from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
 from haizea.runtime.ports import Report
-from haizea.runtime.rows import CommandRow
+from haizea.runtime.rows import CommandRow, concerns_same
 
 KINDS: Final = MappingProxyType(
     {
@@ -77,9 +78,11 @@ class Operations:
         patience: Patience,
         begun: Iterable[CommandRow] = (),
         usual: Callable[[CommandRow], Span] = lambda _command: 0,
+        since: Iterable[CommandRow] = (),
     ) -> None:
         """``begun`` are commands of which it is not known whether they are over, from before a restart.
 
+        ``since`` are commands that were given after some of those, and are over.
         ``usual`` says how long a command that nobody has planned time for usually takes, 0 where that is not known.
         """
         self._patience = patience
@@ -89,6 +92,8 @@ class Operations:
         self._ends: list[tuple[Instant, int]] = []
         for command in begun:
             self.begin(command)
+        for command in since:
+            self._overtake(command)
 
     @property
     def next_at(self) -> Instant:
@@ -108,18 +113,21 @@ class Operations:
 
     def begin(self, command: CommandRow) -> None:
         """Take note of a command that is to be carried out."""
-        for other in self._by_lease.get(command.lease, {}).values():
-            if not command.vms or not other.command.vms or not set(command.vms).isdisjoint(other.command.vms):
-                other.overtaken = True
-                # A transfer goes on for others, until it is given up for another one.
-                by = "transfer" if other.command.verb == "transfer" else "destroy"
-                other.superseded = other.superseded or command.verb == by
+        self._overtake(command)
         planned = command.verb in PLANNED and command.until > command.at
         until = command.until if planned else command.at + max(self._patience.unplanned, self._usual(command))
         operation = Operation(command, until)
         self._open[command.id] = operation
         self._by_lease.setdefault(command.lease, {})[command.id] = operation
         heappush(self._ends, (operation.until, command.id))
+
+    def _overtake(self, command: CommandRow) -> None:
+        for other in self._by_lease.get(command.lease, {}).values():
+            if other.command.id < command.id and concerns_same(other.command, command):
+                other.overtaken = True
+                # A transfer goes on for others, until it is given up for another one.
+                by = "transfer" if other.command.verb == "transfer" else "destroy"
+                other.superseded = other.superseded or command.verb == by
 
     def sent(self, command: int, now: Instant) -> None:
         """Take note that the platform has taken a command."""
@@ -148,7 +156,7 @@ class Operations:
             kind = KINDS.get(command.verb)
             if kind is None or operation.superseded:
                 continue
-            text = f"It is not over when it was to be; it is expected to take until {operation.until}."
+            text = f"It is not over when it was to be; it is expected to take until {instant(operation.until)}."
             found += [
                 OperationReported(now, command.lease, kind, OperationOutcome.LATE, operation.until, vm, text)
                 for vm in command.vms or (0,)

@@ -165,14 +165,15 @@ class Reconciler:
     # VMs -----------------------------------------------------------------------------------------------------
 
     def vms(self, now: Instant, seen: Shown[Seen]) -> list[InstanceObserved]:
-        """Return what VMs are other than they should be, but for those that are being changed."""
+        """Return what VMs are other than they should be, but for those that are being changed into that."""
         there = {(one.lease, one.vm): one for one in seen}
         found: list[InstanceObserved] = []
         for lease in list(self._scheduler.desk.leases.values()):
             busy = self._busy(lease.id)
             for number, want in enumerate(wanted(self._scheduler, lease), 1):
                 one = there.get((lease.id, number))
-                if number in busy or (agrees(want, one) and not self._is_news(lease, number, one)):
+                changing = number in busy and not _runs_on_its_way(want, one, busy[number])
+                if changing or (agrees(want, one) and not self._is_news(lease, number, one)):
                     continue
                 if self._over(lease, now) or self._begun(lease, one, now):
                     continue
@@ -224,10 +225,13 @@ class Reconciler:
         return lease.type in _PROMISED and one.observed is _R and one.host == hosts[one.vm - 1]
 
     def _busy(self, lease: int) -> Mapping[int, str]:
+        """Return which VMs of a lease are being changed, and by what; migrations count least."""
         found: dict[int, str] = {}
         for operation in self._operations.of(lease):
+            verb = operation.command.verb
             for vm in operation.vms:
-                found[vm] = operation.command.verb
+                if verb != "migrate" or vm not in found:
+                    found[vm] = verb
         return found
 
     def _clean(self, seen: Shown[Seen]) -> None:
@@ -355,6 +359,11 @@ def agrees(want: Wanted, one: Seen | None) -> bool:
         return not want.states and one.observed in _ENDED
     moving = len(want.states) > 1
     return moving or want.host is None or one.host in (None, want.host)
+
+
+def _runs_on_its_way(want: Wanted, one: Seen | None, verb: str) -> bool:
+    """Whether a VM runs of which only the memory image should be on its way: that is no part of what is being done."""
+    return verb == "migrate" and want.states == (_S,) and one is not None and one.observed in (_R, _P)
 
 
 def _vm_diff(vm: tuple[int, int], want: Wanted, one: Seen | None, under_way: str, *, known: bool) -> VMDiff:

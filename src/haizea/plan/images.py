@@ -152,7 +152,7 @@ class Images:
         arrival = self._next_slot(now, bound) + bound
         joined: list[Transfer] = []
         if self._options.mechanism is Mechanism.MULTICAST and self._options.avoid_redundant:
-            joined = self._open(image.id)
+            joined = self._open(image.id, now)
         if not self._known:
             arrival = min([arrival, *[t.end for t in joined]])
             joined = []
@@ -164,7 +164,7 @@ class Images:
                 times[host] = min([arrival, *ends]) if ends else arrival
         if self._options.avoid_redundant:
             for transfer in self.transfers:
-                if transfer.image == image.id:
+                if transfer.image == image.id and not _missed(transfer, now):
                     for host in transfer.hosts & times.keys():
                         times[host] = min(times[host], transfer.end)
         for host, cache in enumerate(self._caches):
@@ -172,9 +172,10 @@ class Images:
                 times[host] = now
         return times
 
-    def _open(self, image: str) -> list[Transfer]:
+    def _open(self, image: str, now: Instant) -> list[Transfer]:
         """Return the transfers of an image that have not begun, so that hosts can still be added."""
-        return [t for t in self.transfers if t.image == image and t.state is TransferState.PLANNED]
+        mine = [t for t in self.transfers if t.image == image and t.state is TransferState.PLANNED]
+        return [transfer for transfer in mine if not _missed(transfer, now)]
 
     def _one(self, image: DiskImage, host: int | None = None) -> Span:
         """Return how long sending an image to a host takes: to the slowest where none is named."""
@@ -214,7 +215,7 @@ class Images:
         for host in wanted:
             if self._caches and image.id in self._caches[host].images:
                 continue
-            ride = self._ride(image, host, stay.start)
+            ride = self._ride(image, host, stay.start, now)
             if ride is None:
                 missing.append(host)
             else:
@@ -245,7 +246,7 @@ class Images:
             raise ValueError("a lease without a disk image needs no transfer")
         whole = self._all(image, list(wanted))
         by = self._next_slot(now, whole) + whole
-        rides = [(self._ride(image, host, by), host) for host in wanted]
+        rides = [(self._ride(image, host, by, now), host) for host in wanted]
         riding = [(ride, host) for ride, host in rides if ride is not None]
         missing = [host for ride, host in rides if ride is None]
         new: list[Transfer] = []
@@ -278,12 +279,12 @@ class Images:
                 if image.id in self._caches[host].images:
                     self._caches[host].touch(image.id)
 
-    def _ride(self, image: DiskImage, host: int, by: Instant) -> Transfer | None:
+    def _ride(self, image: DiskImage, host: int, by: Instant, now: Instant) -> Transfer | None:
         """Return a transfer that brings an image to a host in time, or can be made to."""
         if not self._options.avoid_redundant:
             return None
         for transfer in self.transfers:
-            if transfer.image != image.id or transfer.end > by:
+            if transfer.image != image.id or transfer.end > by or _missed(transfer, now):
                 continue
             if host in transfer.hosts:
                 return transfer
@@ -507,6 +508,14 @@ def _promised(transfer: Transfer) -> bool:
     """Whether all leases that a transfer is for were promised a start; others are served as they come."""
     kinds = (LeaseType.ADVANCE_RESERVATION, LeaseType.DEADLINE)
     return all(lease.type in kinds and not _has_begun(lease) for lease, _host, _vms in transfer.targets)
+
+
+def _missed(transfer: Transfer, now: Instant) -> bool:
+    """Whether a transfer that is not over was to begin before now, or to be over and nothing was heard of it.
+
+    Its image is not to be counted on. In a simulation nothing is ever missed.
+    """
+    return (transfer.start if transfer.state is TransferState.PLANNED else transfer.end) < now
 
 
 def _has_begun(lease: Lease) -> bool:

@@ -90,6 +90,13 @@ class CommandRow(NamedTuple):
     vms: tuple[int, ...] = ()
 
 
+def concerns_same(one: CommandRow, other: CommandRow) -> bool:
+    """Whether two commands are about the same VM."""
+    if one.lease != other.lease:
+        return False
+    return not one.vms or not other.vms or not set(one.vms).isdisjoint(other.vms)
+
+
 class UsageRow(NamedTuple):
     """VMs of a lease that ran during ``[start, end)``; ``index`` counts from 0 for each lease.
 
@@ -207,7 +214,10 @@ class RecordRow(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What a daemon starts from: unfinished leases in order of id, commands that are not over, facts, next numbers."""
+    """What a daemon starts from: unfinished leases in order of id, commands that are not over, facts, next numbers.
+
+    ``over_since`` are commands that are over although one that is not, of the same lease, was given before them.
+    """
 
     leases: tuple[LeaseRow, ...]
     commands: tuple[CommandRow, ...]
@@ -216,3 +226,4 @@ class Loaded(NamedTuple):
     next_entry: int
     next_command: int
     next_webhook: int = 1
+    over_since: tuple[CommandRow, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from haizea.core.pauses import SCHEDULING
+from haizea.core.reasons import never
 from haizea.core.scheduler import Scheduler
 from haizea.core.wishes import WAITS
 from haizea.model import orders
@@ -31,7 +32,7 @@ _LEAST: Final = 10 * MINUTE
 class Waiting(NamedTuple):
     """How a lease waits: when it is expected to start, who is before it, what keeps it from starting.
 
-    ``why`` says that of one that has left the queue for a reservation.
+    ``why`` says that of one that has left the queue for a reservation, or has no chance.
     """
 
     start: Instant | None
@@ -62,7 +63,8 @@ def waiting_of(scheduler: Scheduler, number: int) -> Waiting:
         ahead.append(other.id)
     ahead = ahead[:AHEAD_MAX] if lease in scheduler.desk.queue else []
     start = expected(scheduler, number) if lease.state is not LeaseState.HELD else None
-    return Waiting(start, ahead, _kept(scheduler, lease))
+    hopeless = never(scheduler.desk, lease) if _waits(lease) and start is None else None
+    return Waiting(start, ahead, _kept(scheduler, lease), "" if hopeless is None else hopeless.text)
 
 
 def _waits(lease: Lease) -> bool:

@@ -198,14 +198,18 @@ class MemoryStore:
         """Return what a daemon starts from."""
         with self._lock:
             counters = {key[0]: kept["next"] for key, kept in self._kept["counters"].items()}
+            waiting = self._select(COMMANDS, lambda kept: kept["state"] in OPEN_COMMANDS)
+            first = {command.lease: command.id for command in reversed(waiting)}
+            over = self._select(COMMANDS, lambda kept: kept["state"] not in OPEN_COMMANDS and kept["lease"] in first)
             return Loaded(
                 tuple(self._select(LEASES, lambda kept: not kept["final"])),
-                tuple(self._select(COMMANDS, lambda kept: kept["state"] in OPEN_COMMANDS)),
+                tuple(waiting),
                 {fact.key: fact.value for fact in self._select(tables.FACTS)},
                 max((key[0] for key in self._kept["leases"]), default=0) + 1,
                 self.last_entry() + 1,
                 max((key[0] for key in self._kept["commands"]), default=0) + 1,
                 counters.get("webhooks", 1),
+                tuple([command for command in over if command.id > first[command.lease]]),
             )
 
     @contextmanager

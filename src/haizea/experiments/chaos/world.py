@@ -294,6 +294,7 @@ class World:
         """Kill the daemon, and start another one a while later."""
         self._armed = None
         self._pass(downtime)
+        self._set_faults()
         self._start()
         self.disturb(MINUTE)
 

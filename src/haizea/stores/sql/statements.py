@@ -39,7 +39,7 @@ from haizea.stores.sql.schema import (
     USAGE,
     USERS,
 )
-from haizea.stores.tables import INTEGER_MAX, is_text, ordering
+from haizea.stores.tables import INTEGER_MAX, OPEN_COMMANDS, is_text, ordering
 
 _THROW_OUT: Final = f"""
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -115,6 +115,15 @@ def unfinished() -> Select[Any]:
 def open_commands() -> Select[Any]:
     """Select the commands that are not over."""
     return select(COMMANDS).where(text(OPEN)).order_by(COMMANDS.c.id)
+
+
+def over_since() -> Select[Any]:
+    """Select the commands that are over although one that is not, of the same lease, was given before them."""
+    waiting = select(COMMANDS.c.lease, func.min(COMMANDS.c.id).label("first")).where(text(OPEN))
+    waiting_of = waiting.group_by(COMMANDS.c.lease).subquery()
+    found = select(COMMANDS).join(waiting_of, waiting_of.c.lease == COMMANDS.c.lease)
+    later = COMMANDS.c.id > waiting_of.c.first
+    return found.where(later, COMMANDS.c.state.not_in(OPEN_COMMANDS)).order_by(COMMANDS.c.id)
 
 
 def users(*names: str) -> Select[Any]:

@@ -197,6 +197,7 @@ class SqlStore:
                 numbers["journal"],
                 numbers["commands"],
                 numbers["webhooks"],
+                tuple(self._decoded(tables.COMMANDS, connection.execute(statements.over_since()))),
             )
 
     @contextmanager
