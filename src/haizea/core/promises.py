@@ -4,7 +4,7 @@ A degraded lease has no hosts for the time it was promised. It is tried again wh
 time is over; only then has it failed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from haizea.core.alarms import Bell
@@ -18,6 +18,8 @@ from haizea.model.units import FAR_FUTURE, Instant
 from haizea.plan.lease import Lease, Stay
 from haizea.plan.operations import assign_near, migration_bound
 from haizea.plan.options import Migration
+from haizea.plan.packing import Mask
+from haizea.plan.planner import Point
 from haizea.plan.slottable import Placement
 
 STARTS_MAX: Final = 100
@@ -43,12 +45,20 @@ class Promises:
         self._room = room
 
     def elsewhere(self, lease: Lease, start: Instant, end: Instant) -> Stay | None:
-        """Plan a stay until an instant: from its start on, where others may have to give way, or from a later one."""
+        """Plan a stay until an instant: from its start on, where others may have to give way, or from a later one.
+
+        One whose disk image is not there yet begins no sooner than it can be.
+        """
+        desk, points = self._desk, list[Point]()
         if lease.images:
-            disk = self._booking.disk(lease)
-            start = max(start, self._desk.now + migration_bound(lease, self._desk.options, disk))
-        for at in self._starts(start, end):
-            stay = self._from(lease, at, end)
+            start = max(start, desk.now + migration_bound(lease, desk.options, self._booking.disk(lease)))
+        elif desk.images is not None and lease.terms.software is not None:
+            points = self._booking.points(lease)
+        for at in self._starts(start, end, points):
+            usable: Sequence[Mask] | None = desk.hosts.usable(lease.terms.constraints)
+            if points:
+                usable = next((point.hosts for point in reversed(points) if point.at <= at), None)
+            stay = None if usable is None else self._from(lease, at, end, usable)
             if stay is None and at == start:
                 stay = self._with_victims(lease, at, end)
             if stay is not None:
@@ -68,16 +78,16 @@ class Promises:
                 return stay
         return None
 
-    def _starts(self, start: Instant, end: Instant) -> Iterator[Instant]:
-        """Yield when it may be worth trying: at the start, then whenever something ends."""
+    def _starts(self, start: Instant, end: Instant, points: Sequence[Point]) -> Iterator[Instant]:
+        """Yield when it may be worth trying: at the start, then whenever something ends or an image can be there."""
         yield start
-        ends = {stay.end for lease in self._desk.leases.values() for stay in lease.stays}
+        ends = {point.at for point in points}
+        ends |= {stay.end for lease in self._desk.leases.values() for stay in lease.stays}
         ends |= {piece.end for piece in self._desk.claims.pieces()}
         yield from sorted(at for at in ends if start < at < end)[:STARTS_MAX]
 
-    def _from(self, lease: Lease, at: Instant, end: Instant) -> Stay | None:
+    def _from(self, lease: Lease, at: Instant, end: Instant, usable: Sequence[Mask]) -> Stay | None:
         desk = self._desk
-        usable = desk.hosts.usable(lease.terms.constraints)
         placement = desk.planner.place(lease, desk.table.window(at, end), usable, at, end)
         return None if placement is None else self._stay(lease, placement, at, end)
 

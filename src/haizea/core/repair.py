@@ -10,7 +10,7 @@ from haizea.core.booking import Booking
 from haizea.core.desk import Desk
 from haizea.core.execution import Execution
 from haizea.core.promises import PROMISED, Promises, window_end
-from haizea.core.reasons import span
+from haizea.core.reasons import instant, span
 from haizea.core.room import Change, Room
 from haizea.core.states import TRANSITIONS
 from haizea.model.lease import LeaseState, LeaseType
@@ -62,7 +62,8 @@ class Repair:
         if moved is None or not self._booking.prepare(moved):
             self._give_up(lease, reason)
             return
-        desk.notify(lease, f"Lease {lease.id} goes on on other hosts. {reason.text}")
+        later = f" It starts at {instant(moved.start)}." if moved.start > start and not moved.resuming else ""
+        desk.notify(lease, f"Lease {lease.id} goes on on other hosts. {reason.text}{later}")
         self._go_on(lease, moved)
 
     def regain(self, lease: Lease) -> bool:

@@ -42,12 +42,13 @@ class Strays(StrEnum):
 class Wanted(NamedTuple):
     """What one VM is to be: ``states`` it may be in, the first of them in the end; where, if that matters.
 
-    No states: it is not to be there at all.
+    No states: it is not to be there at all. ``bound`` is where its memory image is being taken, or was already.
     """
 
     states: tuple[Observed, ...]
     host: int | None = None
     word: str = ABSENT
+    bound: int | None = None
 
 
 class VMDiff(NamedTuple):
@@ -97,9 +98,10 @@ def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
     if stay is None or stay.phase is Phase.PLANNED:
         if lease.images is None:
             return [Wanted(())] * lease.need.vms
+        bound = hosts_of(stay, scheduler.desk.table) if stay is not None and stay.copies else lease.images
         return [
-            Wanted(()) if number in lease.over else Wanted((_S,), host, "suspended")
-            for number, host in enumerate(lease.images, 1)
+            Wanted(()) if number in lease.over else Wanted((_S,), host, "suspended", to)
+            for number, (host, to) in enumerate(zip(lease.images, bound, strict=True), 1)
         ]
     hosts = hosts_of(stay, scheduler.desk.table)
     if stay.phase is Phase.RESUMING:
@@ -369,7 +371,9 @@ def _runs_on_its_way(want: Wanted, one: Seen | None, verb: str) -> bool:
 def _vm_diff(vm: tuple[int, int], want: Wanted, one: Seen | None, under_way: str, *, known: bool) -> VMDiff:
     observed = ABSENT if one is None else one.observed.value
     host = None if one is None else one.host
-    same = known and agrees(want, one)
+    # That an image has arrived is known when it is looked for the next time.
+    arrived = one is not None and one.host is not None and one.host == want.bound
+    same = known and agrees(want._replace(host=want.bound) if arrived else want, one)
     return VMDiff(*vm, want.word, want.host, observed, host, under_way, same, known)
 
 
