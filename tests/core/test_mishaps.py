@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from haizea.model.effects import Command, Verb
 from haizea.model.events import (
     CancelRequested,
     InstanceObserved,
@@ -14,7 +15,7 @@ from haizea.model.events import (
 )
 from haizea.model.lease import DiskImage, LeaseState, OnFailure, Reactions
 from haizea.model.units import MINUTE, SECOND
-from haizea.plan.options import Mechanism, Overdue, TransferOptions
+from haizea.plan.options import Mechanism, Overdue, Suspension, TransferOptions
 from tests.core.play import Play
 from tests.core.test_migration import copying
 from tests.core.test_reactions import failed, late, suspended
@@ -145,6 +146,30 @@ def test_a_resumption_that_fails_again_and_again_starts_over() -> None:
     play.go(500)
     assert play.state(1) is S.DONE
     assert play.lease(1).delivered == 60 * MINUTE
+
+
+def test_vms_that_could_not_be_resumed_are_tried_again_together_and_no_others_with_them() -> None:
+    """The platform tells of each: that is one failure, and the VM that runs is left alone."""
+    play = Play(3, suspension=Suspension.ALL)
+    play.ask(1, vms=3)
+    play.ask(2, vms=3, minutes=10, start=30)
+    play.go(40)
+    assert play.state(1) is S.RESUMING
+    now, handle = play.scheduler.desk.now, play.scheduler.handle
+    for vm in (1, 3):
+        handle(OperationReported(now, 1, "resume", OperationOutcome.FAILED, vm=vm))
+    commands = [effect for effect in handle(TimePassed(now)) if isinstance(effect, Command)]
+    assert [(command.verb, command.vms) for command in commands] == [(Verb.RESUME, (1, 3))]
+    assert play.lease(1).retries == 1
+    # At the same instant, but of the same VM: that is the next one.
+    handle(OperationReported(now, 1, "resume", OperationOutcome.FAILED, vm=3))
+    assert play.lease(1).retries == 2
+    commands = []
+    while not commands:
+        due = play.scheduler.next_instant()
+        assert due is not None
+        commands = [effect for effect in handle(TimePassed(due)) if isinstance(effect, Command)]
+    assert [(command.verb, command.vms) for command in commands] == [(Verb.RESUME, (3,))]
 
 
 def test_a_resume_that_fails_at_once_is_kept_as_tried() -> None:

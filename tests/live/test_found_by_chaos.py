@@ -6,9 +6,10 @@ import pytest
 
 from haizea.backends.faulty import NO_FAULTS, Faults
 from haizea.live.assembly import Care
+from haizea.live.dispatch import settled
 from haizea.live.estimates import Rules
 from haizea.live.operations import Operations, Patience
-from haizea.model.events import LeaseOrdered, OperationOutcome
+from haizea.model.events import LeaseOrdered, Observed, OperationOutcome
 from haizea.model.lease import Constraints, DiskImage, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
 from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Resume, Suspend, Unpause
 from haizea.model.resources import CPU, MEMORY, Capacity
@@ -17,7 +18,7 @@ from haizea.model.units import HOUR, MINUTE, SECOND
 from haizea.plan.lease import Phase
 from haizea.plan.operations import hosts_of
 from haizea.plan.options import Mechanism, TransferOptions
-from haizea.runtime.ports import Report
+from haizea.runtime.ports import Report, Seen, Shown
 from haizea.runtime.rows import CommandRow
 from tests.live.stage import SITE, Stage
 
@@ -526,6 +527,36 @@ def test_images_that_were_not_sent_in_time_are_not_counted_on_by_others() -> Non
     assert stage.vms().keys().isdisjoint([(lease, 1) for lease in leases])
     stage.after(5 * MINUTE)
     assert [stage.state(lease) for lease in leases] == ["active"] * 3
+
+
+def test_a_vm_that_was_moved_unseen_while_others_are_being_resumed_is_found() -> None:
+    """Only memory images come from anywhere: what runs is compared with where it should."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=2, duration=3 * HOUR)
+    stage.after(MINUTE)
+    stage.fate.act(lease, None, "suspend", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(MINUTE)
+    stage.fate.set_pace("resume", str(10 * MINUTE))
+    stage.fate.act(lease, 1, "resume", "ann")
+    stage.platform.advance(stage.clock.now())
+    stage.after(SECOND)
+    home = stage.vms()[lease, 1][1]
+    assert home is not None
+    stage.platform.faults = Faults(lost=1_000)
+    stage.fate.act(lease, 1, "migrate", "ann", SITE.hosts[(home + 1) % 4].name)
+    stage.platform.advance(stage.clock.now())
+    stage.platform.faults = NO_FAULTS
+    stage.after(2 * MINUTE)
+    assert stage.lease(lease).stays[0].vm_hosts == ((home + 1) % 4, home)
+
+
+def test_what_is_found_to_run_elsewhere_is_not_started_a_second_time() -> None:
+    """It is where it is; but not where it is to be taken away from there before."""
+    start = CommandRow(2, 0, 0, "start", 7, (0,), "sent", 1, "")
+    there = Shown([Seen(7, 1, Observed.RUNNING, 1)])
+    assert set(settled([start], there)) == {2}
+    assert settled([CommandRow(1, 0, 0, "destroy", 7, (1,), "sent", 1, ""), start], there) == {}
 
 
 def _sent(number: int, verb: str) -> CommandRow:

@@ -153,7 +153,7 @@ class Adoption:
                 continue
             rest = tuple([vm for vm in vms if vm not in lease.over])
             if rest:
-                desk.command(Verb.RESUME, stay, stay.run_start, rest)
+                desk.command(Verb.RESUME, stay, stay.run_start, rest if len(rest) < lease.need.vms else ())
             else:
                 self._execution.resumed_early(stay)
 

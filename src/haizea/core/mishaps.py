@@ -201,7 +201,7 @@ class Mishaps:
         if wish in (OnFailure.FAIL, OnFailure.HOLD):
             self._wishes.failed(lease, vms, reason)
             return
-        if self._wishes.resume_again(stay, reason):
+        if self._wishes.resume_again(stay, vms, reason):
             return
         tries = desk.options.restarts_max
         if desk.options.migration is Migration.NO or lease.retries > tries:

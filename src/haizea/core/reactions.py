@@ -408,10 +408,10 @@ class Reactions:
         if lease is not None:
             self.wishes.restart_due(lease, vm)
 
-    def _retry_due(self, number: int, _vm: int) -> None:
+    def _retry_due(self, number: int, vm: int) -> None:
         lease = self._desk.leases.get(number)
-        if lease is not None:
-            self.wishes.retry_due(lease)
+        if lease is not None and vm not in lease.over:
+            self.wishes.retry_due(lease, vm)
 
     def clock_jumped(self, event: ClockJumped) -> None:
         """The clock was set: what waits for time to pass waits on; what is due is dealt with as it always is."""

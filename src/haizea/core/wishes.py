@@ -17,7 +17,7 @@ from haizea.model.effects import Verb
 from haizea.model.lease import LeaseState, OnFailure, OnGuestShutdown
 from haizea.model.reason import Cause, Reason
 from haizea.model.site import HostState
-from haizea.model.units import FAR_FUTURE, SECOND, Span
+from haizea.model.units import FAR_FUTURE, SECOND, Instant, Span
 from haizea.plan.lease import Lease, Phase, Stay
 from haizea.plan.operations import hosts_of
 
@@ -72,6 +72,8 @@ class Wishes:
         self._execution = execution
         self._repair = repair
         self._relocation = relocation
+        # Which VMs of which lease could not be resumed, and when: what is told of them one by one is one failure.
+        self._not_resumed: tuple[int, Instant, frozenset[int]] = (0, -1, frozenset())
 
     # Ends ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +135,7 @@ class Wishes:
                 desk.notify(lease, f"Lease {lease.id} stays on hold, without its hosts. {reason.text}")
             return
         if act is Act.RESTART:
-            if stay.phase is Phase.RESUMING and not lost and self.resume_again(stay, reason):
+            if stay.phase is Phase.RESUMING and not lost and self.resume_again(stay, vms, reason):
                 return
             if stay.phase is Phase.RUNNING and self._restart(lease, vms, reason, lost=lost):
                 return
@@ -165,23 +167,33 @@ class Wishes:
             self._desk.notify(lease, f"Lease {lease.id} cannot be resumed: it starts over.")
             self._desk.remove_images(lease)
 
-    def resume_again(self, stay: Stay, reason: Reason) -> bool:
-        """Resume once more from the same images, where they are; return whether that may be tried."""
+    def resume_again(self, stay: Stay, vms: tuple[int, ...], reason: Reason) -> bool:
+        """Resume VMs once more from the same images, where they are; return whether that may be tried.
+
+        Those that are told of at one instant, each once, have failed together.
+        """
         desk, lease = self._desk, stay.lease
-        if lease.retries >= desk.options.restarts_max or lease.images is None or not self._hosts_up(stay):
-            return False
-        wait = self._delay(lease.retries)
-        lease.retries += 1
-        desk.touched.add(lease.id)
-        length = max(stay.run_start - stay.start, lease.need.resume_time)
-        desk.notify(lease, f"Resuming lease {lease.id} is tried again. {reason.text}")
-        self._repair.extend(stay, desk.now + wait + length, reason)
+        number, at, together = self._not_resumed
+        if (number, at) == (lease.id, desk.now) and together.isdisjoint(vms):
+            self._not_resumed = (number, at, together.union(vms))
+            wait = self._delay(lease.retries - 1)
+        else:
+            if lease.retries >= desk.options.restarts_max or lease.images is None or not self._hosts_up(stay):
+                return False
+            self._not_resumed = (lease.id, desk.now, frozenset(vms))
+            wait = self._delay(lease.retries)
+            lease.retries += 1
+            desk.touched.add(lease.id)
+            length = max(stay.run_start - stay.start, lease.need.resume_time)
+            desk.notify(lease, f"Resuming lease {lease.id} is tried again. {reason.text}")
+            self._repair.extend(stay, desk.now + wait + length, reason)
         if stay.phase is not Phase.RESUMING:
             return True
-        if wait:
-            desk.alarms.set(Bell.RETRY, lease.id, desk.now + wait)
+        if not wait:
+            desk.to_resume[lease.id] = (*desk.to_resume.get(lease.id, ()), *vms)
         else:
-            desk.command(Verb.RESUME, stay, stay.run_start)
+            for vm in vms if len(vms) < len(lease.alive) else (0,):
+                desk.alarms.set(Bell.RETRY, lease.id, desk.now + wait, vm)
         return True
 
     def back_off(self, lease: Lease, stay: Stay, reason: Reason) -> None:
@@ -202,8 +214,8 @@ class Wishes:
             lease.parked = WAITS
             desk.alarms.set(Bell.RETRY, lease.id, desk.now + max(SECOND, self._delay(lease.retries)))
 
-    def retry_due(self, lease: Lease) -> None:
-        """Try once more: it was waited for."""
+    def retry_due(self, lease: Lease, vm: int) -> None:
+        """Try once more: it was waited for. ``vm`` is the only one that is to be resumed, 0 for all of them."""
         if lease.parked == WAITS and not lease.stays:
             lease.parked = ""
             self._desk.touched.add(lease.id)
@@ -212,7 +224,7 @@ class Wishes:
             return
         stay = lease.stays[0] if lease.stays else None
         if stay is not None and stay.phase is Phase.RESUMING:
-            self._desk.command(Verb.RESUME, stay, stay.run_start)
+            self._desk.command(Verb.RESUME, stay, stay.run_start, (vm,) if vm else ())
 
     def _restart(self, lease: Lease, vms: tuple[int, ...], reason: Reason, *, lost: bool) -> bool:
         """Start VMs that failed again: where they were, then elsewhere; return whether that may be tried."""

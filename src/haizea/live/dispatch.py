@@ -154,6 +154,8 @@ def settled(commands: Sequence[CommandRow], seen: Shown[Seen]) -> dict[int, Comm
     """Return those of some commands that need not be carried out: the VMs are as the last of them wants them.
 
     The commands are in the order in which they were given. What came before one that is fulfilled is over as well.
+    VMs that are to be started or resumed and run elsewhere are not brought to run a second time: whoever compares
+    finds them where they are. But what comes before may be meant to take them away from there.
     """
     there: dict[int, dict[int, Seen]] = {}
     for one in seen:
@@ -162,27 +164,28 @@ def settled(commands: Sequence[CommandRow], seen: Shown[Seen]) -> dict[int, Comm
     before: dict[int, list[CommandRow]] = {}
     for command in commands:
         of_lease = before.setdefault(command.lease, [])
+        anywhere = not any(concerns_same(command, other) for other in of_lease)
         of_lease.append(command)
-        if fulfilled(command, there.get(command.lease, {}), whole=not seen.away):
+        if fulfilled(command, there.get(command.lease, {}), whole=not seen.away, anywhere=anywhere):
             found.update((each.id, each) for each in of_lease)
             of_lease.clear()
     return found
 
 
-def fulfilled(command: CommandRow, vms: Mapping[int, Seen], *, whole: bool) -> bool:
+def fulfilled(command: CommandRow, vms: Mapping[int, Seen], *, whole: bool, anywhere: bool = False) -> bool:
     """Whether the VMs of a command are as it wants them. Of transfers that cannot be seen.
 
-    Unless the picture is ``whole`` nothing is known to be gone.
+    Unless the picture is ``whole`` nothing is known to be gone. What is to run may run ``anywhere``.
     """
     if command.verb == "transfer" or not command.hosts:
         return False
     if command.verb in ("destroy", "shut-down") and not whole:
         return False
     about = command.vms or range(1, len(command.hosts) + 1)
-    return all(_fulfilled(command, vm, vms.get(vm)) for vm in about)
+    return all(_fulfilled(command, vm, vms.get(vm), anywhere) for vm in about)
 
 
-def _fulfilled(command: CommandRow, vm: int, one: Seen | None) -> bool:
+def _fulfilled(command: CommandRow, vm: int, one: Seen | None, anywhere: bool) -> bool:
     if command.verb in ("destroy", "shut-down"):
         return one is None
     if one is None or vm > len(command.hosts):
@@ -194,4 +197,4 @@ def _fulfilled(command: CommandRow, vm: int, one: Seen | None) -> bool:
         return one.observed is Observed.PAUSED
     if command.verb == "migrate":
         return at_place and one.observed in (Observed.RUNNING, Observed.PAUSED, Observed.SUSPENDED)
-    return one.observed is Observed.RUNNING and at_place
+    return one.observed is Observed.RUNNING and (at_place or anywhere)

@@ -359,7 +359,8 @@ def agrees(want: Wanted, one: Seen | None) -> bool:
     if one.observed not in want.states:
         # What has ended by itself needs not be anywhere.
         return not want.states and one.observed in _ENDED
-    moving = len(want.states) > 1
+    # Memory images come from anywhere, but what runs does so where it should.
+    moving = len(want.states) > 1 and one.observed is not _R
     return moving or want.host is None or one.host in (None, want.host)
 
 

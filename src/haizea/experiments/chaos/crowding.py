@@ -45,9 +45,12 @@ class Crowding:
         come: dict[int, frozenset[int]] = {}
         for lease in desk.leases.values():
             stay = lease.stays[0] if lease.stays else None
-            if stay is None or stay.phase not in _BEGUN:
+            if stay is None or stay.phase is Phase.PLANNED:
                 continue
+            # Who cannot be suspended, and runs on, was there all the time.
             places[lease.id] = hosts = frozenset(hosts_of(stay, desk.table))
+            if stay.phase not in _BEGUN:
+                continue
             come[lease.id] = hosts - self._places.get(lease.id, frozenset())
             for host in sorted(used.keys() & hosts & self._come.get(lease.id, frozenset())):
                 self._look(lease, host, stay.start, used[host])

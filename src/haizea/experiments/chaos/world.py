@@ -31,6 +31,7 @@ OWNER: Final = "chaos"
 LEARNT_WITHIN: Final[Span] = 5 * MINUTE
 """So long after the platform has misbehaved, something may still be wrong because of it."""
 
+_ON: Final = (Observed.RUNNING, Observed.PAUSED)
 _STARTS_MAX: Final = 200
 
 
@@ -138,7 +139,9 @@ class Ledger(PretendedPlatform):
         self.image_of: Callable[[int], str | None] = lambda _lease: None
         self.brought: set[tuple[str, int]] = set()
         self.in_doubt: Callable[[], bool] = lambda: False
+        # Of each command that is not over: its VMs as they were when it was given, and which were brought to run since.
         self._given: dict[int, dict[int, Seen]] = {}
+        self._brought_to_run: dict[int, set[tuple[int, int]]] = {}
 
     @property
     def fate(self) -> Pretence:
@@ -154,6 +157,7 @@ class Ledger(PretendedPlatform):
         """Take a command, which must be the same one where it comes again."""
         if command.id not in self.commands:
             self._given[command.id] = {one.vm: one for one in self._pretence.vms() if one.lease == command.lease}
+            self._brought_to_run[command.id] = set()
         known = self.commands.setdefault(command.id, command)
         if known[:6] != command[:6] or known.vms != command.vms:
             self.wrong.append(("command-reused", f"Command {command.id} was {known}, and comes again as {command}."))
@@ -167,6 +171,7 @@ class Ledger(PretendedPlatform):
 
     def _close(self, operation: Any, now: Instant, error: str, vms: tuple[int, ...]) -> Report:
         self._given.pop(operation.command.id, None)
+        self._brought_to_run.pop(operation.command.id, None)
         if not error:
             self.bring_images(operation.command)
         return super()._close(operation, now, error, vms)
@@ -177,9 +182,9 @@ class Ledger(PretendedPlatform):
         if (
             command.verb in ("start", "resume")
             and before is not None
-            and before.observed in (Observed.RUNNING, Observed.PAUSED)
+            and before.observed in _ON
             and before.host != host
-            and not self._moved_since(command, before)
+            and not self._by_somebody(command, before)
             and not self.in_doubt()
         ):
             text = f"VM {command.lease}.{vm} is brought to run on host {host} while it runs on host {before.host}."
@@ -193,11 +198,18 @@ class Ledger(PretendedPlatform):
         if image is not None and anew and (image, host) not in self.brought:
             text = f"VM {command.lease}.{vm} is started on host {host}, which its image {image} was not brought to."
             self.wrong.append(("no-image", text))
-        return super()._bring(command, vm)
+        why = super()._bring(command, vm)
+        if command.verb in ("start", "resume") and not why:
+            for brought in self._brought_to_run.values():
+                brought.add((command.lease, vm))
+        return why
 
-    def _moved_since(self, command: CommandRow, one: Seen) -> bool:
-        """Whether somebody brought a VM to where it is after a command was given, which takes it back then."""
-        return bool(one.by) and one != self._given.get(command.id, {}).get(one.vm)
+    def _by_somebody(self, command: CommandRow, one: Seen) -> bool:
+        """Whether somebody moved a VM to where it is, or had it run, after a command was given: that takes it back."""
+        given = self._given.get(command.id, {}).get(one.vm)
+        if given is None or given.observed not in _ON:
+            return bool(one.by) or (one.lease, one.vm) not in self._brought_to_run.get(command.id, ())
+        return bool(one.by) and one != given
 
 
 class Fickle(FaultyPlatform):
