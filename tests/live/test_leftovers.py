@@ -1,7 +1,11 @@
 """VMs that are over but still there go when nobody has any use for them."""
 
+from haizea.backends.faulty import NO_FAULTS, Faults
 from haizea.live.assembly import Care
-from haizea.model.lease import OnGuestShutdown, Reactions
+from haizea.model.events import LeaseOrdered
+from haizea.model.lease import NodeSet, OnGuestShutdown, Reactions
+from haizea.model.orders import Resize
+from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.units import HOUR, MINUTE, SECOND
 from tests.live.stage import Stage
 
@@ -89,3 +93,20 @@ def test_a_guest_that_is_held_goes_with_its_lease() -> None:
     stage.cancel(lease)
     stage.after(MINUTE)
     assert stage.vms() == {}
+
+
+def test_what_a_lease_has_no_longer_is_removed_where_its_shutdown_came_to_nothing() -> None:
+    """A platform that says that it has shut VMs down, and has not, is found out at the next comparison."""
+    stage = Stage(care=Care(reconcile_every=10 * SECOND))
+    lease = stage.request(vms=3)
+    stage.after(MINUTE)
+    stage.platform.faults = Faults(feigned=1_000)
+    order = LeaseOrdered(stage.clock.now(), lease, Resize((NodeSet(1, Capacity({CPU: 100, MEMORY: 1024})),)), "ann")
+    assert stage.live.change(lambda change: change.hand_over(order)) is None
+    stage.after(SECOND)
+    stage.platform.faults = NO_FAULTS
+    assert {vm for _lease, vm in stage.vms()} == {1, 2, 3}
+    stage.after(MINUTE)
+    assert {vm for _lease, vm in stage.vms()} == {1}
+    assert removals(stage, lease) == 1
+    assert stage.state(lease) == "active"

@@ -3,7 +3,8 @@
 The scheduler has no more use for them, so nothing of its commands is about them. They are removed when their lease is
 final; those whose guest has ended them at once, even where other VMs of the lease go on. What somebody has stopped may
 be wanted by whoever did it: it is left alone until then. What is being shut down after its lease's end, and does not
-come to an end for as long as an operation may be late, is removed.
+come to an end for as long as an operation may be late, is removed; and so is what runs on although its lease has fewer
+VMs by now.
 """
 
 from typing import Final
@@ -32,10 +33,14 @@ class Leftovers:
         self._retired: dict[int, set[int]] = {}
         self._removed: set[int] = set()
         self._stuck: dict[int, CommandRow] = {}
+        self._surplus: dict[int, set[int]] = {}
 
     def saw(self, lease: int, vm: int, observed: Observed) -> None:
         """Take note of what a VM was seen to be, before the scheduler hears of it."""
-        if observed in _THERE and vm and lease in self._scheduler.desk.leases:
+        known = self._scheduler.desk.leases.get(lease)
+        if known is not None and vm > known.need.vms:
+            self._surplus.setdefault(lease, set()).add(vm)
+        elif observed in _THERE and vm and lease in self._scheduler.desk.leases:
             self._left.setdefault(lease, {})[vm] = observed
         elif lease in self._left:
             self._left[lease].pop(vm, None)
@@ -83,6 +88,8 @@ class Leftovers:
                 del noted[vm]
             if lease is None or not noted:
                 del self._left[number]
+        found += [(number, vms) for number in self._surplus if (vms := self._too_many(number))]
+        self._surplus.clear()
         removals = [Command(now, Verb.DESTROY, number, now, tuple, vms) for number, vms in found]
         removals += [_removal(now, command) for command in self._stuck.values()]
         self._stuck.clear()
@@ -90,9 +97,18 @@ class Leftovers:
 
     def _ended(self, lease: Lease, noted: dict[int, Observed]) -> tuple[int, ...]:
         """Return the VMs that their guests have ended, and that the lease goes on without."""
-        busy = {vm for operation in self._operations.of(lease.id) for vm in operation.vms}
-        over = [vm for vm, observed in noted.items() if observed is Observed.GUEST_SHUTDOWN and vm in lease.over]
-        return tuple(sorted([vm for vm in over if vm not in busy]))
+        over = {vm for vm, observed in noted.items() if observed is Observed.GUEST_SHUTDOWN and vm in lease.over}
+        return tuple(sorted(over - self._busy(lease.id)))
+
+    def _too_many(self, number: int) -> tuple[int, ...]:
+        """Return the VMs of a lease that it has no longer, and that nobody is shutting down."""
+        lease = self._scheduler.desk.leases.get(number)
+        if lease is None:
+            return ()
+        return tuple(sorted([vm for vm in self._surplus[number] - self._busy(number) if vm > lease.need.vms]))
+
+    def _busy(self, lease: int) -> set[int]:
+        return {vm for operation in self._operations.of(lease) for vm in operation.vms}
 
 
 def _removal(now: Instant, command: CommandRow) -> Command:

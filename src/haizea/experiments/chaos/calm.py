@@ -83,13 +83,15 @@ def _accepted(row: VMDiff, lease: Lease | None) -> bool:
 
     Of leases that are held nobody knows what they should be. Where an administrator has suspended or paused some of a
     lease's VMs, they stay so. What became of a VM that ended while it was being suspended shows when it is to be
-    resumed, and not before.
+    resumed, and not before; one that ended while others of its lease are being resumed is seen to when those run.
     """
     if lease is None:
         return False
     if lease.state is LeaseState.HELD or (row.desired == Observed.SUSPENDED and row.observed in _ENDED):
         return True
     seen = lease.seen.get(row.vm)
+    if seen in _ENDED and row.desired == "resuming":
+        return True
     return seen is not None and seen in _INTENDED and row.observed == seen.value
 
 
