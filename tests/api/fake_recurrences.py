@@ -49,12 +49,13 @@ class FakeRecurrences:
         self.kept[recurrence] = found.model_copy(update={"exceptions": wanted.leave_out})
         return self.kept[recurrence]
 
-    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> RecurrenceOut:
         """Forget one."""
         found = self.show(who, recurrence)
         access.check(who, "recurrence.remove", owner=found.owner)
         if not dry_run:
             del self.kept[recurrence]
+        return found.model_copy(update={"ended": True})
 
     def list(self, who: Principal, *, ended: bool = False) -> list[RecurrenceOut]:
         """Return those that are kept."""

@@ -39,7 +39,8 @@ def test_each_occurrence_is_a_lease_of_its_own(tmp_path: Path) -> None:
         assert lease["name"] == "class"
         tried = await client.patch("/v1/recurrences/1", json={"leave_out": [day(1)], "dry_run": True})
         assert [each["state"] for each in tried.json()["occurrences"]] == ["ready", "left out", "ready"]
-        assert (await client.delete("/v1/recurrences/1", params={"dry_run": True})).status_code == 204
+        over = (await client.delete("/v1/recurrences/1", params={"dry_run": True})).json()
+        assert (over["ended"], [each["state"] for each in over["occurrences"]]) == (True, ["cancelled"] * 3)
         assert [each["state"] for each in (await client.get("/v1/recurrences/1")).json()["occurrences"]] == [
             "ready"
         ] * 3
@@ -51,7 +52,8 @@ def test_each_occurrence_is_a_lease_of_its_own(tmp_path: Path) -> None:
         assert (never.status_code, never.json()["field"]) == (422, "leave_out")
         again = await client.patch("/v1/recurrences/1", json={"take_in": [day(1)]})
         assert [each["lease"] for each in again.json()["occurrences"]] == [1, 4, 3]
-        assert (await client.delete("/v1/recurrences/1", params={"reason": "holidays"})).status_code == 204
+        over = (await client.delete("/v1/recurrences/1", params={"reason": "holidays"})).json()
+        assert (over["ended"], [each["state"] for each in over["occurrences"]]) == (True, ["cancelled"] * 3)
         states = [(await client.get(f"/v1/leases/{lease}")).json()["state"] for lease in (1, 3, 4)]
         assert states == ["cancelled"] * 3
         assert (await client.get("/v1/recurrences")).json()["items"] == []

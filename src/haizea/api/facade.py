@@ -358,7 +358,7 @@ class Recurrences(Protocol):
     def change(self, who: Principal, recurrence: int, wanted: RecurrenceChangeIn) -> RecurrenceOut:
         """Leave days out, or take them in."""
 
-    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> RecurrenceOut:
         """End one."""
 
 

@@ -352,10 +352,11 @@ class Client(OrderCalls):
         path = f"/v1/recurrences/{part(recurrence)}"
         return cast("shapes.Recurrence", self._document("PATCH", path, body=dict(changes)))
 
-    def remove_recurrence(self, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
-        """End a recurring reservation; its leases that have not begun are cancelled."""
+    def remove_recurrence(self, recurrence: int, *, reason: str = "", dry_run: bool = False) -> shapes.Recurrence:
+        """End a recurring reservation; its leases that have not begun are cancelled, or would be."""
         query = {"reason": reason, "dry_run": dry_run or None}
-        self._calls.json("DELETE", f"/v1/recurrences/{part(recurrence)}", query=query)
+        path = f"/v1/recurrences/{part(recurrence)}"
+        return cast("shapes.Recurrence", self._document("DELETE", path, query))
 
 
 def _quota(kind: str, subject: str) -> str:

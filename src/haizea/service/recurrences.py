@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
+from haizea.core.scheduler import Scheduler
 from haizea.model.events import CancelRequested, LeaseRequested
+from haizea.model.lease import LeaseState
 from haizea.model.units import DAY, Instant
 from haizea.runtime.changes import Change
 from haizea.runtime.rows import LeaseRow, RecordRow
@@ -152,32 +154,34 @@ class Recurrences:
 
         return self._shown(self._live.change(job))
 
-    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> None:
+    def remove(self, who: Principal, recurrence: int, *, reason: str = "", dry_run: bool = False) -> RecurrenceOut:
         """End a recurring reservation: leases that have not begun are cancelled, others go on.
 
-        With ``dry_run`` nothing is done, but for saying why it could not be.
+        Returns it as it is then, or with ``dry_run``, which does nothing, as it would be.
         """
         attempt = Attempt("recurrence.remove", reason, about=_what(recurrence), tried=dry_run)
         with self._live.refusals.kept(who, attempt):
-            if dry_run:
-                _check_goes_on(self._find(who, "recurrence.remove", recurrence), recurrence)
-            else:
-                self._remove(who, recurrence, reason)
+            return self._remove(who, recurrence, reason, dry_run)
 
-    def _remove(self, who: Principal, recurrence: int, reason: str) -> None:
-        self._find(who, "recurrence.remove", recurrence)
+    def _remove(self, who: Principal, recurrence: int, reason: str, dry_run: bool) -> RecurrenceOut:
+        present = self._find(who, "recurrence.remove", recurrence)
+        if dry_run:
+            row = _ended(_check_goes_on(present, recurrence))
+            waiting = self._live.look(lambda scheduler: _waiting(scheduler, row))
+            found = self._shown(row)
+            gone = {"state": LeaseState.CANCELLED.label, "reason": ""}
+            shown = [each.model_copy(update=gone) if each.lease in waiting else each for each in found.occurrences]
+            return found.model_copy(update={"occurrences": shown})
 
-        def job(change: Change) -> None:
-            row = self._present(change, recurrence)
-            leases = change.scheduler.desk.leases
-            booked = row.document["booked"].values()
-            waiting = [each for each in booked if each in leases and leases[each].started is None]
-            self._cancel(change, who, waiting, reason)
-            self._put(change, row._replace(document={**row.document, "ended": True}))
+        def job(change: Change) -> RecordRow:
+            row = _ended(self._present(change, recurrence))
+            self._cancel(change, who, _waiting(change.scheduler, row), reason)
+            self._put(change, row)
             text = f"{who.user} removed the recurring reservation {recurrence}" + _because(reason)
             change.note("recurrence", who.user, text, data={"recurrence": recurrence})
+            return row
 
-        self._live.change(job)
+        return self._shown(self._live.change(job))
 
     # Time goes on --------------------------------------------------------------------------------------------
 
@@ -387,6 +391,16 @@ def _check_goes_on(row: RecordRow | None, recurrence: int) -> RecordRow:
             f"the recurring reservation {recurrence} is over", code="recurrence-over", remedy="Add another one."
         )
     return row
+
+
+def _ended(row: RecordRow) -> RecordRow:
+    return row._replace(document={**row.document, "ended": True})
+
+
+def _waiting(scheduler: Scheduler, row: RecordRow) -> list[int]:
+    """Return the leases of a recurring reservation that have not begun."""
+    leases = scheduler.desk.leases
+    return [each for each in row.document["booked"].values() if each in leases and leases[each].started is None]
 
 
 def _without(row: RecordRow, wanted: RecurrenceChangeIn) -> tuple[RecordRow, list[int]]:

@@ -42,9 +42,11 @@ class RecurrenceRoutes:
         """Days that are left out have their leases cancelled."""
         return self._recurrences.change(asked.who, recurrence, body)
 
-    def remove_recurrence(self, asked: Asked, recurrence: Number, reason: Because = "", dry_run: bool = False) -> None:
-        """Leases that have not begun are cancelled. With `dry_run` it is only said where that cannot be."""
-        self._recurrences.remove(asked.who, recurrence, reason=reason, dry_run=dry_run)
+    def remove_recurrence(
+        self, asked: Asked, recurrence: Number, reason: Because = "", dry_run: bool = False
+    ) -> RecurrenceOut:
+        """Leases that have not begun are cancelled. With `dry_run` only tells which."""
+        return self._recurrences.remove(asked.who, recurrence, reason=reason, dry_run=dry_run)
 
 
 def recurrence_routes(recurrences: Recurrences, lanes: Lanes) -> APIRouter:
@@ -59,6 +61,6 @@ def recurrence_routes(recurrences: Recurrences, lanes: Lanes) -> APIRouter:
             Endpoint("POST", "/v1/recurrences", routes.add_recurrence, RecurrenceOut, "Add one", None, 201),
             Endpoint("GET", one, routes.show_recurrence, RecurrenceOut, "Show one"),
             Endpoint("PATCH", one, routes.change_recurrence, RecurrenceOut, "Leave days out, or take them in"),
-            Endpoint("DELETE", one, routes.remove_recurrence, None, "Remove one"),
+            Endpoint("DELETE", one, routes.remove_recurrence, RecurrenceOut, "Remove one"),
         ],
     )

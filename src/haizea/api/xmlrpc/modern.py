@@ -195,9 +195,9 @@ _RECURRENCE_METHODS: Final[Sequence[Method]] = (
         (
             _RECURRENCE,
             Parameter("reason", Kind.STRING, "why; it is kept in the journal", to="reason", default=""),
-            Parameter("dry_run", Kind.BOOLEAN, "only tell where it cannot be", to="dry_run", default=False),
+            Parameter("dry_run", Kind.BOOLEAN, "only tell what would be cancelled", to="dry_run", default=False),
         ),
-        "true", "End a recurring reservation.", answers=lambda _: True, loop=True,
+        "`RecurrenceOut`", "End a recurring reservation.", loop=True,
     ),
 )  # fmt: skip
 

@@ -169,8 +169,9 @@ def remove(ctx: click.Context, /, number: int, reason: str, dry_run: bool, yes: 
     """End a RECURRENCE: leases that have not begun are cancelled, one that runs goes on."""
     with client_of(ctx) as client:
         if dry_run:
-            client.remove_recurrence(number, reason=reason, dry_run=True)
-            waiting = [each["lease"] for each in client.recurrence(number)["occurrences"] if each["state"] in TO_COME]
+            before = {each["lease"] for each in client.recurrence(number)["occurrences"] if each["state"] in TO_COME}
+            after = client.remove_recurrence(number, reason=reason, dry_run=True)["occurrences"]
+            waiting = [each["lease"] for each in after if each["lease"] in before and each["state"] == "cancelled"]
             gone = f", and leases {listed(waiting, 20)} would be cancelled" if waiting else ""
             say(f"recurring reservation {number} would be removed{gone}")
             return
