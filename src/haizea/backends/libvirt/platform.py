@@ -347,10 +347,13 @@ class LibvirtPlatform:
             self._over(running)
 
     def _progress(self, running: Running, number: int, permille: int) -> None:
-        told = running.progress(number, permille, self._config.timing.progress)
-        if told is not None and self._telling:
-            command = running.command
-            self._tell(Progress(command.id, command.verb, command.lease, told))
+        command = running.command
+
+        def tell(so_far: int) -> None:
+            if self._telling:
+                self._tell(Progress(command.id, command.verb, command.lease, so_far))
+
+        running.progress(number, permille, self._config.timing.progress, tell)
 
     def _over(self, running: Running) -> None:
         report = running.report()

@@ -1,6 +1,7 @@
 """A command under way: which of its VMs, or hosts, are still to be done, how it went for the others."""
 
 import threading
+from collections.abc import Callable
 
 from haizea.backends.libvirt.connection import now_ms
 from haizea.model.units import Span
@@ -35,15 +36,15 @@ class Running:
                 self._took[number] = took
             return not self._left
 
-    def progress(self, number: int, permille: int, every: Span) -> int | None:
-        """Note how far one is; return how far all are together, where it is time to tell."""
+    def progress(self, number: int, permille: int, every: Span, tell: Callable[[int], None]) -> None:
+        """Note how far one is; tell how far all are together, where it is time for that."""
         with self._lock:
             self._permille[number] = permille
             now = now_ms()
-            if now - self._told_at < every:
-                return None
-            self._told_at = now
-            return sum(self._permille.values()) // max(1, len(self.command.hosts))
+            if now - self._told_at >= every:
+                self._told_at = now
+                # Told before anybody is further, so that nothing seems to go back.
+                tell(sum(self._permille.values()) // max(1, len(self.command.hosts)))
 
     def report(self) -> Report:
         """Return how it went; where several failed, why the first did, and how many."""
