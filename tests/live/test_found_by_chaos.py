@@ -11,7 +11,7 @@ from haizea.live.estimates import Rules
 from haizea.live.operations import Operations, Patience
 from haizea.model.events import LeaseOrdered, Observed, OperationOutcome
 from haizea.model.lease import Constraints, DiskImage, NodeSet, OnEnd, OnFailure, OnGuestShutdown, Reactions
-from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Resume, Suspend, Unpause
+from haizea.model.orders import Hold, LeaseOrder, Migrate, Pause, Requeue, Resize, Resume, StopVM, Suspend, Unpause
 from haizea.model.resources import CPU, MEMORY, Capacity
 from haizea.model.site import HostState
 from haizea.model.units import HOUR, MINUTE, SECOND
@@ -557,6 +557,24 @@ def test_what_is_found_to_run_elsewhere_is_not_started_a_second_time() -> None:
     there = Shown([Seen(7, 1, Observed.RUNNING, 1)])
     assert set(settled([start], there)) == {2}
     assert settled([CommandRow(1, 0, 0, "destroy", 7, (1,), "sent", 1, ""), start], there) == {}
+
+
+def test_a_vm_that_is_over_is_not_missed_while_others_of_its_lease_are_suspended_and_resumed() -> None:
+    """Its owner has stopped it; it is over, whatever becomes of the lease."""
+    stage = Stage(care=FIXED)
+    lease = stage.request(vms=2, duration=3 * HOUR)
+    stage.after(MINUTE)
+    _order(stage, lease, StopVM(1))
+    stage.after(2 * MINUTE)
+    stage.fate.set_pace("suspend", str(5 * MINUTE))
+    stage.fate.set_pace("resume", str(5 * MINUTE))
+    for order, state in ((Suspend(), "suspending"), (Resume(), "resuming")):
+        _order(stage, lease, order)
+        stage.after(MINUTE)
+        assert stage.state(lease) == state
+        assert stage.vms().keys() == {(lease, 2)}
+        assert [row for row in stage.live.diff().vms if not row.agrees] == []
+        stage.after(10 * MINUTE)
 
 
 def _sent(number: int, verb: str) -> CommandRow:

@@ -104,14 +104,15 @@ def wanted(scheduler: Scheduler, lease: Lease) -> list[Wanted]:
             for number, (host, to) in enumerate(zip(lease.images, bound, strict=True), 1)
         ]
     hosts = hosts_of(stay, scheduler.desk.table)
-    if stay.phase is Phase.RESUMING:
-        return [Wanted((_R, _S, _P), host, "resuming") for host in hosts]
-    if stay.phase is Phase.ENDING:
-        if stay.suspending:
-            return [Wanted((_S, _R, _P), host, "suspending") for host in hosts]
+    if stay.phase is Phase.ENDING and not stay.suspending:
         return [Wanted((), None, "shutting down")] * len(hosts)
-    paused = lease.state is LeaseState.PAUSED
-    state, word = ((_P,), "paused") if paused else ((_R,), "running")
+    state: tuple[Observed, ...]
+    if stay.phase is Phase.RESUMING:
+        state, word = (_R, _S, _P), "resuming"
+    elif stay.phase is Phase.ENDING:
+        state, word = (_S, _R, _P), "suspending"
+    else:
+        state, word = ((_P,), "paused") if lease.state is LeaseState.PAUSED else ((_R,), "running")
     return [
         Wanted(_OVER, None, "over") if number in lease.over else Wanted(state, host, word)
         for number, host in enumerate(hosts, 1)
