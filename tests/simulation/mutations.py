@@ -32,7 +32,7 @@ from haizea.model.units import FAR_FUTURE
 from haizea.plan.slottable import SlotTable
 from haizea.runtime.store import Transaction
 
-SEEDS: Final = range(40)
+SEEDS: Final = range(60)
 HOURS: Final = 2.0
 
 Patch = Callable[[pytest.MonkeyPatch], None]
